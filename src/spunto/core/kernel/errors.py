@@ -1,7 +1,7 @@
 """The errors that Spunto raises on purpose; anything else is a bug.
 
 Every error has a stable `code` (lower_snake, listed in docs/errors.md), a sentence for people that says what to do next
-where the reader can do something, and ids or figures as `fields`. Which HTTP status an error becomes is the door's business.
+where the reader can do something, and ids or figures as `fields`. Its HTTP status is the door's business.
 """
 
 from collections.abc import Mapping
@@ -49,9 +49,7 @@ class StaleVersion(Conflict):
     """A row changed between reading and writing; the use case starts again."""
 
     def __init__(self, kind: str, subject_id: str) -> None:
-        super().__init__(
-            "stale_version", f"The {kind} was changed by somebody else meanwhile; try again.", id=subject_id
-        )
+        super().__init__("stale_version", f"The {kind} was changed meanwhile; try again.", id=subject_id)
 
 
 class QuotaExceeded(SpuntoError):

@@ -77,7 +77,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What the engine says of itself and of its machine; `posture` are facts such as rootless, seccomp, cgroup version."""
+    """What the engine says of itself and its machine; `posture` are facts such as rootless, seccomp, cgroup version."""
 
     engine: Literal["docker", "podman", "fake"]
     version: str
@@ -177,7 +177,7 @@ class Exec(Protocol):
     """A command under way in a container. Closing it ends its streams, and with a tty hangs its terminal up."""
 
     async def read(self) -> tuple[Literal["stdout", "stderr"], bytes] | None:
-        """The next output as it comes, at most 64 KiB; None at the end of all output. Slow reading slows the command."""
+        """The next output as it comes, at most 64 KiB; None at the end. Slow reading slows the command."""
 
     async def write(self, data: bytes) -> None:
         """Send to the command's standard input; a command that has ended ignores it."""
@@ -196,7 +196,7 @@ class Exec(Protocol):
 
 
 class ContainerRuntime(Protocol):
-    """A container engine. Every method may raise EngineUnavailable; cancelling one leaves nothing half-made unlabelled."""
+    """A container engine. Every method may raise EngineUnavailable; a cancelled one leaves nothing unlabelled."""
 
     async def info(self) -> EngineInfo: ...
 
@@ -220,8 +220,8 @@ class ContainerRuntime(Protocol):
     async def create_container(self, spec: ContainerSpec) -> Container:
         """Make the container, not started; one of that name whose labels are equal is adopted.
 
-        Raises ImageNotFound (never pulls), EngineRefused, and Conflict `container_name_taken` where a container of that name
-        has other labels.
+        Raises ImageNotFound (never pulls), EngineRefused, and Conflict `container_name_taken` where a container of
+        that name has other labels.
         """
 
     async def start_container(self, name: str) -> None:
@@ -251,7 +251,10 @@ class ContainerRuntime(Protocol):
         """One sample, within about a second. Raises ContainerGone, ContainerNotRunning."""
 
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
-        """Run a command in the container. Raises ContainerGone, ContainerNotRunning, EngineRefused (no such command or directory)."""
+        """Run a command in the container.
+
+        Raises ContainerGone, ContainerNotRunning, EngineRefused (no such command or directory).
+        """
 
     async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         """Write a small file into the container's file system, running or not. Raises ContainerGone."""
