@@ -1,4 +1,4 @@
-"""Identifiers: `<prefix>_<26 characters>`, lower-case Crockford base32 of a time-ordered 128-bit value (contract.md 2)."""
+"""Identifiers `<prefix>_<26 characters>`: lower-case Crockford base32 of a time-ordered 128-bit value."""
 
 import re
 import secrets

@@ -1,0 +1,99 @@
+"""The one table of permissions: action -> least role, accepted scopes, session only."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do all that the other may."""
+        return _RANK[self] >= _RANK[other]
+
+
+_RANK = {Role.MEMBER: 0, Role.ADMIN: 1, Role.OWNER: 2}
+
+
+class Scope(StrEnum):
+    ALL = "*"
+    ORG_READ = "org:read"
+    PROJECTS_READ = "projects:read"
+    PROJECTS_WRITE = "projects:write"
+    WORKERS_READ = "workers:read"
+    WORKERS_WRITE = "workers:write"
+    WORKERS_EXEC = "workers:exec"
+    NODES_READ = "nodes:read"
+    NODES_WRITE = "nodes:write"
+    DEPLOYMENTS_READ = "deployments:read"
+    DEPLOYMENTS_WRITE = "deployments:write"
+    DEPLOYMENTS_EXEC = "deployments:exec"
+
+    def covers(self, needed: "Scope") -> bool:
+        """`*` covers all; `x:write` and `x:exec` include `x:read`."""
+        if self in (Scope.ALL, needed):
+            return True
+        resource, _, verb = needed.partition(":")
+        return verb == "read" and self.partition(":")[0] == resource
+
+
+class Action(StrEnum):
+    """Everything that somebody may be allowed to do; also the word in the audit log."""
+
+    ORG_CREATE = "org.create"
+    ORG_READ = "org.read"
+    NODE_READ = "node.read"
+    NODE_CREATE = "node.create"
+    NODE_DELETE = "node.delete"
+    NODE_ROTATE_TOKEN = "node.rotate_token"  # noqa: S105 - an action's name
+    NODE_DRAIN = "node.drain"
+    NODE_UNDRAIN = "node.undrain"
+    PROJECT_READ = "project.read"
+    PROJECT_CREATE = "project.create"
+    PROJECT_UPDATE = "project.update"
+    PROJECT_DELETE = "project.delete"
+    WORKER_READ = "worker.read"
+    WORKER_SPAWN = "worker.spawn"
+    WORKER_STOP = "worker.stop"
+    WORKER_START = "worker.start"
+    WORKER_DESTROY = "worker.destroy"
+    WORKER_UPDATE = "worker.update"
+    WORKER_ENTER = "worker.enter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The least role, and the scopes of which a key needs one."""
+
+    role: Role
+    scopes: frozenset[Scope]
+    session_only: bool = False
+
+
+def _rule(role: Role, scope: Scope, *, session_only: bool = False) -> Rule:
+    return Rule(role=role, scopes=frozenset({scope}), session_only=session_only)
+
+
+POLICY = {
+    Action.ORG_CREATE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.ORG_READ: _rule(Role.MEMBER, Scope.ORG_READ),
+    Action.NODE_READ: _rule(Role.MEMBER, Scope.NODES_READ),
+    Action.NODE_CREATE: _rule(Role.ADMIN, Scope.NODES_WRITE, session_only=True),
+    Action.NODE_DELETE: _rule(Role.ADMIN, Scope.NODES_WRITE),
+    Action.NODE_ROTATE_TOKEN: _rule(Role.ADMIN, Scope.NODES_WRITE, session_only=True),
+    Action.NODE_DRAIN: _rule(Role.ADMIN, Scope.NODES_WRITE),
+    Action.NODE_UNDRAIN: _rule(Role.ADMIN, Scope.NODES_WRITE),
+    Action.PROJECT_READ: _rule(Role.MEMBER, Scope.PROJECTS_READ),
+    Action.PROJECT_CREATE: _rule(Role.MEMBER, Scope.PROJECTS_WRITE),
+    Action.PROJECT_UPDATE: _rule(Role.MEMBER, Scope.PROJECTS_WRITE),
+    Action.PROJECT_DELETE: _rule(Role.MEMBER, Scope.PROJECTS_WRITE),
+    Action.WORKER_READ: _rule(Role.MEMBER, Scope.WORKERS_READ),
+    Action.WORKER_SPAWN: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
+    Action.WORKER_STOP: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
+    Action.WORKER_START: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
+    Action.WORKER_DESTROY: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
+    Action.WORKER_UPDATE: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
+    Action.WORKER_ENTER: _rule(Role.MEMBER, Scope.WORKERS_EXEC),
+}

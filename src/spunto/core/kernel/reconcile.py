@@ -1,0 +1,121 @@
+"""The reconcile loop, one class for all slices: claim due items under a lease, handle each, say when to look again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Conflict, SpuntoError
+from spunto.core.kernel.wakeups import Wakeups
+
+POLL_SECONDS = 5.0
+HANDLE_SECONDS = 20.0
+LEASE_SECONDS = 30.0
+BATCH = 32
+_BACK_OFF_CAP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A due item that is ours until the lease ends. `attempts` counts failures in a row."""
+
+    kind: str
+    subject_id: str
+    token: str
+    attempts: int
+
+
+class WorkQueue(Protocol):
+    """Which subjects want to be looked at, and when; at most one entry a subject."""
+
+    async def claim(self, kind: str, *, now: datetime, limit: int, for_seconds: float) -> list[Claim]:
+        """Lease up to `limit` due items, the longest due first.
+
+        A claim that is not finished in time may be taken by another caller; its token is then dead.
+        """
+
+    async def finish(self, claim: Claim, *, look_again_at: datetime | None, error_code: str | None = None) -> None:
+        """End the claim; the entry goes, or becomes due again.
+
+        An item that was scheduled anew while it was claimed stays due. Raises Conflict `lease_lost` for a dead token.
+        """
+
+    async def next_due_at(self, kind: str) -> datetime | None:
+        """When the next unclaimed item is due."""
+
+
+class Schedule(Protocol):
+    """The same queue as seen inside a transaction."""
+
+    async def add(self, kind: str, subject_id: str, *, at: datetime) -> None:
+        """Make the subject due at that time or earlier, and wake the loop after the commit. Repeating is harmless."""
+
+
+Handle = Callable[[str], Awaitable[float | None]]
+"""Bring one subject forward; the answer is in how many seconds to look again, None for not before something happens."""
+
+
+class Reconciler:
+    """Handles the due subjects of one kind. One subject's failure never stops the loop; it is tried again, later."""
+
+    def __init__(
+        self,
+        kind: str,
+        handle: Handle,
+        *,
+        queue: WorkQueue,
+        clock: Clock,
+        wakeups: Wakeups,
+        report: Callable[[str, str, BaseException], None],
+    ) -> None:
+        self._kind = kind
+        self._handle = handle
+        self._queue = queue
+        self._clock = clock
+        self._wakeups = wakeups
+        self._report = report
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        with self._wakeups.subscribe(topic(self._kind)) as wakeup:
+            while True:
+                if await self.run_once() == 0:
+                    await wakeup.wait(max_seconds=await self._idle_seconds())
+
+    async def run_once(self) -> int:
+        """Claim and handle one batch; how many there were."""
+        claims = await self._queue.claim(self._kind, now=self._clock.now(), limit=BATCH, for_seconds=LEASE_SECONDS)
+        async with asyncio.TaskGroup() as group:
+            for claim in claims:
+                group.create_task(self._handle_claim(claim), name=f"reconcile {claim.subject_id}")
+        return len(claims)
+
+    async def _idle_seconds(self) -> float:
+        due_at = await self._queue.next_due_at(self._kind)
+        if due_at is None:
+            return POLL_SECONDS
+        return min(POLL_SECONDS, max(0.0, (due_at - self._clock.now()).total_seconds()))
+
+    async def _handle_claim(self, claim: Claim) -> None:
+        error_code = None
+        try:
+            async with asyncio.timeout(HANDLE_SECONDS):
+                again_seconds = await self._handle(claim.subject_id)
+        except Exception as error:  # noqa: BLE001 - the edge of the loop: reported, and the item is tried again
+            self._report(self._kind, claim.subject_id, error)
+            error_code = error.code if isinstance(error, SpuntoError) else type(error).__name__
+            again_seconds = min(_BACK_OFF_CAP_SECONDS, 0.2 * 2 ** min(claim.attempts, 20))
+        try:
+            await self._queue.finish(claim, look_again_at=self._later(again_seconds), error_code=error_code)
+        except Conflict:
+            return  # The lease ran out and somebody else has the item; there is nothing left to end.
+
+    def _later(self, seconds: float | None) -> datetime | None:
+        return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
+
+
+def topic(kind: str) -> str:
+    """The wake-up topic of a kind's loop."""
+    return f"due:{kind}"

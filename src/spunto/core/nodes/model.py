@@ -1,0 +1,129 @@
+"""Nodes: servers that people bring, with what they can hold, what is reserved, and how their connection stands."""
+
+import base64
+import hashlib
+import re
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from spunto.core.access.model import OrgId
+from spunto.core.kernel.secret import Secret
+
+NodeId = NewType("NodeId", str)
+
+
+class NodeStatus(StrEnum):
+    ONLINE = "online"
+    OFFLINE = "offline"
+    DRAINING = "draining"
+    PROVISIONING = "provisioning"
+    PROVISIONING_FAILED = "provisioning_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What a node offers, as its agent announced it. No worker gets more than `max_worker_cpu_millis`."""
+
+    cpu_millis: int
+    memory_bytes: int
+    max_worker_cpu_millis: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What one assignment takes of a node."""
+
+    cpu_millis: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is wrong with a thing, for people (`message`, with a way out) and programs (`code`)."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """What the agent said of itself and its engine at its last connect. `engine_problem` while the engine is away."""
+
+    version: str
+    instance_id: str
+    engine: str
+    engine_version: str
+    engine_problem: Problem | None = None
+    posture: Mapping[str, str | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """`epoch` counts connects; `reserved` and `assignments` are moved by placements alone."""
+
+    id: NodeId
+    org_id: OrgId
+    name: str
+    labels: Mapping[str, str]
+    token_hash: bytes = field(repr=False)
+    created_at: datetime
+    capacity: Capacity | None = None
+    reserved: Demand = Demand(cpu_millis=0, memory_bytes=0)
+    assignments: int = 0
+    draining: bool = False
+    quarantine: Problem | None = None
+    epoch: int = 0
+    connected: bool = False
+    connection_changed_at: datetime | None = None
+    agent: Agent | None = None
+    version: int = 1
+
+    @property
+    def status(self) -> NodeStatus:
+        if self.epoch == 0:
+            return NodeStatus.PROVISIONING
+        if not self.connected:
+            return NodeStatus.OFFLINE
+        return NodeStatus.DRAINING if self.draining else NodeStatus.ONLINE
+
+    def connected_anew(self, *, agent: Agent, capacity: Capacity, at: datetime) -> "Node":
+        return replace(
+            self, epoch=self.epoch + 1, connected=True, connection_changed_at=at, agent=agent, capacity=capacity
+        )
+
+    def disconnected(self, *, epoch: int, at: datetime) -> "Node":
+        """The end of one connection; of an older one it changes nothing."""
+        if epoch != self.epoch or not self.connected:
+            return self
+        return replace(self, connected=False, connection_changed_at=at)
+
+    def with_token(self, token_hash: bytes, *, at: datetime) -> "Node":
+        """A new token; the connection made with the old one is cut, and a quarantine ends."""
+        cut = self.disconnected(epoch=self.epoch, at=at)
+        return replace(cut, token_hash=token_hash, quarantine=None)
+
+
+_TOKEN = re.compile(r"spn_([0-9a-hjkmnp-tv-z]{26})_([A-Za-z0-9_-]{43})([0-9a-f]{8})\Z")
+
+
+def new_token(node_id: NodeId) -> Secret:
+    """`spn_<node's 26 characters>_<256 random bits><crc32>`; the checksum lets a typo be refused without a look-up."""
+    body = f"spn_{node_id.partition('_')[2]}_{base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b'=').decode()}"
+    return Secret(f"{body}{zlib.crc32(body.encode()):08x}")
+
+
+def node_of_token(token: Secret) -> NodeId | None:
+    """The node that a well-formed token names; None for anything else. Says nothing of its being good."""
+    match = _TOKEN.match(token.reveal())
+    if match is None or f"{zlib.crc32(token.reveal()[:-8].encode()):08x}" != match[3]:
+        return None
+    return NodeId(f"nod_{match[1]}")
+
+
+def token_hash(token: Secret) -> bytes:
+    return hashlib.sha256(token.reveal().encode()).digest()

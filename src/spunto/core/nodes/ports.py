@@ -1,0 +1,87 @@
+"""What the nodes slice needs from storage."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from spunto.core.access.model import OrgId, Tenant
+from spunto.core.activity.model import AuditLog
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.reconcile import Schedule
+from spunto.core.kernel.uow import Transaction
+from spunto.core.nodes.assignment import Assignment
+from spunto.core.nodes.model import Demand, Node, NodeId
+
+
+class NodeRepository(Protocol):
+    """`update` writes all but the counters (`reserved`, `assignments`), which only `reserve` and `release` move."""
+
+    async def add(self, node: Node) -> None:
+        """Raises Conflict `node_name_taken` within the organization."""
+
+    async def get(self, tenant: Tenant, node_id: NodeId) -> Node:
+        """Raises NotFound `node_not_found`."""
+
+    async def find(self, node_id: NodeId) -> Node | None:
+        """For the node's own agent, which comes with a token instead of a tenant, and for reconcilers."""
+
+    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Node]: ...
+
+    async def all_of(self, tenant: Tenant) -> Sequence[Node]:
+        """Every node of the organization, oldest first: what placement chooses from."""
+
+    async def update(self, node: Node) -> Node:
+        """Raises StaleVersion. Answers the node with its new version."""
+
+    async def remove(self, tenant: Tenant, node_id: NodeId) -> None:
+        """With its assignments and tombstones. Raises NotFound."""
+
+    async def reserve(self, node_id: NodeId, demand: Demand) -> bool:
+        """Add the demand to the node's counters if it is connected, not draining or quarantined, and has room; whether
+        it did. Concurrent callers never overcommit."""
+
+    async def release(self, node_id: NodeId, demand: Demand) -> None:
+        """Give a reservation back."""
+
+    async def reserve_least_loaded(
+        self, org_id: OrgId, demand: Demand, *, among: Sequence[NodeId] | None
+    ) -> NodeId | None:
+        """Choose by `scheduling.placement` and reserve in one step; None where no node has room.
+
+        `among` narrows the choice (labels, engine, a wish); None is every node of the organization.
+        """
+
+    async def disconnect_all(self, *, at: datetime) -> None:
+        """What a starting server knows: nobody is connected to it yet."""
+
+
+class AssignmentRepository(Protocol):
+    async def add(self, assignment: Assignment) -> None:
+        """Raises Conflict `assignment_exists` for the same kind and subject."""
+
+    async def find(self, subject_id: str) -> Assignment | None: ...
+
+    async def of_node(self, node_id: NodeId) -> Sequence[Assignment]:
+        """All of the node's, by subject id."""
+
+    async def of_subjects(self, subject_ids: Sequence[str]) -> Sequence[Assignment]: ...
+
+    async def update(self, assignment: Assignment) -> Assignment:
+        """Raises StaleVersion."""
+
+    async def remove(self, assignment: Assignment, *, at: datetime) -> None:
+        """Remove and leave a tombstone. Raises StaleVersion."""
+
+    async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> frozenset[str]:
+        """Which of the subjects have a tombstone on that node: containers of theirs are to go."""
+
+
+class NodesTransaction(Transaction, Protocol):
+    @property
+    def nodes(self) -> NodeRepository: ...
+    @property
+    def assignments(self) -> AssignmentRepository: ...
+    @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def due(self) -> Schedule: ...

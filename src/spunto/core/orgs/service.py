@@ -1,0 +1,108 @@
+"""Use cases of organizations, and the bootstrap of a single box."""
+
+from spunto.core.access.model import Actor, ActorKind, OrgId, Tenant, UserId
+from spunto.core.access.policy import Action, Role
+from spunto.core.access.service import GRANTS_TOPIC
+from spunto.core.activity.model import Auditor
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Forbidden
+from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User, slug_for
+from spunto.core.orgs.ports import OrgsTransaction
+
+
+class OrganizationService:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._ids = ids
+        self._auditor = Auditor(clock=clock, ids=ids)
+
+    @retried
+    async def create(
+        self, actor: Actor, *, name: str, slug: str | None = None, idempotency: IdempotencyKey | None = None
+    ) -> OrganizationView:
+        """Make an organization with the actor as its owner. Raises Conflict `slug_taken` for a given slug."""
+        actor.require_scope(Action.ORG_CREATE)
+        if actor.user_id is None:
+            raise Forbidden("session_required", "Only a person can make an organization.")
+        now = self._clock.now()
+        async with self._uow() as tx:
+            made = await find_made(tx.idempotency, actor.subject_id, idempotency, now=now)
+            if made is not None:
+                return await self._view(tx, actor, OrgId(made))
+            organization = Organization(
+                id=OrgId(self._ids.new("org")), name=name, slug=slug or await self._free_slug(tx, name), created_at=now
+            )
+            await tx.organizations.add(organization)
+            await tx.members.add(
+                Membership(org_id=organization.id, user_id=actor.user_id, role=Role.OWNER, joined_at=now)
+            )
+            tenant = Tenant(org_id=organization.id, role=Role.OWNER, actor=actor)
+            await tx.audit.add(self._auditor.entry(tenant, Action.ORG_CREATE, organization.id))
+            if idempotency is not None:
+                await tx.idempotency.add(actor.subject_id, idempotency, organization.id, now=now)
+            tx.hint(GRANTS_TOPIC)
+            await tx.commit()
+        return OrganizationView(organization=organization, role=Role.OWNER)
+
+    async def list(self, actor: Actor, page: PageRequest) -> Page[OrganizationView]:
+        actor.require_scope(Action.ORG_READ)
+        async with self._uow.reading() as tx:
+            return await tx.organizations.list_of(actor, page)
+
+    async def get(self, actor: Actor, org_id: OrgId) -> OrganizationView:
+        async with self._uow.reading() as tx:
+            return await self._view(tx, actor, org_id)
+
+    async def members(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Member]:
+        tenant = actor.require(Action.ORG_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            return await tx.members.list(tenant, page)
+
+    async def _view(self, tx: OrgsTransaction, actor: Actor, org_id: OrgId) -> OrganizationView:
+        tenant = actor.require(Action.ORG_READ, org_id=org_id)
+        return OrganizationView(organization=await tx.organizations.get(tenant), role=tenant.role)
+
+    async def _free_slug(self, tx: OrgsTransaction, name: str) -> str:
+        slug = slug_for(name)
+        if await tx.organizations.find_by_slug(slug) is None:
+            return slug
+        return f"{slug}-{self._ids.new('org')[-6:]}"
+
+
+class BootstrapService:
+    """The first owner and organization of a single box."""
+
+    EMAIL = "owner@localhost"
+    SLUG = "default"
+
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._ids = ids
+
+    @retried
+    async def ensure_owner(self) -> tuple[User, Organization]:
+        """Make the owner and the organization `default` where they are not there yet."""
+        now = self._clock.now()
+        async with self._uow() as tx:
+            user = await tx.members.find_user_by_email(self.EMAIL)
+            organization = await tx.organizations.find_by_slug(self.SLUG)
+            if user is not None and organization is not None:
+                return user, organization
+            user = User(id=UserId(self._ids.new("usr")), name="Owner", email=self.EMAIL, created_at=now)
+            organization = Organization(id=OrgId(self._ids.new("org")), name="default", slug=self.SLUG, created_at=now)
+            await tx.members.add_user(user)
+            await tx.organizations.add(organization)
+            await tx.members.add(Membership(org_id=organization.id, user_id=user.id, role=Role.OWNER, joined_at=now))
+            await tx.commit()
+        return user, organization
+
+
+def owner_of(user: User, organization: Organization) -> Actor:
+    """The bootstrap's own actor, for the first node and project that it makes on the owner's behalf."""
+    return Actor(kind=ActorKind.SYSTEM, user_id=user.id, credential_id="bootstrap", roles={organization.id: Role.OWNER})

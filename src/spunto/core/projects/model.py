@@ -1,0 +1,64 @@
+"""Projects: versioned templates of development environments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NewType
+
+from spunto.core.access.model import OrgId
+
+ProjectId = NewType("ProjectId", str)
+
+DEFAULT_CPU_MILLIS = 1000
+DEFAULT_MEMORY_BYTES = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a worker is made from. Every change of it makes a new version."""
+
+    image: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    cpu_millis: int = DEFAULT_CPU_MILLIS
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
+    labels: Mapping[str, str] = field(default_factory=dict)
+    post_create_command: str | None = None
+    post_start_command: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """`number` is its newest version of the environment; `workers_made` gives out worker indexes, never one twice."""
+
+    id: ProjectId
+    org_id: OrgId
+    name: str
+    description: str
+    number: int
+    environment: Environment
+    workers_made: int = 0
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+    def renamed(self, *, name: str, description: str, at: datetime) -> "Project":
+        return replace(self, name=name, description=description, updated_at=at)
+
+    def with_environment(self, environment: Environment, *, at: datetime) -> "Project":
+        """The next version of the environment; an equal one changes nothing."""
+        if environment == self.environment:
+            return self
+        return replace(self, environment=environment, number=self.number + 1, updated_at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectVersion:
+    """One immutable version `v{number}`. `made_by` is who asked, `restored_from` the number it copies."""
+
+    project_id: ProjectId
+    org_id: OrgId
+    number: int
+    environment: Environment
+    created_at: datetime
+    made_by: str
+    restored_from: int | None = None

@@ -1,0 +1,49 @@
+"""What the projects slice needs from storage."""
+
+from typing import Protocol
+
+from spunto.core.access.model import Tenant
+from spunto.core.activity.model import AuditLog
+from spunto.core.kernel.idempotency import IdempotencyRepository
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.uow import Transaction
+from spunto.core.projects.model import Project, ProjectId, ProjectVersion
+
+
+class ProjectRepository(Protocol):
+    async def add(self, project: Project) -> None:
+        """Raises Conflict `project_name_taken` within the organization."""
+
+    async def get(self, tenant: Tenant, project_id: ProjectId) -> Project:
+        """Raises NotFound `project_not_found`."""
+
+    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]: ...
+
+    async def update(self, project: Project) -> Project:
+        """Raises StaleVersion, Conflict `project_name_taken`."""
+
+    async def remove(self, project: Project) -> None:
+        """With its versions. Raises StaleVersion, Conflict `project_in_use` while it has workers."""
+
+    async def next_index(self, project_id: ProjectId) -> int:
+        """Give the next worker index out, from 1, never one twice; other writers of the project are not disturbed."""
+
+    async def add_version(self, version: ProjectVersion) -> None:
+        """Raises StaleVersion where the number is taken."""
+
+    async def get_version(self, tenant: Tenant, project_id: ProjectId, number: int) -> ProjectVersion:
+        """Raises NotFound `project_version_not_found`."""
+
+    async def list_versions(
+        self, tenant: Tenant, project_id: ProjectId, *, limit: int, before: int | None
+    ) -> Page[ProjectVersion]:
+        """Newest first; the cursor is a number, as text in `next_before`."""
+
+
+class ProjectsTransaction(Transaction, Protocol):
+    @property
+    def projects(self) -> ProjectRepository: ...
+    @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def idempotency(self) -> IdempotencyRepository: ...

@@ -1,0 +1,140 @@
+"""Use cases of projects."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from spunto.core.access.model import Actor, OrgId
+from spunto.core.access.policy import Action
+from spunto.core.activity.model import Auditor
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
+from spunto.core.projects.ports import ProjectsTransaction
+
+
+class ProjectService:
+    def __init__(self, uow: UnitOfWork[ProjectsTransaction], *, clock: Clock, ids: Ids) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._ids = ids
+        self._auditor = Auditor(clock=clock, ids=ids)
+
+    @retried
+    async def create(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        *,
+        name: str,
+        environment: Environment,
+        description: str = "",
+        idempotency: IdempotencyKey | None = None,
+    ) -> Project:
+        """Make a project with its version 1. Raises Conflict `project_name_taken`."""
+        tenant = actor.require(Action.PROJECT_CREATE, org_id=org_id)
+        now = self._clock.now()
+        async with self._uow() as tx:
+            made = await find_made(tx.idempotency, f"{org_id}/projects", idempotency, now=now)
+            if made is not None:
+                return await tx.projects.get(tenant, ProjectId(made))
+            project = Project(
+                id=ProjectId(self._ids.new("prj")),
+                org_id=org_id,
+                name=name,
+                description=description,
+                number=1,
+                environment=environment,
+                created_at=now,
+                updated_at=now,
+            )
+            await tx.projects.add(project)
+            await tx.projects.add_version(_version_of(project, actor))
+            await tx.audit.add(self._auditor.entry(tenant, Action.PROJECT_CREATE, project.id))
+            if idempotency is not None:
+                await tx.idempotency.add(f"{org_id}/projects", idempotency, project.id, now=now)
+            await tx.commit()
+        return project
+
+    async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId) -> Project:
+        tenant = actor.require(Action.PROJECT_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            return await tx.projects.get(tenant, project_id)
+
+    async def list(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Project]:
+        tenant = actor.require(Action.PROJECT_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            return await tx.projects.list(tenant, page)
+
+    @retried
+    async def update(self, actor: Actor, org_id: OrgId, project_id: ProjectId, changes: Mapping[str, Any]) -> Project:
+        """Apply changes by field name of Project and Environment; a change of the environment makes a new version.
+
+        Raises Conflict `project_name_taken`.
+        """
+        tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
+        now = self._clock.now()
+        async with self._uow() as tx:
+            before = await tx.projects.get(tenant, project_id)
+            named = before.renamed(
+                name=changes.get("name", before.name),
+                description=changes.get("description", before.description),
+                at=now,
+            )
+            of_environment = {key: changes[key] for key in changes.keys() - {"name", "description"}}
+            after = named.with_environment(replace(before.environment, **of_environment), at=now)
+            return await self._save(tx, actor, before, after, restored_from=None)
+
+    async def versions(
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId, *, limit: int, before: int | None
+    ) -> Page[ProjectVersion]:
+        tenant = actor.require(Action.PROJECT_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            await tx.projects.get(tenant, project_id)
+            return await tx.projects.list_versions(tenant, project_id, limit=limit, before=before)
+
+    @retried
+    async def restore(self, actor: Actor, org_id: OrgId, project_id: ProjectId, number: int) -> Project:
+        """Make the environment of an earlier version the newest one, as a new version."""
+        tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
+        async with self._uow() as tx:
+            before = await tx.projects.get(tenant, project_id)
+            earlier = await tx.projects.get_version(tenant, project_id, number)
+            after = before.with_environment(earlier.environment, at=self._clock.now())
+            return await self._save(tx, actor, before, after, restored_from=number)
+
+    @retried
+    async def delete(self, actor: Actor, org_id: OrgId, project_id: ProjectId) -> None:
+        """Raises Conflict `project_in_use` while it has workers."""
+        tenant = actor.require(Action.PROJECT_DELETE, org_id=org_id)
+        async with self._uow() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            await tx.projects.remove(project)
+            await tx.audit.add(self._auditor.entry(tenant, Action.PROJECT_DELETE, project_id))
+            await tx.commit()
+
+    async def _save(
+        self, tx: ProjectsTransaction, actor: Actor, before: Project, after: Project, *, restored_from: int | None
+    ) -> Project:
+        tenant = actor.require(Action.PROJECT_UPDATE, org_id=before.org_id)
+        saved = await tx.projects.update(after)
+        if after.number != before.number:
+            await tx.projects.add_version(_version_of(after, actor, restored_from=restored_from))
+        await tx.audit.add(self._auditor.entry(tenant, Action.PROJECT_UPDATE, after.id, version=str(after.number)))
+        await tx.commit()
+        return saved
+
+
+def _version_of(project: Project, actor: Actor, *, restored_from: int | None = None) -> ProjectVersion:
+    return ProjectVersion(
+        project_id=project.id,
+        org_id=project.org_id,
+        number=project.number,
+        environment=project.environment,
+        created_at=project.updated_at,
+        made_by=actor.subject_id,
+        restored_from=restored_from,
+    )

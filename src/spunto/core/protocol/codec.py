@@ -1,0 +1,72 @@
+"""Frames to messages and back: JSON text for control, four bytes of stream id before the payload for data."""
+
+import re
+from typing import Annotated, Any, Final
+
+import orjson
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from spunto.core.kernel.errors import Malformed
+from spunto.core.protocol.messages import Data, Message
+
+MAX_FRAME_BYTES: Final = 1024 * 1024
+MAX_PAYLOAD_BYTES: Final = 64 * 1024
+
+# NUL is legal JSON, but no database column and no terminal of ours could keep it.
+_NUL: Final = re.compile(rb"((?<!\\)(?:\\\\)*)\\u0000")
+_messages: Final[TypeAdapter[Message]] = TypeAdapter(
+    Annotated[Message, Field(discriminator="type")],
+    config={"alias_generator": to_camel, "extra": "forbid", "strict": True, "allow_inf_nan": False},
+)
+
+
+class ProtocolViolation(Malformed):
+    """The other side sent what it may not send."""
+
+    def __init__(self, message: str, *, code: str = "protocol_violation") -> None:
+        super().__init__(code, message)
+
+
+def encode(message: Message | Data) -> str | bytes:
+    """The frame for a message of ours, which is not validated again. Raises ProtocolViolation when it is too big."""
+    if isinstance(message, Data):
+        return message.stream.to_bytes(4, "big") + message.payload
+    raw = _messages.dump_json(message, by_alias=True)
+    if b"\\u0000" in raw:
+        raw = _NUL.sub(rb"\1\\ufffd", raw)
+    if len(raw) > MAX_FRAME_BYTES:
+        raise ProtocolViolation(f"A {message.type} of {len(raw)} bytes is too big for a frame.", code="frame_too_big")
+    return raw.decode()
+
+
+def decode(frame: str | bytes) -> Message | Data:
+    """What the frame says. Raises ProtocolViolation for everything that is not exactly a message or data."""
+    if isinstance(frame, bytes):
+        return _decode_data(frame)
+    try:
+        raw = frame.encode()
+        if len(raw) > MAX_FRAME_BYTES:
+            raise ProtocolViolation(f"A frame of {len(raw)} bytes is too big.", code="frame_too_big")
+        # orjson refuses or rounds what could not be written again later: NaN, integers above 64 bits, lone surrogates.
+        raw = orjson.dumps(orjson.loads(raw))
+        if b"\\u0000" in raw and _NUL.search(raw):
+            raise ProtocolViolation("A frame must not contain the character NUL.")
+        return _messages.validate_json(raw)
+    except ValidationError as error:
+        raise ProtocolViolation(f"Not a message: {_first(error)}") from error
+    except (ValueError, TypeError) as error:
+        raise ProtocolViolation("A text frame must be a JSON object.") from error
+
+
+def _decode_data(frame: bytes) -> Data:
+    size = len(frame) - 4
+    if size < 1 or size > MAX_PAYLOAD_BYTES:
+        raise ProtocolViolation(f"A binary frame carries 1 to {MAX_PAYLOAD_BYTES} bytes after its stream id, not {size}.")
+    return Data(int.from_bytes(frame[:4], "big"), frame[4:])
+
+
+def _first(error: ValidationError) -> str:
+    details: Any = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in details["loc"])
+    return f"{place}: {details['msg']}"[:500]

@@ -1,0 +1,291 @@
+"""What server, agent and edge say to each other: one frozen dataclass a message, with the limits of everything in it.
+
+The names are Python's here and camelCase on the wire; `codec` translates and enforces the limits when a frame comes in.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, MaxLen, Predicate
+
+PROTOCOL_MIN = 1
+PROTOCOL_MAX = 1
+
+MAX_ITEMS = 4096
+
+JsonObject = dict[str, Any]
+"""A JSON object whose fields are somebody else's business; the frame limit bounds it."""
+
+SmallObject = Annotated[JsonObject, MaxLen(128)]
+Ident = Annotated[str, Predicate(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}").fullmatch)]
+Code = Annotated[str, Predicate(re.compile(r"[a-z][a-z0-9_]{0,63}").fullmatch)]
+ShortText = Annotated[str, MaxLen(255)]
+ErrorText = Annotated[str, MaxLen(4096)]
+Natural = Annotated[int, Ge(0), Le(2**53 - 1)]
+StreamId = Annotated[int, Ge(1), Le(2**32 - 1)]
+# The years are bounded so that no arithmetic with the other side's clock can overflow.
+Instant = Annotated[datetime, Ge(datetime(2000, 1, 1, tzinfo=UTC)), Le(datetime(2200, 1, 1, tzinfo=UTC))]
+
+
+class AssignmentKind(StrEnum):
+    """What can stand on a node."""
+
+    WORKER = "worker"
+
+
+class Wanted(StrEnum):
+    """Whether a subject should stand on the node. `absent` is sticky and holds from every state."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class Phase(StrEnum):
+    """How far the node is with a subject."""
+
+    PULLING = "pulling"
+    CREATING = "creating"
+    STARTING = "starting"
+    SETTING_UP = "setting_up"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    REMOVING = "removing"
+    ABSENT = "absent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReport:
+    """The node's container engine; `error` says why it does not answer."""
+
+    name: ShortText
+    version: ShortText
+    error: ErrorText | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the node has to give."""
+
+    cpu_millis: Natural
+    memory_bytes: Natural
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why something failed, with the engine's own words in `message`."""
+
+    code: Code
+    message: ErrorText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What holds for the streams of a session, both ways."""
+
+    window_bytes: Annotated[int, Ge(64 * 1024), Le(4 * 1024 * 1024)] = 256 * 1024
+    max_streams: Annotated[int, Ge(1), Le(4096)] = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """The agent's first message."""
+
+    protocol_min: Natural = PROTOCOL_MIN
+    protocol_max: Natural = PROTOCOL_MAX
+    agent_version: ShortText
+    instance_id: Ident
+    boot_id: Ident
+    capabilities: Annotated[tuple[Ident, ...], MaxLen(64)] = ()
+    engine: EngineReport
+    resources: Resources
+    labels: Annotated[dict[ShortText, ShortText], MaxLen(64)] = field(default_factory=dict)
+    posture: SmallObject = field(default_factory=dict)
+    type: Literal["hello"] = "hello"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """The server's answer: from here on both sides refuse every lower epoch."""
+
+    protocol: Natural
+    epoch: Natural
+    timeline_id: Ident
+    node_id: Ident
+    server_time: Instant
+    heartbeat_seconds: Annotated[float, Ge(0.05), Le(300)] = 15.0
+    limits: Limits = field(default_factory=Limits)
+    type: Literal["welcome"] = "welcome"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredItem:
+    """One subject that should stand on the node or be gone; a lower generation than one already known is ignored."""
+
+    kind: AssignmentKind
+    id: Ident
+    generation: Natural
+    wanted: Wanted
+    spec: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """What should be. With `whole`, everything not named is not wanted here any more; without, a difference.
+
+    A set too big for a frame travels in parts: `more` says that the next Desired of the same revision goes on with it.
+    """
+
+    epoch: Natural
+    revision: Natural
+    whole: bool
+    items: Annotated[tuple[DesiredItem, ...], MaxLen(MAX_ITEMS)] = ()
+    more: bool = False
+    type: Literal["desired"] = "desired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedItem:
+    """What the node sees of one subject, and for which generation that holds."""
+
+    kind: AssignmentKind
+    id: Ident
+    generation: Natural
+    phase: Phase
+    container_id: ShortText | None = None
+    container_state: ShortText | None = None
+    exit_code: Annotated[int, Ge(-(2**31)), Le(2**31 - 1)] | None = None
+    error: Fault | None = None
+    setup: SmallObject | None = None
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What changed on the node."""
+
+    epoch: Natural
+    items: Annotated[tuple[ObservedItem, ...], MaxLen(MAX_ITEMS)]
+    type: Literal["observed"] = "observed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryItem:
+    """One labelled container as the engine lists it; `kind`, `id` and `generation` come from its labels."""
+
+    container_id: ShortText
+    name: ShortText
+    kind: ShortText
+    id: ShortText
+    generation: Natural
+    docker_state: ShortText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """All labelled containers of the node, each 30 s and at connect."""
+
+    epoch: Natural
+    sampled_at: Instant
+    engine: EngineReport
+    items: Annotated[tuple[InventoryItem, ...], MaxLen(MAX_ITEMS)] = ()
+    type: Literal["inventory"] = "inventory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphans:
+    """Subjects that the server knows to be deleted: whatever stands of them is to be removed."""
+
+    epoch: Natural
+    ids: Annotated[tuple[Ident, ...], MaxLen(MAX_ITEMS)]
+    type: Literal["orphans"] = "orphans"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """Answered by a Pong with the same two figures, which mean something to the sender alone."""
+
+    nonce: Natural
+    sent_at: float
+    type: Literal["ping"] = "ping"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pong:
+    nonce: Natural
+    sent_at: float
+    type: Literal["pong"] = "pong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """Begin a stream, with a full window each way. Refused by a Reset, accepted without a word."""
+
+    stream: StreamId
+    kind: Code
+    params: JsonObject = field(default_factory=dict)
+    type: Literal["open"] = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """The receiver has consumed this much and takes as much again."""
+
+    stream: StreamId
+    bytes: Annotated[int, Ge(1), Le(2**31 - 1)]
+    type: Literal["credit"] = "credit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamControl:
+    """A word inside a stream (resize, exit code), in order with its data and paid by the same credit."""
+
+    stream: StreamId
+    body: SmallObject
+    type: Literal["stream_control"] = "stream_control"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eof:
+    """The sender writes no more on this stream."""
+
+    stream: StreamId
+    type: Literal["eof"] = "eof"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """The sender neither writes nor reads any more on this stream; answered by a Reset unless the other side had ended."""
+
+    stream: StreamId
+    code: Code
+    message: ErrorText = ""
+    type: Literal["reset"] = "reset"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    """The last message before the socket is closed with `code` (see `closing`)."""
+
+    code: Annotated[int, Ge(1000), Le(4999)]
+    reason: Code
+    message: ErrorText = ""
+    retry_after_seconds: Annotated[float, Ge(0), Le(86_400)] | None = None
+    type: Literal["goodbye"] = "goodbye"
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Bytes of a stream: the only binary frame."""
+
+    stream: int
+    payload: bytes
+
+
+StateMessage = Desired | Observed | Inventory | Orphans
+StreamMessage = Open | Credit | StreamControl | Eof | Reset
+Message = Hello | Welcome | StateMessage | Ping | Pong | StreamMessage | Goodbye

@@ -1,0 +1,103 @@
+"""Workers: one container each, spawned from a project version, owned by one user or one key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NewType
+
+from spunto.core.access.model import ApiKeyId, OrgId, UserId
+from spunto.core.kernel.errors import Conflict
+from spunto.core.nodes.model import NodeId, Problem
+from spunto.core.projects.model import ProjectId
+
+WorkerId = NewType("WorkerId", str)
+
+
+class WorkerState(StrEnum):
+    SPAWNING = "spawning"
+    READY = "ready"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    STARTING = "starting"
+    DESTROYING = "destroying"
+    ERROR = "error"
+
+
+class DockerState(StrEnum):
+    """What the engine says now; `unknown` while the node can't be reached or has said nothing yet."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    CREATED = "created"
+    NOT_FOUND = "not_found"
+    UNKNOWN = "unknown"
+
+
+S = WorkerState
+MOVES: Mapping[WorkerState, frozenset[WorkerState]] = {
+    S.SPAWNING: frozenset({S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
+    S.READY: frozenset({S.STOPPING, S.STOPPED, S.ERROR, S.DESTROYING}),
+    S.STOPPING: frozenset({S.STOPPED, S.ERROR, S.DESTROYING}),
+    S.STOPPED: frozenset({S.STARTING, S.ERROR, S.DESTROYING}),
+    S.STARTING: frozenset({S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
+    S.ERROR: frozenset({S.STARTING, S.READY, S.STOPPING, S.STOPPED, S.DESTROYING}),
+    S.DESTROYING: frozenset(),
+}
+"""Every move there is. Destroying is accepted from everywhere and ends with the record's removal."""
+
+PATIENCE: Mapping[WorkerState, timedelta] = {
+    S.SPAWNING: timedelta(minutes=15),
+    S.STARTING: timedelta(minutes=5),
+    S.STOPPING: timedelta(minutes=2),
+    S.DESTROYING: timedelta(minutes=5),
+}
+"""How long a transient state may last while the node can be reached; see `planner` for what happens then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """`generation` is the newest one of its assignment; `made_in` the one that asked for its present container."""
+
+    id: WorkerId
+    org_id: OrgId
+    project_id: ProjectId
+    project_version: int
+    user_id: UserId | None
+    api_key_id: ApiKeyId | None
+    index: int
+    name: str
+    branch: str | None = None
+    node_id: NodeId
+    state: WorkerState
+    state_since: datetime
+    deadline_at: datetime | None
+    generation: int = 1
+    container_id: str | None = None
+    docker_state: DockerState = DockerState.UNKNOWN
+    setup: Mapping[str, Any] | None = None
+    problem: Problem | None = None
+    last_activity_at: datetime
+    created_at: datetime
+    stopped_at: datetime | None = None
+    version: int = 1
+
+    def moved(self, to: WorkerState, *, at: datetime, problem: Problem | None = None) -> "Worker":
+        """The worker in another state. Raises Conflict `worker_state` for a move that is not in the table."""
+        if to not in MOVES[self.state]:
+            raise Conflict(
+                "worker_state",
+                f"The worker is {self.state} since {self.state_since:%H:%M:%S}Z and can't become {to} from there.",
+                id=self.id,
+                state=self.state.value,
+            )
+        patience = PATIENCE.get(to)
+        return replace(
+            self,
+            state=to,
+            state_since=at,
+            deadline_at=None if patience is None else at + patience,
+            problem=problem,
+            stopped_at=at if to is WorkerState.STOPPED else None,
+        )

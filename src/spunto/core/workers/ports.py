@@ -1,0 +1,50 @@
+"""What the workers slice needs from storage."""
+
+from typing import Protocol
+
+from spunto.core.access.model import Tenant
+from spunto.core.activity.model import AuditLog
+from spunto.core.kernel.idempotency import IdempotencyRepository
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.reconcile import Schedule
+from spunto.core.kernel.uow import Transaction
+from spunto.core.nodes.ports import AssignmentRepository, NodeRepository
+from spunto.core.projects.model import ProjectId
+from spunto.core.projects.ports import ProjectRepository
+from spunto.core.workers.model import Worker, WorkerId
+
+
+class WorkerRepository(Protocol):
+    async def add(self, worker: Worker) -> None:
+        """Raises Conflict `worker_name_taken` within the project."""
+
+    async def get(self, tenant: Tenant, worker_id: WorkerId) -> Worker:
+        """Raises NotFound `worker_not_found`."""
+
+    async def find(self, worker_id: WorkerId) -> Worker | None:
+        """For reconcilers and for sockets that name a worker without its organization."""
+
+    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[Worker]: ...
+
+    async def update(self, worker: Worker) -> Worker:
+        """Raises StaleVersion, Conflict `worker_name_taken`."""
+
+    async def remove(self, worker: Worker) -> None:
+        """Raises StaleVersion."""
+
+
+class WorkersTransaction(Transaction, Protocol):
+    @property
+    def workers(self) -> WorkerRepository: ...
+    @property
+    def projects(self) -> ProjectRepository: ...
+    @property
+    def nodes(self) -> NodeRepository: ...
+    @property
+    def assignments(self) -> AssignmentRepository: ...
+    @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def due(self) -> Schedule: ...
+    @property
+    def idempotency(self) -> IdempotencyRepository: ...
