@@ -23,9 +23,10 @@ install_packages() {
     # Runlevel 1: package scripts must not start services on a machine without an init system.
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     say "installing $*"
-    {
+    (
+        flock 8
         apt-get install "${options[@]}" "$@" || { apt-get update && apt-get install "${options[@]}" "$@"; }
-    } >>"$logs/apt.log" 2>&1 9>&- || die "apt-get install $* failed; see $logs/apt.log"
+    ) >>"$logs/apt.log" 2>&1 8>"$state/apt.lock" 9>&- || die "apt-get install $* failed; see $logs/apt.log"
 }
 
 # start_daemon NAME COMMAND...: its pid goes to $state/NAME.pid, from where scripts/stop ends it.

@@ -1,0 +1,60 @@
+# Each target sets up what it needs, and does nothing twice. On Debian and Ubuntu as root that includes packages.
+.DEFAULT_GOAL := help
+.ONESHELL:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+.PHONY: run
+run: $(STAMP) ## start Spunto on this machine with a demo project (SPUNTO_PORT, SPUNTO_DATA_DIR)
+	@exec scripts/run $(BIN)/spunto up --demo
+
+.PHONY: test
+test: $(STAMP) ## lint, and run all tests against Docker, Podman, SQLite and PostgreSQL
+	@scripts/images docker
+	scripts/images podman
+	scripts/postgres >/dev/null
+	$(MAKE) lint
+	$(BIN)/pytest
+
+.PHONY: quick
+quick: lint ## lint, and run the tests that need no engine and no database server
+	@$(BIN)/pytest -m "not docker and not podman and not postgres"
+
+.PHONY: lint
+lint: $(STAMP) ## check format, style, types and imports
+	@$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(STAMP) ## measure, and write benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks
+
+.PHONY: chaos
+chaos: $(STAMP) ## kill things at random and look at what is left
+	@$(BIN)/python -m tests.chaos
+
+.PHONY: lock
+lock: $(STAMP) ## pin the newest Python packages that pyproject.toml allows
+	@$(BIN)/pip install --quiet uv
+	scripts/lock $(BIN)/uv --upgrade
+
+.PHONY: clean
+clean: ## end what these targets started, and remove what they made
+	@scripts/stop
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	@scripts/venv $(VENV)
+	touch $@

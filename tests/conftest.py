@@ -1,0 +1,3 @@
+"""Registers the fixtures that all tests may ask for."""
+
+pytest_plugins = ["tests.fixtures.engines", "tests.fixtures.postgres"]
