@@ -27,7 +27,12 @@ ErrorText = Annotated[str, MaxLen(4096)]
 Natural = Annotated[int, Ge(0), Le(2**53 - 1)]
 StreamId = Annotated[int, Ge(1), Le(2**32 - 1)]
 # The years are bounded so that no arithmetic with the other side's clock can overflow.
-Instant = Annotated[datetime, Ge(datetime(2000, 1, 1, tzinfo=UTC)), Le(datetime(2200, 1, 1, tzinfo=UTC))]
+Instant = Annotated[
+    datetime,
+    Predicate(lambda at: at.tzinfo is not None),
+    Ge(datetime(2000, 1, 1, tzinfo=UTC)),
+    Le(datetime(2200, 1, 1, tzinfo=UTC)),
+]
 
 
 class AssignmentKind(StrEnum):
@@ -259,7 +264,7 @@ class Eof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reset:
-    """The sender neither writes nor reads any more on this stream; answered by a Reset unless the other side had ended."""
+    """The sender neither writes nor reads any more on this stream; answered by a Reset unless the other had ended."""
 
     stream: StreamId
     code: Code
