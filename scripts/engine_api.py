@@ -75,7 +75,7 @@ def main(command: str, *arguments: str) -> int:
     """Run `find KIND URL...`, `has URL IMAGE` or `import URL IMAGE ARCHIVE CHANGE...`."""
     if command == "find":
         kind, *urls = arguments
-        found = next((url for url in urls if kind_of(url) == kind), None)
+        found = next((url for url in urls if url and kind_of(url) == kind), None)
         print(found or "", end="\n" if found else "")
         return 0 if found else 1
     url, image, *rest = arguments
