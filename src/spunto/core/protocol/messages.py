@@ -74,10 +74,11 @@ class EngineReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What the node has to give."""
+    """What the node has to give; no worker gets more than `max_worker_cpu_millis`."""
 
     cpu_millis: Natural
     memory_bytes: Natural
+    max_worker_cpu_millis: Natural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,7 @@ class DesiredItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
-    """What should be. With `whole`, everything not named is not wanted here any more; without, a difference.
+    """What should be. With `whole`, the node lets go of the rest but leaves it standing; without, a difference.
 
     A set too big for a frame travels in parts: `more` says that the next Desired of the same revision goes on with it.
     """
@@ -202,12 +203,12 @@ class Inventory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orphans:
-    """Subjects that the server knows to be deleted: whatever stands of them is to be removed."""
+class Forget:
+    """Subjects whose absence the server has recorded: the node need not remember them any longer."""
 
     epoch: Natural
     ids: Annotated[tuple[Ident, ...], MaxLen(MAX_ITEMS)]
-    type: Literal["orphans"] = "orphans"
+    type: Literal["forget"] = "forget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +292,6 @@ class Data:
     payload: bytes
 
 
-StateMessage = Desired | Observed | Inventory | Orphans
+StateMessage = Desired | Observed | Inventory | Forget
 StreamMessage = Open | Credit | StreamControl | Eof | Reset
 Message = Hello | Welcome | StateMessage | Ping | Pong | StreamMessage | Goodbye
