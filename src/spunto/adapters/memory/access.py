@@ -1,0 +1,45 @@
+"""Sessions, sign-in codes and grants in memory."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from spunto.adapters.memory.rows import Draft
+from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
+from spunto.core.access.policy import Role
+from spunto.core.orgs.model import Membership
+
+
+class MemorySessions:
+    def __init__(self, sessions: Draft[SessionId, Session], codes: Draft[bytes, SignInCode]) -> None:
+        self._sessions = sessions
+        self._codes = codes
+
+    async def add(self, session: Session) -> None:
+        self._sessions.put(session.id, session)
+
+    async def find_by_hash(self, token_hash: bytes) -> Session | None:
+        return next((session for session in self._sessions.values() if session.token_hash == token_hash), None)
+
+    async def revoke(self, session_id: SessionId, *, at: datetime) -> None:
+        session = self._sessions.get(session_id)
+        if session is not None and session.revoked_at is None:
+            self._sessions.put(session_id, replace(session, revoked_at=at))
+
+    async def add_code(self, code: SignInCode) -> None:
+        self._codes.put(code.code_hash, code)
+
+    async def redeem_code(self, code_hash: bytes, *, now: datetime) -> UserId | None:
+        code = self._codes.get(code_hash)
+        if code is None or now >= code.expires_at:
+            return None
+        self._codes.drop(code_hash)
+        return code.user_id
+
+
+class MemoryGrants:
+    def __init__(self, memberships: Draft[tuple[OrgId, UserId], Membership]) -> None:
+        self._memberships = memberships
+
+    async def roles_of(self, user_id: UserId) -> Mapping[OrgId, Role]:
+        return {held.org_id: held.role for held in self._memberships.values() if held.user_id == user_id}

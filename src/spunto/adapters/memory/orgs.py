@@ -1,0 +1,112 @@
+"""Organizations, members, the audit log and remembered requests in memory."""
+
+from datetime import datetime
+
+from spunto.adapters.memory.paging import page_of
+from spunto.adapters.memory.rows import Draft
+from spunto.core.access.model import Actor, OrgId, Tenant, UserId
+from spunto.core.activity.model import AuditEntry
+from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User
+
+
+class MemoryOrganizations:
+    def __init__(self, organizations: Draft[OrgId, Organization], names: Draft[tuple[str, ...], str]) -> None:
+        self._organizations = organizations
+        self._names = names
+
+    async def add(self, organization: Organization) -> None:
+        if self._names.get(("slug", organization.slug)) is not None:
+            raise Conflict("slug_taken", f"The slug {organization.slug!r} is taken; choose another one.")
+        self._names.put(("slug", organization.slug), organization.id)
+        self._organizations.put(organization.id, organization)
+
+    async def get(self, tenant: Tenant) -> Organization:
+        found = self._organizations.get(tenant.org_id)
+        if found is None:
+            raise NotFound("organization_not_found", f"There is no organization {tenant.org_id!r}.", id=tenant.org_id)
+        return found
+
+    async def list_of(self, actor: Actor, page: PageRequest) -> Page[OrganizationView]:
+        views = (
+            OrganizationView(organization=organization, role=actor.roles[organization.id])
+            for organization in self._organizations.values()
+            if organization.id in actor.roles
+        )
+        return page_of(views, page, id_of=lambda view: view.organization.id)
+
+    async def find_by_slug(self, slug: str) -> Organization | None:
+        held = self._names.get(("slug", slug))
+        return None if held is None else self._organizations.get(OrgId(held))
+
+
+class MemoryMembers:
+    def __init__(
+        self,
+        users: Draft[UserId, User],
+        memberships: Draft[tuple[OrgId, UserId], Membership],
+        names: Draft[tuple[str, ...], str],
+    ) -> None:
+        self._users = users
+        self._memberships = memberships
+        self._names = names
+
+    async def add_user(self, user: User) -> None:
+        if self._names.get(("email", user.email)) is not None:
+            raise Conflict("email_taken", "There is a user with this e-mail address already.")
+        self._names.put(("email", user.email), user.id)
+        self._users.put(user.id, user)
+
+    async def find_user_by_email(self, email: str) -> User | None:
+        held = self._names.get(("email", email))
+        return None if held is None else self._users.get(UserId(held))
+
+    async def get_user(self, user_id: UserId) -> User:
+        user = self._users.get(user_id)
+        if user is None:
+            raise NotFound("user_not_found", f"There is no user {user_id!r}.", id=user_id)
+        return user
+
+    async def add(self, membership: Membership) -> None:
+        key = (membership.org_id, membership.user_id)
+        if self._memberships.get(key) is not None:
+            raise Conflict("member_already", "This user is a member already.", id=membership.user_id)
+        self._memberships.put(key, membership)
+
+    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Member]:
+        members = (
+            Member(user=user, role=held.role, joined_at=held.joined_at)
+            for held in self._memberships.values()
+            if held.org_id == tenant.org_id and (user := self._users.get(held.user_id)) is not None
+        )
+        return page_of(members, page, id_of=lambda member: member.user.id)
+
+
+class MemoryAuditLog:
+    def __init__(self, entries: Draft[str, AuditEntry]) -> None:
+        self._entries = entries
+
+    async def add(self, entry: AuditEntry) -> None:
+        self._entries.put(entry.id, entry)
+
+    async def list(self, tenant: Tenant, *, limit: int) -> list[AuditEntry]:
+        own = (entry for entry in self._entries.values() if entry.org_id == tenant.org_id)
+        return sorted(own, key=lambda entry: entry.id, reverse=True)[:limit]
+
+
+class MemoryIdempotency:
+    def __init__(self, remembered: Draft[tuple[str, str], tuple[str, IdempotencyKey, datetime]]) -> None:
+        self._remembered = remembered
+
+    async def find(self, scope: str, key: IdempotencyKey, *, now: datetime) -> tuple[str, bytes] | None:
+        entry = self._remembered.get((scope, key.key))
+        if entry is None or now >= entry[2] + REMEMBERED_FOR:
+            return None
+        return entry[0], entry[1].fingerprint
+
+    async def add(self, scope: str, key: IdempotencyKey, subject_id: str, *, now: datetime) -> None:
+        if await self.find(scope, key, now=now) is not None:
+            raise StaleVersion("request", key.key)
+        self._remembered.put((scope, key.key), (subject_id, key, now))

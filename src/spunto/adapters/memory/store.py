@@ -1,0 +1,117 @@
+"""The storage ports in memory: transactions that roll back, and that conflict where a real database's would."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from spunto.adapters.memory.access import MemoryGrants, MemorySessions
+from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
+from spunto.adapters.memory.orgs import MemoryAuditLog, MemoryIdempotency, MemoryMembers, MemoryOrganizations
+from spunto.adapters.memory.projects import MemoryProjects
+from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
+from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.workers import MemoryWorkers
+from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
+from spunto.core.activity.model import AuditEntry
+from spunto.core.kernel.idempotency import IdempotencyKey
+from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.nodes.assignment import Assignment
+from spunto.core.nodes.model import Node, NodeId
+from spunto.core.orgs.model import Membership, Organization, User
+from spunto.core.projects.model import Project, ProjectId, ProjectVersion
+from spunto.core.workers.model import Worker, WorkerId
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tables:
+    """Everything committed. The second group are unique keys, each with the id that holds it, and counters."""
+
+    sessions: dict[SessionId, Session] = field(default_factory=dict)
+    codes: dict[bytes, SignInCode] = field(default_factory=dict)
+    organizations: dict[OrgId, Organization] = field(default_factory=dict)
+    users: dict[UserId, User] = field(default_factory=dict)
+    memberships: dict[tuple[OrgId, UserId], Membership] = field(default_factory=dict)
+    nodes: dict[NodeId, Node] = field(default_factory=dict)
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    tombstones: dict[tuple[NodeId, str], datetime] = field(default_factory=dict)
+    projects: dict[ProjectId, Project] = field(default_factory=dict)
+    versions: dict[tuple[ProjectId, int], ProjectVersion] = field(default_factory=dict)
+    workers: dict[WorkerId, Worker] = field(default_factory=dict)
+    audit: dict[str, AuditEntry] = field(default_factory=dict)
+    idempotency: dict[tuple[str, str], tuple[str, IdempotencyKey, datetime]] = field(default_factory=dict)
+
+    names: dict[tuple[str, ...], str] = field(default_factory=dict)
+    loads: dict[NodeId, Load] = field(default_factory=dict)
+    indexes: dict[ProjectId, int] = field(default_factory=dict)
+
+
+class MemoryTransaction:
+    """Satisfies the transaction protocol of every slice."""
+
+    def __init__(self, tables: _Tables, queue: MemoryQueue, wakeups: Wakeups) -> None:
+        self._queue = queue
+        self._wakeups = wakeups
+        self._drafts: list[Draft[Any, Any]] = []
+        self._guards: list[Callable[[], None]] = []
+        self._hints: dict[str, None] = {}
+        draft, names = self._draft, self._draft("name", tables.names)
+        versions, workers = draft("project version", tables.versions), draft("worker", tables.workers)
+        memberships, users = draft("membership", tables.memberships), draft("user", tables.users)
+        assignments, tombstones = draft("assignment", tables.assignments), draft("tombstone", tables.tombstones)
+        projects = draft("project", tables.projects)
+        self.sessions = MemorySessions(draft("session", tables.sessions), draft("sign-in code", tables.codes))
+        self.grants = MemoryGrants(memberships)
+        self.organizations = MemoryOrganizations(draft("organization", tables.organizations), names)
+        self.members = MemoryMembers(users, memberships, names)
+        self.nodes = MemoryNodes(
+            draft("node", tables.nodes), draft("node", tables.loads), names, assignments, tombstones
+        )
+        self.assignments = MemoryAssignments(assignments, tombstones)
+        self.projects = MemoryProjects(
+            projects, versions, draft("project", tables.indexes), names, workers, self._guards.append
+        )
+        self.workers = MemoryWorkers(workers, names, projects, self._guards.append)
+        self.audit = MemoryAuditLog(draft("audit entry", tables.audit))
+        self.due = MemorySchedule(self.hint)
+        self.idempotency = MemoryIdempotency(draft("request", tables.idempotency))
+
+    async def commit(self) -> None:
+        for draft in self._drafts:
+            draft.check()
+        for guard in self._guards:
+            guard()
+        for draft in self._drafts:
+            draft.apply()
+        for kind, subject_id, at in self.due.added:
+            self._queue.add(kind, subject_id, at=at)
+        for topic in self._hints:
+            self._wakeups.hint(topic)
+
+    def hint(self, topic: str) -> None:
+        self._hints[topic] = None
+
+    def _draft(self, kind: str, committed: dict[Any, Any]) -> Draft[Any, Any]:
+        draft: Draft[Any, Any] = Draft(kind, committed)
+        self._drafts.append(draft)
+        return draft
+
+
+class MemoryStore:
+    """The unit of work. Nothing is locked: of two transactions that change the same row the later commit loses."""
+
+    def __init__(self, wakeups: Wakeups) -> None:
+        self.queue = MemoryQueue()
+        self._wakeups = wakeups
+        self._tables = _Tables()
+
+    def __call__(self) -> AbstractAsyncContextManager[MemoryTransaction]:
+        return self._transaction()
+
+    def reading(self) -> AbstractAsyncContextManager[MemoryTransaction]:
+        return self._transaction()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[MemoryTransaction]:
+        yield MemoryTransaction(self._tables, self.queue, self._wakeups)

@@ -1,0 +1,82 @@
+"""Workers in memory."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from spunto.adapters.memory.paging import page_of
+from spunto.adapters.memory.rows import Draft
+from spunto.core.access.model import Tenant
+from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.projects.model import Project, ProjectId
+from spunto.core.workers.model import Worker, WorkerId
+
+
+class MemoryWorkers:
+    def __init__(
+        self,
+        workers: Draft[WorkerId, Worker],
+        names: Draft[tuple[str, ...], str],
+        projects: Draft[ProjectId, Project],
+        at_commit: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._workers = workers
+        self._names = names
+        self._projects = projects
+        self._at_commit = at_commit
+
+    async def add(self, worker: Worker) -> None:
+        self._require_project(worker)
+        self._at_commit(lambda: self._require_project(worker))
+        self._claim_name(worker)
+        self._workers.put(worker.id, worker)
+
+    async def get(self, tenant: Tenant, worker_id: WorkerId) -> Worker:
+        worker = self._workers.get(worker_id)
+        if worker is None or worker.org_id != tenant.org_id:
+            raise NotFound("worker_not_found", f"There is no worker {worker_id!r}.", id=worker_id)
+        return worker
+
+    async def find(self, worker_id: WorkerId) -> Worker | None:
+        return self._workers.get(worker_id)
+
+    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[Worker]:
+        own = (
+            worker
+            for worker in self._workers.values()
+            if worker.project_id == project_id and worker.org_id == tenant.org_id
+        )
+        return page_of(own, page, id_of=lambda worker: worker.id)
+
+    async def update(self, worker: Worker) -> Worker:
+        before = self._require_current(worker)
+        if before.name != worker.name:
+            self._claim_name(worker)
+            self._names.drop(_name_key(before))
+        after = replace(worker, version=worker.version + 1)
+        self._workers.put(worker.id, after)
+        return after
+
+    async def remove(self, worker: Worker) -> None:
+        before = self._require_current(worker)
+        self._names.drop(_name_key(before))
+        self._workers.drop(worker.id)
+
+    def _require_current(self, worker: Worker) -> Worker:
+        before = self._workers.get(worker.id)
+        if before is None or before.version != worker.version:
+            raise StaleVersion("worker", worker.id)
+        return before
+
+    def _require_project(self, worker: Worker) -> None:
+        if self._projects.get(worker.project_id) is None:
+            raise StaleVersion("project", worker.project_id)
+
+    def _claim_name(self, worker: Worker) -> None:
+        if self._names.get(_name_key(worker)) is not None:
+            raise Conflict("worker_name_taken", f"The project has a worker named {worker.name!r} already.")
+        self._names.put(_name_key(worker), worker.id)
+
+
+def _name_key(worker: Worker) -> tuple[str, ...]:
+    return "worker", worker.project_id, worker.name
