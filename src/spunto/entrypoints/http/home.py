@@ -1,0 +1,60 @@
+"""The page at `/`: what this is, whether one is signed in, and how to go on."""
+
+from html import escape
+
+from quart import Blueprint, Response, request
+
+from spunto.core.access.service import AccessService
+from spunto.core.kernel.errors import SpuntoError
+from spunto.entrypoints.http.visibility import public
+from spunto.entrypoints.security import Doorkeeper, PublicAddress
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Spunto</title></head>
+<body>
+<h1>Spunto</h1>
+<p>Development workers on your own servers.</p>
+{standing}
+<h2>From a terminal</h2>
+<pre>spunto login --url {url}
+spunto worker list
+spunto worker spawn --project hello
+spunto worker shell</pre>
+<p>The API answers below <a href="/api/orgs">/api/orgs</a>, with <code>Authorization: Bearer</code> and a token.</p>
+</body>
+</html>
+"""
+
+SIGNED_IN = """<p>You are signed in.</p>
+<ul>
+<li><a href="/api/auth/session">Your session</a></li>
+<li><a href="/api/orgs">Your organizations</a></li>
+</ul>
+<form method="post" action="/api/auth/logout"><button>Sign out</button></form>"""
+
+SIGNED_OUT = """<p>You are not signed in. The server prints a one-time sign-in link when it starts,
+and keeps the owner's token in the file <code>owner.token</code> of its data directory.</p>"""
+
+
+def home_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
+    routes = Blueprint("home", __name__)
+    doorkeeper = Doorkeeper(access, address)
+
+    @routes.get("/")
+    @public
+    async def home() -> Response:
+        standing = SIGNED_IN if await _is_signed_in(doorkeeper) else SIGNED_OUT
+        return Response(
+            PAGE.format(standing=standing, url=escape(address.url)), content_type="text/html; charset=utf-8"
+        )
+
+    return routes
+
+
+async def _is_signed_in(doorkeeper: Doorkeeper) -> bool:
+    try:
+        await doorkeeper.admit(request.headers, method="GET", request_id="")
+    except SpuntoError:
+        return False
+    return True

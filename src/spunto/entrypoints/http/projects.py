@@ -1,0 +1,189 @@
+"""Projects and their versions over HTTP."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, StringConstraints
+from quart import Blueprint, Response
+
+from spunto.core.access.model import Actor, OrgId
+from spunto.core.kernel.errors import NotFound
+from spunto.core.projects.model import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES, Environment, Project, ProjectId
+from spunto.core.projects.model import ProjectVersion as Version
+from spunto.core.projects.service import ProjectService
+from spunto.entrypoints.http.errors import invalid_fields
+from spunto.entrypoints.http.paging import asked_page, items_response, last_seen, page_query, page_response
+from spunto.entrypoints.http.requests import In, Name, idempotency_key, read, read_nothing
+from spunto.entrypoints.http.responses import json_response, no_content
+
+# Together they must fit a frame to the node, whatever JSON's escapes make of them.
+MAX_ENV_BYTES: Final = 64 * 1024
+MAX_NUMBER: Final = 2**31 - 1
+
+
+def _fits(env: dict[str, str | None]) -> dict[str, str | None]:
+    if sum(len(name.encode()) + len((value or "").encode()) for name, value in env.items()) > MAX_ENV_BYTES:
+        raise ValueError(f"Names and values together may have {MAX_ENV_BYTES} bytes")
+    return env
+
+
+EnvName = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+LabelName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+LabelValue = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Image = Annotated[str, StringConstraints(max_length=512, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
+Description = Annotated[str, StringConstraints(max_length=2000)]
+Command = Annotated[str, StringConstraints(min_length=1, max_length=16 * 1024)]
+Cpus = Annotated[float, Field(ge=0.01, le=4096)]
+MemoryBytes = Annotated[int, Field(ge=16 * 1024**2, le=2**50)]
+Env = Annotated[dict[EnvName, str], Field(max_length=256), AfterValidator(_fits)]
+EnvPatch = Annotated[dict[EnvName, str | None], Field(max_length=256), AfterValidator(_fits)]
+Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]
+LabelsPatch = Annotated[dict[LabelName, LabelValue | None], Field(max_length=64)]
+
+
+class ProjectIn(In):
+    name: Name
+    description: Description = ""
+    image: Image
+    env: Env = Field(default_factory=dict)
+    cpus: Cpus = DEFAULT_CPU_MILLIS / 1000
+    memory_bytes: MemoryBytes = DEFAULT_MEMORY_BYTES
+    labels: Labels = Field(default_factory=dict)
+    post_create_command: Command | None = None
+    post_start_command: Command | None = None
+
+    def environment(self) -> Environment:
+        return Environment(
+            image=self.image,
+            env=self.env,
+            cpu_millis=_millis(self.cpus),
+            memory_bytes=self.memory_bytes,
+            labels=self.labels,
+            post_create_command=self.post_create_command,
+            post_start_command=self.post_start_command,
+        )
+
+
+class ProjectPatchIn(In):
+    """A merge patch: what is absent stays, null goes back to what a project has that never said it."""
+
+    name: Name | None = None
+    description: Description | None = None
+    image: Image | None = None
+    env: EnvPatch | None = None
+    cpus: Cpus | None = None
+    memory_bytes: MemoryBytes | None = None
+    labels: LabelsPatch | None = None
+    post_create_command: Command | None = None
+    post_start_command: Command | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """By field of Project and Environment. Raises Invalid for a null that nothing can stand for."""
+        given = {field: getattr(self, field) for field in self.model_fields_set}
+        nulls = [field for field in ("name", "image") if field in given and given[field] is None]
+        if nulls:
+            raise invalid_fields([{"pointer": f"/{field}", "message": "Can't be cleared"} for field in nulls])
+        given = {field: CLEARED.get(field) if value is None else value for field, value in given.items()}
+        if "cpus" in given:
+            given["cpu_millis"] = _millis(given.pop("cpus"))
+        return given
+
+
+CLEARED: Final = {"description": "", "cpus": DEFAULT_CPU_MILLIS / 1000, "memory_bytes": DEFAULT_MEMORY_BYTES}
+
+
+def project_out(project: Project) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "orgId": project.org_id,
+        "name": project.name,
+        "description": project.description,
+        **environment_out(project.environment),
+        "version": project.number,
+        "state": "ready",
+        "createdAt": project.created_at,
+        "updatedAt": project.updated_at,
+    }
+
+
+def version_out(version: Version) -> dict[str, Any]:
+    return {
+        "projectId": version.project_id,
+        "version": version.number,
+        **environment_out(version.environment),
+        "createdAt": version.created_at,
+        "madeBy": version.made_by,
+        "restoredFrom": version.restored_from,
+    }
+
+
+def environment_out(environment: Environment) -> dict[str, Any]:
+    return {
+        "image": environment.image,
+        "env": dict(environment.env),
+        "cpus": environment.cpu_millis / 1000,
+        "memoryBytes": environment.memory_bytes,
+        "labels": dict(environment.labels),
+        "postCreateCommand": environment.post_create_command,
+        "postStartCommand": environment.post_start_command,
+    }
+
+
+def projects_blueprint(projects: ProjectService) -> Blueprint:
+    routes = Blueprint("projects", __name__, url_prefix="/api/orgs/<org_id>/projects")
+
+    @routes.get("")
+    async def list_all(actor: Actor, org_id: OrgId) -> Response:
+        return page_response(await projects.list(actor, org_id, asked_page("prj")), project_out)
+
+    @routes.post("")
+    async def create(actor: Actor, org_id: OrgId) -> Response:
+        asked = await read(ProjectIn)
+        made = await projects.create(
+            actor,
+            org_id,
+            name=asked.name,
+            description=asked.description,
+            environment=asked.environment(),
+            idempotency=await idempotency_key(),
+        )
+        return json_response(project_out(made), 201)
+
+    @routes.get("/<project_id>")
+    async def get(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
+        return json_response(project_out(await projects.get(actor, org_id, project_id)))
+
+    @routes.patch("/<project_id>")
+    async def update(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
+        asked = await read(ProjectPatchIn)
+        return json_response(project_out(await projects.update(actor, org_id, project_id, asked.changes())))
+
+    @routes.delete("/<project_id>")
+    async def delete(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
+        await projects.delete(actor, org_id, project_id)
+        return no_content()
+
+    @routes.get("/<project_id>/versions")
+    async def versions(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
+        asked = page_query()
+        before = None if asked.cursor is None else _number(last_seen(asked.cursor))
+        page = await projects.versions(actor, org_id, project_id, limit=asked.limit, before=before)
+        return items_response(map(version_out, page.items), next_before=page.next_before)
+
+    @routes.post("/<project_id>/versions/<number>/restore")
+    async def restore(actor: Actor, org_id: OrgId, project_id: ProjectId, number: str) -> Response:
+        await read_nothing()
+        return json_response(project_out(await projects.restore(actor, org_id, project_id, _number(number))))
+
+    return routes
+
+
+def _millis(cpus: float) -> int:
+    return round(cpus * 1000)
+
+
+def _number(text: str) -> int:
+    """A version's number, or a leading v and the number. Raises NotFound for what can't be one."""
+    digits = text.removeprefix("v")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) <= MAX_NUMBER):
+        raise NotFound("project_version_not_found", f"There is no version {text!r}.", number=text)
+    return int(digits)

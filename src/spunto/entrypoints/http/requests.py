@@ -1,0 +1,156 @@
+"""What comes in: JSON bodies and query parameters, checked strictly and refused with the place of the mistake."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+from quart import request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from spunto.core.kernel.errors import Malformed
+from spunto.core.kernel.idempotency import IdempotencyKey
+from spunto.entrypoints.http.errors import invalid_fields
+
+MAX_DEPTH: Final = 32
+JSON_TYPES: Final = ("application/json", "application/merge-patch+json")
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s\x00-\x1f\x7f](.*[^\s])?$")]
+"""One line of text that neither begins nor ends with a blank."""
+
+
+class In(BaseModel):
+    """A request's body: camelCase outside, nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel, allow_inf_nan=False)
+
+
+class Query(BaseModel):
+    """A request's query: camelCase outside, nothing unknown, converted from text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, allow_inf_nan=False)
+
+
+class Nothing(In):
+    """The body of a request that says all in its address."""
+
+
+InT = TypeVar("InT", bound=In)
+QueryT = TypeVar("QueryT", bound=Query)
+
+
+async def read(model: type[InT]) -> InT:
+    """The body as the model. Raises Malformed, Invalid, and the framework's 413, 415 and 408."""
+    body = await _json()
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise invalid_fields(_places(error, body)) from error
+
+
+async def read_nothing() -> None:
+    """Refuse a body that says something where nothing is to be said."""
+    await read(Nothing)
+
+
+def query(model: type[QueryT]) -> QueryT:
+    """The query as the model. Raises Malformed `invalid_query`."""
+    given = {}
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise _invalid_query([{"pointer": f"/{name}", "message": "May come only once"}])
+        if "\x00" in values[0]:
+            raise _invalid_query([{"pointer": f"/{name}", "message": "Must not contain the character NUL"}])
+        given[name] = values[0]
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise _invalid_query(_places(error, given)) from error
+
+
+async def idempotency_key() -> IdempotencyKey | None:
+    """The Idempotency-Key with a digest of what is asked. Raises Malformed for an odd one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not _KEY.match(key):
+        raise Malformed("invalid_idempotency_key", "Idempotency-Key is 1 to 255 printable ASCII characters, no blanks.")
+    canonical = orjson.dumps(await _json(), option=orjson.OPT_SORT_KEYS)
+    asked = b"\n".join((request.method.encode(), request.path.encode(), canonical))
+    return IdempotencyKey(key=key, fingerprint=hashlib.sha256(asked).digest())
+
+
+async def _json() -> Any:
+    raw = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+    if not raw:
+        return {}
+    _require_json_type()
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Malformed("invalid_json", f"The body is not JSON: {error.msg.partition(':')[0]} ({where}).") from error
+    # Only text that could break a rule is walked through.
+    if b"\\u0000" in raw or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        _require_sane(body)
+    return body
+
+
+def _require_json_type() -> None:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if (
+        request.mimetype not in JSON_TYPES
+        or charset not in ("utf-8", "utf8")
+        or request.headers.get("Content-Encoding")
+    ):
+        raise UnsupportedMediaType
+
+
+def _require_sane(body: Any) -> None:
+    """Raises Malformed for more than 32 levels, or a NUL, which no database column could keep."""
+    level = [body]
+    for _ in range(MAX_DEPTH):
+        texts = [value for value in level if isinstance(value, str)]
+        texts += [key for value in level if isinstance(value, dict) for key in value]
+        if any("\x00" in text for text in texts):
+            raise Malformed("nul_character", "Texts must not contain the character NUL.")
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return
+    raise Malformed("json_too_deep", f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _inside(value: Any) -> Sequence[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else ()
+
+
+def _invalid_query(errors: Sequence[Mapping[str, str]]) -> Malformed:
+    return Malformed("invalid_query", "Some query parameters are not what they should be; see `errors`.", errors=errors)
+
+
+def _places(error: ValidationError, body: Any) -> list[dict[str, str]]:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [{"pointer": pointer(each["loc"], body), "message": each["msg"]} for each in found]
+
+
+def pointer(loc: Sequence[str | int], body: Any) -> str:
+    """The JSON pointer (RFC 6901) of a pydantic location, without the marks that pydantic adds for unions and keys."""
+    parts = []
+    place = body
+    for part in loc:
+        if isinstance(part, str) and not isinstance(place, dict):
+            continue
+        if part == "[key]":
+            continue
+        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
+        try:
+            place = place[part]
+        except (KeyError, IndexError, TypeError):
+            place = None
+    return "".join(f"/{part}" for part in parts)

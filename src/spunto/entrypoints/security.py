@@ -1,0 +1,144 @@
+"""Who comes in at the HTTP and WebSocket doors: one credential a request, and no foreign page on a visitor's cookie."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from werkzeug.datastructures import Headers
+
+from spunto.core.access.model import Actor
+from spunto.core.access.service import AccessService
+from spunto.core.kernel.errors import Forbidden, Malformed, Unauthenticated
+from spunto.core.kernel.secret import Secret
+
+LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_TOKEN_CHARACTERS: Final = 512
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,128}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicAddress:
+    """Where browsers and agents reach this server: an absolute http or https URL without a path."""
+
+    url: str
+
+    @property
+    def is_https(self) -> bool:
+        return self.url.startswith("https://")
+
+    @property
+    def is_loopback(self) -> bool:
+        return urlsplit(self.url).hostname in LOOPBACK_HOSTS
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws{self.url.removeprefix('http')}"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins whose pages are ours; a loopback address has more than one name for the same machine."""
+        own = urlsplit(self.url)
+        if not self.is_loopback:
+            return frozenset({self.url})
+        port = "" if own.port is None else f":{own.port}"
+        return frozenset({self.url, f"{own.scheme}://localhost{port}", f"{own.scheme}://127.0.0.1{port}"})
+
+    @property
+    def cookie_name(self) -> str:
+        """`__Host-` needs https; without it a worker's page could plant a session of its own (security.md 3.1)."""
+        return "__Host-session" if self.is_https else "session"
+
+
+class Doorkeeper:
+    """Turns a request's headers into an actor."""
+
+    def __init__(self, access: AccessService, address: PublicAddress) -> None:
+        self._access = access
+        self._cookie_name = address.cookie_name
+        self._origins = address.origins
+
+    async def admit(self, headers: Headers, *, method: str, request_id: str) -> Actor:
+        """Raises Unauthenticated, Malformed for two credentials, Forbidden for a cookie sent by a foreign page."""
+        token = bearer_of(headers)
+        if token is None:
+            token = self._cookie_of(headers)
+            if method not in SAFE_METHODS:
+                self._require_own_page(headers)
+        return await self._access.authenticate(token, request_id=request_id)
+
+    async def admit_socket(self, headers: Headers, *, request_id: str) -> Actor:
+        """Like `admit` for an upgrade: a cookie needs an Origin of ours, a Bearer may come without any."""
+        token = bearer_of(headers)
+        origin = _only(headers, "Origin")
+        if token is None:
+            token = self._cookie_of(headers)
+            if origin is None:
+                raise _foreign_origin()
+        if origin is not None and origin not in self._origins:
+            raise _foreign_origin()
+        return await self._access.authenticate(token, request_id=request_id)
+
+    def has_cookie(self, headers: Headers) -> bool:
+        return bool(cookies_named(headers, self._cookie_name))
+
+    def _cookie_of(self, headers: Headers) -> Secret:
+        values = cookies_named(headers, self._cookie_name)
+        if len(values) > 1:
+            raise Malformed(
+                "duplicate_cookie", f"The cookie {self._cookie_name} came twice; clear this site's cookies."
+            )
+        if not values:
+            raise Unauthenticated(
+                "credential_missing", "Sign in, or send a token in the header `Authorization: Bearer <token>`."
+            )
+        return _token(values[0])
+
+    def _require_own_page(self, headers: Headers) -> None:
+        # Browsers send no Sec-Fetch-Site over plain HTTP, so the Origin decides wherever there is one.
+        origin = _only(headers, "Origin")
+        if origin is None and headers.get("Sec-Fetch-Site") == "same-origin":
+            return
+        if origin not in self._origins:
+            raise _foreign_origin()
+
+
+def bearer_of(headers: Headers) -> Secret | None:
+    """The bearer token; None without an Authorization header. Raises Unauthenticated for any other scheme."""
+    value = _only(headers, "Authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("credential_not_good", "Only `Authorization: Bearer <token>` is understood here.")
+    return _token(token.strip())
+
+
+def cookies_named(headers: Headers, name: str) -> list[str]:
+    pairs = (pair.partition("=") for header in headers.getlist("Cookie") for pair in header.split(";"))
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
+
+
+def request_id_of(headers: Headers) -> str:
+    """The caller's own X-Request-Id where it is a sane one, else a new one."""
+    given = headers.get("X-Request-Id", "")
+    return given if _REQUEST_ID.match(given) else secrets.token_hex(16)
+
+
+def _token(text: str) -> Secret:
+    if not text or len(text) > MAX_TOKEN_CHARACTERS or not text.isascii():
+        raise Unauthenticated("credential_not_good", "The token is unknown, expired or revoked; sign in again.")
+    return Secret(text)
+
+
+def _only(headers: Headers, name: str) -> str | None:
+    values = headers.getlist(name)
+    if len(values) > 1:
+        raise Malformed("duplicate_header", f"The header {name} may come only once.")
+    return values[0] if values else None
+
+
+def _foreign_origin() -> Forbidden:
+    return Forbidden("foreign_origin", "With a cookie this is open only to pages of this server; send a Bearer token.")
