@@ -74,6 +74,16 @@ class Tenant:
     role: Role
     actor: Actor
 
+    def require_own(self, *, user_id: UserId | None, api_key_id: ApiKeyId | None) -> None:
+        """Raises Forbidden `not_owner` unless the thing with that owner is the actor's own."""
+        if not self.owns(user_id=user_id, api_key_id=api_key_id):
+            raise Forbidden("not_owner", "Only its owner may do this.")
+
+    def require_own_or_admin(self, *, user_id: UserId | None, api_key_id: ApiKeyId | None) -> None:
+        """Raises Forbidden `not_owner` for another member's thing unless the actor's role is admin or above."""
+        if not self.role.includes(Role.ADMIN):
+            self.require_own(user_id=user_id, api_key_id=api_key_id)
+
     def owns(self, *, user_id: UserId | None, api_key_id: ApiKeyId | None) -> bool:
         """Whether a thing with that owner is the actor's own."""
         if self.actor.api_key_id is not None and self.actor.user_id is None:

@@ -80,6 +80,10 @@ class Assignment:
             return self
         return replace(self, generation=self.generation + 1, wanted=Wanted.ABSENT, wanted_since=at)
 
+    def freed(self) -> "Assignment":
+        """The same without a reservation: what does not run takes no room."""
+        return replace(self, reserves=False)
+
     def observing(self, observed: Observation) -> "Assignment":
         """Take a report in, unless it speaks of an older generation than one already heard of or of a future one."""
         if observed.generation > self.generation:

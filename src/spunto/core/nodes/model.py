@@ -102,6 +102,10 @@ class Node:
             return self
         return replace(self, connected=False, connection_changed_at=at)
 
+    def quarantined(self, problem: Problem, *, at: datetime) -> "Node":
+        """Shut out until somebody rotates the token."""
+        return replace(self.disconnected(epoch=self.epoch, at=at), quarantine=problem)
+
     def with_token(self, token_hash: bytes, *, at: datetime) -> "Node":
         """A new token; the connection made with the old one is cut, and a quarantine ends."""
         cut = self.disconnected(epoch=self.epoch, at=at)

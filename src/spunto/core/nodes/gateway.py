@@ -1,0 +1,195 @@
+"""The server's end of agents' connections: who is it, what should stand there, what does it report."""
+
+import asyncio
+import hmac
+from collections import deque
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Forbidden, Unauthenticated
+from spunto.core.kernel.secret import Secret
+from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.nodes.links import Link, NodeLinks
+from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, Problem, node_of_token, token_hash
+from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.nodes.reports import Reports
+from spunto.core.nodes.sync import keep_in_step
+from spunto.core.protocol.closing import FORBIDDEN, SUPERSEDED, UNAUTHENTICATED
+from spunto.core.protocol.connection import Connection, ConnectionLost, Transport
+from spunto.core.protocol.messages import Hello, Inventory, Observed, StateMessage, Welcome
+
+HEARTBEAT_SECONDS = 15.0
+FLAPPING_WINDOW_SECONDS = 300.0
+FLAPPING_LIMIT = 3
+_LEAVE_SECONDS = 10.0
+
+
+class NodeGateway:
+    """Serves agents over any transport, one call of `serve` a connection."""
+
+    def __init__(
+        self, uow: UnitOfWork[NodesTransaction], *, links: NodeLinks, clock: Clock, wakeups: Wakeups, timeline_id: str
+    ) -> None:
+        self.uow = uow
+        self.links = links
+        self.clock = clock
+        self.wakeups = wakeups
+        self.timeline_id = timeline_id
+        self.reports = Reports(uow, links=links, clock=clock)
+        self._supersessions: dict[NodeId, deque[float]] = {}
+
+    async def serve(self, transport: Transport, token: Secret) -> None:
+        """Speak with one agent until its connection ends. A token that is not good closes it with 4401."""
+        try:
+            node = await self._authenticate(token)
+        except Unauthenticated as error:
+            await transport.close(UNAUTHENTICATED, error.code)
+            return
+        await _Attendance(self, node, transport).serve()
+
+    def is_flapping(self, node_id: NodeId) -> bool:
+        """Count one agent superseding another that was alive; whether two agents seem to share the node's token."""
+        now = self.clock.monotonic()
+        recent = self._supersessions.setdefault(node_id, deque(maxlen=FLAPPING_LIMIT))
+        recent.append(now)
+        return len(recent) == FLAPPING_LIMIT and now - recent[0] <= FLAPPING_WINDOW_SECONDS
+
+    async def _authenticate(self, token: Secret) -> Node:
+        node_id = node_of_token(token)
+        if node_id is not None:
+            async with self.uow.reading() as tx:
+                node = await tx.nodes.find(node_id)
+            if node is not None and hmac.compare_digest(node.token_hash, token_hash(token)):
+                return node
+        raise Unauthenticated("node_token_not_good", "The node's token is unknown or was rotated; take the new one.")
+
+
+class _Attendance:
+    """One connection of one agent."""
+
+    def __init__(self, gateway: NodeGateway, node: Node, transport: Transport) -> None:
+        self._gateway = gateway
+        self._node_id = node.id
+        self._token_hash = node.token_hash
+        self._link: Link | None = None
+        self._connection = Connection.server(
+            transport, clock=gateway.clock, accept=self._accept, on_message=self._take_in
+        )
+
+    async def serve(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                syncing = group.create_task(self._keep_in_step(), name=f"desired {self._node_id}")
+                await self._connection.run()
+                syncing.cancel()
+        finally:
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._leave()
+
+    async def _accept(self, hello: Hello, protocol: int) -> Welcome:
+        epoch = await self._connect(hello)
+        await self._supersede(hello)
+        self._link = Link(connection=self._connection, instance_id=hello.instance_id)
+        self._gateway.links.attach(self._node_id, self._link)
+        return Welcome(
+            protocol=protocol,
+            epoch=epoch,
+            timeline_id=self._gateway.timeline_id,
+            node_id=self._node_id,
+            server_time=self._gateway.clock.now(),
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+        )
+
+    @retried
+    async def _connect(self, hello: Hello) -> int:
+        """Open the next epoch. What is checked again here may have changed since the token was."""
+        async with self._gateway.uow() as tx:
+            node = await tx.nodes.find(self._node_id)
+            if node is None or node.token_hash != self._token_hash:
+                raise Unauthenticated("node_token_not_good", "The node's token was rotated; take the new one.")
+            if node.quarantine is not None:
+                raise Forbidden(node.quarantine.code, node.quarantine.message)
+            now = self._gateway.clock.now()
+            node = await tx.nodes.update(
+                node.connected_anew(agent=_agent_of(hello), capacity=_capacity_of(hello), at=now)
+            )
+            await tx.commit()
+        return node.epoch
+
+    async def _supersede(self, hello: Hello) -> None:
+        """Close the older connection; two living agents that keep doing this to each other share a token by mistake."""
+        older = self._gateway.links.find(self._node_id)
+        if older is None:
+            return
+        older.connection.close(SUPERSEDED, "superseded", message="Another agent connected with this node's token.")
+        if older.instance_id != hello.instance_id and self._gateway.is_flapping(self._node_id):
+            await self._quarantine()
+
+    @retried
+    async def _quarantine(self) -> None:
+        problem = Problem(
+            code="node_flapping",
+            message="Several agents use this node's token; stop all but one, then rotate the token.",
+        )
+        async with self._gateway.uow() as tx:
+            node = await tx.nodes.find(self._node_id)
+            if node is not None:
+                await tx.nodes.update(node.quarantined(problem, at=self._gateway.clock.now()))
+                await tx.commit()
+        raise Forbidden(problem.code, problem.message)
+
+    async def _keep_in_step(self) -> None:
+        try:
+            await self._connection.ready()
+            await self._refuse_if_outdated()
+            await keep_in_step(self._gateway.uow, self._gateway.wakeups, self._node_id, self._connection)
+        except ConnectionLost:
+            return
+
+    async def _refuse_if_outdated(self) -> None:
+        """A rotation between the accepting transaction and the link's being known could not cut this connection."""
+        async with self._gateway.uow.reading() as tx:
+            node = await tx.nodes.find(self._node_id)
+        if node is None or node.token_hash != self._token_hash:
+            self._connection.close(FORBIDDEN, "token_rotated")
+
+    async def _take_in(self, connection: Connection, message: StateMessage) -> None:
+        if self._link is None:
+            return
+        if isinstance(message, Observed):
+            await self._gateway.reports.record(self._node_id, connection, message.items)
+        elif isinstance(message, Inventory):
+            await self._gateway.reports.take_inventory(self._node_id, self._link, message)
+
+    async def _leave(self) -> None:
+        if self._link is not None:
+            self._gateway.links.detach(self._node_id, self._link)
+            await self._disconnect(self._connection.epoch)
+
+    @retried
+    async def _disconnect(self, epoch: int) -> None:
+        async with self._gateway.uow() as tx:
+            node = await tx.nodes.find(self._node_id)
+            if node is not None and node.epoch == epoch:
+                await tx.nodes.update(node.disconnected(epoch=epoch, at=self._gateway.clock.now()))
+                await tx.commit()
+
+
+def _agent_of(hello: Hello) -> Agent:
+    error = hello.engine.error
+    return Agent(
+        version=hello.agent_version,
+        instance_id=hello.instance_id,
+        engine=hello.engine.name,
+        engine_version=hello.engine.version,
+        engine_problem=None if error is None else Problem(code="engine_unavailable", message=error),
+        posture={name: value for name, value in hello.posture.items() if isinstance(value, str | bool)},
+    )
+
+
+def _capacity_of(hello: Hello) -> Capacity:
+    return Capacity(
+        cpu_millis=hello.resources.cpu_millis,
+        memory_bytes=hello.resources.memory_bytes,
+        max_worker_cpu_millis=hello.resources.max_worker_cpu_millis,
+    )

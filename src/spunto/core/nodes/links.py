@@ -1,0 +1,62 @@
+"""The agents that are connected to this process: how a use case reaches a node, and how a node is cut off."""
+
+from dataclasses import dataclass
+
+from spunto.core.kernel.errors import Unavailable
+from spunto.core.nodes.inventory import Inventory
+from spunto.core.nodes.model import NodeId
+from spunto.core.protocol.connection import Connection, Stream
+from spunto.core.protocol.messages import JsonObject
+
+
+@dataclass(slots=True, kw_only=True)
+class Link:
+    """One agent's live connection, with what it last listed."""
+
+    connection: Connection
+    instance_id: str
+    inventory: Inventory | None = None
+
+
+class NodeLinks:
+    """At most one live link a node; a newer one takes the place of an older."""
+
+    def __init__(self) -> None:
+        self._links: dict[NodeId, Link] = {}
+
+    def find(self, node_id: NodeId) -> Link | None:
+        return self._links.get(node_id)
+
+    def attach(self, node_id: NodeId, link: Link) -> None:
+        self._links[node_id] = link
+
+    def detach(self, node_id: NodeId, link: Link) -> None:
+        """Forget the link, unless a newer one has taken its place."""
+        if self._links.get(node_id) is link:
+            del self._links[node_id]
+
+    def cut(self, node_id: NodeId, *, code: int, reason: str, message: str = "") -> None:
+        """Close the node's connection, if there is one."""
+        link = self._links.get(node_id)
+        if link is not None:
+            link.connection.close(code, reason, message=message)
+
+    def close_all(self, *, code: int, reason: str) -> None:
+        for node_id in list(self._links):
+            self.cut(node_id, code=code, reason=reason)
+
+    def inventory_of(self, node_id: NodeId) -> Inventory | None:
+        link = self._links.get(node_id)
+        return None if link is None else link.inventory
+
+    def open(self, node_id: NodeId, kind: str, params: JsonObject) -> Stream:
+        """Begin a stream with the agent. Raises Unavailable `node_offline`, `connection_lost`, `too_many_streams`."""
+        link = self._links.get(node_id)
+        if link is None:
+            raise Unavailable(
+                "node_offline",
+                "The worker's node is not connected; it can be reached again when its agent is back.",
+                retry_after_seconds=5,
+                id=node_id,
+            )
+        return link.connection.open(kind, params)

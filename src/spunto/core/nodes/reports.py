@@ -1,0 +1,123 @@
+"""What nodes report, recorded: observations of their assignments, inventories, and the state of their engine."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.nodes import inventory
+from spunto.core.nodes.assignment import Assignment, Observation
+from spunto.core.nodes.links import Link, NodeLinks
+from spunto.core.nodes.model import NodeId, Problem
+from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.protocol.connection import Connection
+from spunto.core.protocol.messages import (
+    AssignmentKind,
+    Desired,
+    DesiredItem,
+    EngineReport,
+    Forget,
+    Inventory,
+    ObservedItem,
+    Phase,
+    Wanted,
+)
+
+# Later than any generation that the node may have heard of the subject.
+_LAST_GENERATION = 2**53 - 1
+
+
+class Reports:
+    """Everything here comes from an agent and is believed only of its own node's assignments."""
+
+    def __init__(self, uow: UnitOfWork[NodesTransaction], *, links: NodeLinks, clock: Clock) -> None:
+        self._uow = uow
+        self._links = links
+        self._clock = clock
+
+    @retried
+    async def record(self, node_id: NodeId, connection: Connection, items: Sequence[ObservedItem]) -> None:
+        """Store what changed and make its subjects due; an absence that was asked for ends the assignment."""
+        observed = {item.id: item for item in items}
+        gone: list[str] = []
+        async with self._uow() as tx:
+            assigned = {each.subject_id: each for each in await tx.assignments.of_subjects(list(observed))}
+            for subject_id, item in observed.items():
+                assignment = assigned.get(subject_id)
+                if assignment is None or assignment.node_id != node_id:
+                    gone += [subject_id] if item.phase is Phase.ABSENT else []
+                elif _is_the_end(assignment, item):
+                    await self._end(tx, assignment)
+                    gone.append(subject_id)
+                else:
+                    await self._observe(tx, assignment, item)
+            await tx.commit()
+        if gone:
+            connection.send(Forget(epoch=connection.epoch, ids=tuple(gone)))
+
+    async def take_inventory(self, node_id: NodeId, link: Link, message: Inventory) -> None:
+        """Judge what the node lists, keep it to look at, and have the node remove what was deleted here."""
+        listed = [item.id for item in message.items]
+        async with self._uow.reading() as tx:
+            assigned = {each.subject_id for each in await tx.assignments.of_node(node_id)}
+            buried = await tx.assignments.buried(node_id, [each for each in listed if each not in assigned])
+        found = inventory.judge(message.items, assigned=assigned, buried=buried)
+        link.inventory = inventory.Inventory(sampled_at=message.sampled_at, engine=message.engine, items=found)
+        if buried:
+            link.connection.send(_burial(link.connection.epoch, sorted(buried)))
+        await self._note_engine(node_id, message.engine)
+
+    async def _end(self, tx: NodesTransaction, assignment: Assignment) -> None:
+        if assignment.reserves:
+            await tx.nodes.release(assignment.node_id, assignment.demand)
+        await tx.assignments.remove(assignment, at=self._clock.now())
+        await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
+
+    async def _observe(self, tx: NodesTransaction, assignment: Assignment, item: ObservedItem) -> None:
+        after = assignment.observing(_observation_of(item))
+        if after is assignment or _says_the_same(assignment.observed, after.observed):
+            return
+        await tx.assignments.update(after)
+        await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
+
+    @retried
+    async def _note_engine(self, node_id: NodeId, engine: EngineReport) -> None:
+        """Only a change is written: placement avoids a node whose engine is away."""
+        problem = None if engine.error is None else Problem(code="engine_unavailable", message=engine.error)
+        async with self._uow.reading() as tx:
+            node = await tx.nodes.find(node_id)
+        if node is None or node.agent is None or node.agent.engine_problem == problem:
+            return
+        async with self._uow() as tx:
+            await tx.nodes.update(replace(node, agent=replace(node.agent, engine_problem=problem)))
+            await tx.commit()
+
+
+def _is_the_end(assignment: Assignment, item: ObservedItem) -> bool:
+    gone = assignment.wanted is Wanted.ABSENT and item.phase is Phase.ABSENT
+    return gone and item.generation == assignment.generation
+
+
+def _says_the_same(before: Observation | None, after: Observation | None) -> bool:
+    return before is not None and after is not None and replace(before, at=after.at) == after
+
+
+def _observation_of(item: ObservedItem) -> Observation:
+    return Observation(
+        generation=item.generation,
+        phase=item.phase,
+        container_id=item.container_id,
+        container_state=item.container_state,
+        exit_code=item.exit_code,
+        problem=None if item.error is None else Problem(code=item.error.code, message=item.error.message),
+        setup=item.setup,
+        at=item.at,
+    )
+
+
+def _burial(epoch: int, subject_ids: Sequence[str]) -> Desired:
+    items = tuple(
+        DesiredItem(kind=AssignmentKind.WORKER, id=each, generation=_LAST_GENERATION, wanted=Wanted.ABSENT)
+        for each in subject_ids
+    )
+    return Desired(epoch=epoch, revision=0, whole=False, items=items)

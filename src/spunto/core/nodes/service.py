@@ -1,0 +1,131 @@
+"""Use cases of nodes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from spunto.core.access.model import Actor, OrgId, Tenant
+from spunto.core.access.policy import Action
+from spunto.core.activity.model import Auditor
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Conflict, Unavailable
+from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.secret import Secret
+from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.nodes.inventory import Inventory
+from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.model import Node, NodeId, new_token, token_hash
+from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.protocol.closing import FORBIDDEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeWithToken:
+    """A node with the token that its agent signs in with, shown this once."""
+
+    node: Node
+    token: Secret
+
+
+class NodeService:
+    def __init__(self, uow: UnitOfWork[NodesTransaction], *, links: NodeLinks, clock: Clock, ids: Ids) -> None:
+        self._uow = uow
+        self._links = links
+        self._clock = clock
+        self._ids = ids
+        self._auditor = Auditor(clock=clock, ids=ids)
+
+    async def create(
+        self, actor: Actor, org_id: OrgId, *, name: str, labels: Mapping[str, str] | None = None
+    ) -> NodeWithToken:
+        """Enrol a node; it is `provisioning` until its agent connects. Raises Conflict `node_name_taken`."""
+        tenant = actor.require(Action.NODE_CREATE, org_id=org_id)
+        node_id = NodeId(self._ids.new("nod"))
+        token = new_token(node_id)
+        node = Node(
+            id=node_id,
+            org_id=org_id,
+            name=name,
+            labels=dict(labels or {}),
+            token_hash=token_hash(token),
+            created_at=self._clock.now(),
+        )
+        async with self._uow() as tx:
+            await tx.nodes.add(node)
+            await tx.audit.add(self._auditor.entry(tenant, Action.NODE_CREATE, node.id))
+            await tx.commit()
+        return NodeWithToken(node=node, token=token)
+
+    async def get(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Node:
+        tenant = actor.require(Action.NODE_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            return await tx.nodes.get(tenant, node_id)
+
+    async def list(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Node]:
+        tenant = actor.require(Action.NODE_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            return await tx.nodes.list(tenant, page)
+
+    @retried
+    async def delete(self, actor: Actor, org_id: OrgId, node_id: NodeId, *, force: bool) -> None:
+        """Forget the node and cut its agent off. Raises Conflict `node_not_empty` unless empty or forced.
+
+        What stands on a node that was removed by force stays on that machine; its workers go to `error`.
+        """
+        tenant = actor.require(Action.NODE_DELETE, org_id=org_id)
+        async with self._uow() as tx:
+            node = await tx.nodes.get(tenant, node_id)
+            held = await tx.assignments.of_node(node_id)
+            if held and not force:
+                raise Conflict(
+                    "node_not_empty",
+                    f"The node holds {len(held)} workers; destroy them first, or delete with ?force=true.",
+                    id=node_id,
+                )
+            await tx.nodes.remove(tenant, node.id)
+            for assignment in held:
+                await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
+            await tx.audit.add(self._auditor.entry(tenant, Action.NODE_DELETE, node_id, force=str(force).lower()))
+            await tx.commit()
+        self._links.cut(node_id, code=FORBIDDEN, reason="node_deleted")
+
+    @retried
+    async def rotate_token(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> NodeWithToken:
+        """Give the node a new token; the old one and the connection made with it end at once."""
+        tenant = actor.require(Action.NODE_ROTATE_TOKEN, org_id=org_id)
+        token = new_token(node_id)
+        async with self._uow() as tx:
+            node = await tx.nodes.get(tenant, node_id)
+            node = await tx.nodes.update(node.with_token(token_hash(token), at=self._clock.now()))
+            await tx.audit.add(self._auditor.entry(tenant, Action.NODE_ROTATE_TOKEN, node_id))
+            await tx.commit()
+        self._links.cut(node_id, code=FORBIDDEN, reason="token_rotated")
+        return NodeWithToken(node=node, token=token)
+
+    async def drain(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Node:
+        """Place nothing more on the node; what stands there goes on. Repeating is harmless."""
+        tenant = actor.require(Action.NODE_DRAIN, org_id=org_id)
+        return await self._set_draining(tenant, node_id, Action.NODE_DRAIN)
+
+    async def undrain(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Node:
+        tenant = actor.require(Action.NODE_UNDRAIN, org_id=org_id)
+        return await self._set_draining(tenant, node_id, Action.NODE_UNDRAIN)
+
+    async def inventory(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Inventory:
+        """What the agent last listed. Raises Unavailable `node_offline` while it is not connected."""
+        tenant = actor.require(Action.NODE_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            node = await tx.nodes.get(tenant, node_id)
+        inventory = self._links.inventory_of(node.id)
+        if inventory is None:
+            raise Unavailable("node_offline", "The node is not connected; its inventory is not known.", id=node_id)
+        return inventory
+
+    @retried
+    async def _set_draining(self, tenant: Tenant, node_id: NodeId, action: Action) -> Node:
+        async with self._uow() as tx:
+            node = await tx.nodes.get(tenant, node_id)
+            node = await tx.nodes.update(replace(node, draining=action is Action.NODE_DRAIN))
+            await tx.audit.add(self._auditor.entry(tenant, action, node_id))
+            await tx.commit()
+        return node

@@ -1,0 +1,56 @@
+"""Keeps an agent told what should stand on its node: everything on connect, differences afterwards."""
+
+from collections.abc import Sequence
+
+from spunto.core.kernel.crash import crash_point
+from spunto.core.kernel.uow import UnitOfWork
+from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.nodes.assignment import Assignment, spec_to_json
+from spunto.core.nodes.model import NodeId
+from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.protocol.connection import Connection
+from spunto.core.protocol.messages import Desired, DesiredItem, Wanted
+
+# Only a hint that got lost costs this wait; thousands of idle nodes must not cost a query each few seconds.
+POLL_SECONDS = 120.0
+
+
+def topic(node_id: NodeId) -> str:
+    """Hinted by whatever changes an assignment of the node."""
+    return f"node:{node_id}"
+
+
+async def keep_in_step(
+    uow: UnitOfWork[NodesTransaction], wakeups: Wakeups, node_id: NodeId, connection: Connection
+) -> None:
+    """Send what differs from what was sent on this connection, until it ends (raises ConnectionLost)."""
+    sent: dict[str, int] = {}
+    revision = 0
+    with wakeups.subscribe(topic(node_id)) as wakeup:
+        while True:
+            async with uow.reading() as tx:
+                assignments = await tx.assignments.of_node(node_id)
+            changed = [each for each in assignments if sent.get(each.subject_id) != each.generation]
+            if changed or revision == 0:
+                crash_point("after_commit_before_send")
+                revision += 1
+                connection.send(_desired(connection.epoch, revision, changed))
+                crash_point("after_send")
+            sent = {each.subject_id: each.generation for each in assignments}
+            await wakeup.wait(max_seconds=POLL_SECONDS)
+
+
+def _desired(epoch: int, revision: int, assignments: Sequence[Assignment]) -> Desired:
+    items = tuple(_item(each) for each in assignments)
+    return Desired(epoch=epoch, revision=revision, whole=revision == 1, items=items)
+
+
+def _item(assignment: Assignment) -> DesiredItem:
+    present = assignment.wanted is Wanted.PRESENT
+    return DesiredItem(
+        kind=assignment.kind,
+        id=assignment.subject_id,
+        generation=assignment.generation,
+        wanted=assignment.wanted,
+        spec=spec_to_json(assignment.spec) if present else None,
+    )

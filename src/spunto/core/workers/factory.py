@@ -1,0 +1,103 @@
+"""Makes workers and their assignments out of projects: values only."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from spunto.core.access.model import Actor
+from spunto.core.kernel.errors import Conflict, NotFound
+from spunto.core.nodes.assignment import Assignment, Power, WorkerSpec
+from spunto.core.nodes.model import Demand, NodeId
+from spunto.core.projects.model import Environment, Project
+from spunto.core.protocol.messages import AssignmentKind, Wanted
+from spunto.core.scheduling.placement import Request
+from spunto.core.workers.model import PATIENCE, Worker, WorkerId, WorkerState
+from spunto.core.workers.ports import WorkersTransaction
+
+PIDS = 1024
+
+
+def request_for(environment: Environment, *, node_id: NodeId | None) -> Request:
+    return Request(demand=_demand_of(environment), labels=environment.labels, node_id=node_id)
+
+
+def new_worker(
+    worker_id: WorkerId,
+    project: Project,
+    actor: Actor,
+    *,
+    index: int,
+    node_id: NodeId,
+    name: str | None,
+    branch: str | None,
+    now: datetime,
+) -> Worker:
+    return Worker(
+        id=worker_id,
+        org_id=project.org_id,
+        project_id=project.id,
+        project_version=project.number,
+        user_id=actor.user_id,
+        api_key_id=actor.api_key_id,
+        index=index,
+        name=name or f"{project.name}-{index}",
+        branch=branch,
+        node_id=node_id,
+        state=WorkerState.SPAWNING,
+        state_since=now,
+        deadline_at=now + PATIENCE[WorkerState.SPAWNING],
+        last_activity_at=now,
+        created_at=now,
+    )
+
+
+def first_assignment(worker: Worker, environment: Environment) -> Assignment:
+    return Assignment(
+        kind=AssignmentKind.WORKER,
+        subject_id=worker.id,
+        org_id=worker.org_id,
+        node_id=worker.node_id,
+        generation=worker.generation,
+        wanted=Wanted.PRESENT,
+        spec=_spec_of(worker, environment),
+        demand=_demand_of(environment),
+        wanted_since=worker.created_at,
+    )
+
+
+def started(assignment: Assignment, *, at: datetime) -> Assignment:
+    """The assignment that runs again; a container that is gone is asked for anew."""
+    gone = assignment.observed is None or assignment.observed.container_state is None
+    made_in = assignment.generation + 1 if gone else assignment.spec.made_in
+    spec = replace(assignment.spec, power=Power.RUNNING, made_in=made_in)
+    return replace(assignment.asking(spec, at=at), reserves=True)
+
+
+async def assignment_of(tx: WorkersTransaction, worker: Worker) -> Assignment:
+    """Raises Conflict `node_removed` for a worker whose node is no more."""
+    assignment = await tx.assignments.find(worker.id)
+    if assignment is None:
+        raise Conflict("node_removed", "The worker's node was removed; the worker can only be destroyed.", id=worker.id)
+    return assignment
+
+
+def not_found(worker_id: str) -> NotFound:
+    return NotFound("worker_not_found", f"There is no worker {worker_id!r}.", id=worker_id)
+
+
+def _demand_of(environment: Environment) -> Demand:
+    return Demand(cpu_millis=environment.cpu_millis, memory_bytes=environment.memory_bytes)
+
+
+def _spec_of(worker: Worker, environment: Environment) -> WorkerSpec:
+    return WorkerSpec(
+        org_id=worker.org_id,
+        image=environment.image,
+        made_in=worker.generation,
+        power=Power.RUNNING,
+        env=environment.env,
+        cpu_millis=environment.cpu_millis,
+        memory_bytes=environment.memory_bytes,
+        pids=PIDS,
+        post_create_command=environment.post_create_command,
+        post_start_command=environment.post_start_command,
+    )

@@ -1,0 +1,31 @@
+"""What listens for TCP in a worker, read from `ss -tlnpH` (ss(8))."""
+
+import re
+from dataclasses import dataclass
+
+COMMAND = ("ss", "-tlnpH")
+_PROCESS = re.compile(r'users:\(\("([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    port: int
+    address: str
+    process: str | None
+
+
+def parse(output: str) -> list[Listener]:
+    """Listeners by port and address; lines of another shape are passed over."""
+    found = {listener for line in output.splitlines() if (listener := _listener(line)) is not None}
+    return sorted(found, key=lambda each: (each.port, each.address))
+
+
+def _listener(line: str) -> Listener | None:
+    fields = line.split()
+    if len(fields) < 4 or fields[0] != "LISTEN":
+        return None
+    address, _, port = fields[3].rpartition(":")
+    if not port.isdigit():
+        return None
+    process = _PROCESS.search(line)
+    return Listener(port=int(port), address=address.strip("[]"), process=process[1] if process else None)

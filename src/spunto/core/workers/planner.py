@@ -1,0 +1,119 @@
+"""What follows for a worker from what its node says: pure, from values to values."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from spunto.core.nodes.assignment import Assignment, Observation, Power
+from spunto.core.nodes.model import Problem
+from spunto.core.protocol.messages import Phase
+from spunto.core.workers.model import PATIENCE, DockerState, Worker, WorkerState
+
+_UNREACHABLE_RECHECK_SECONDS = 30.0
+_ARRIVING = frozenset({WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.ERROR})
+_NODE_REMOVED = Problem(
+    code="node_removed", message="The worker's node was removed from the organization; destroy the worker."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The worker as it becomes (None: its record ends), whether its reservation is given back, when to look again."""
+
+    worker: Worker | None
+    frees: bool = False
+    again_seconds: float | None = None
+
+
+def next_step(
+    worker: Worker, assignment: Assignment | None, *, reachable_since: datetime | None, now: datetime
+) -> Step:
+    """Bring the worker up to what was observed. `reachable_since` is None while the node is not connected."""
+    if assignment is None:
+        return _without_assignment(worker, now)
+    observed = assignment.observed
+    seen = worker if observed is None else _with_facts(worker, assignment, observed)
+    if observed is None or observed.generation != worker.generation or worker.state is WorkerState.DESTROYING:
+        return _watch_deadline(seen, reachable_since, now)
+    after = _settled(seen, assignment, observed, now)
+    if after.deadline_at is not None:
+        return _watch_deadline(after, reachable_since, now)
+    return Step(worker=after, frees=assignment.reserves and observed.phase in (Phase.STOPPED, Phase.FAILED))
+
+
+def _without_assignment(worker: Worker, now: datetime) -> Step:
+    if worker.state is WorkerState.DESTROYING:
+        return Step(worker=None)
+    if worker.problem == _NODE_REMOVED:
+        return Step(worker=worker)
+    lost = worker if worker.state is WorkerState.ERROR else worker.moved(WorkerState.ERROR, at=now)
+    return Step(worker=replace(lost, problem=_NODE_REMOVED, docker_state=DockerState.UNKNOWN))
+
+
+def _with_facts(worker: Worker, assignment: Assignment, observed: Observation) -> Worker:
+    return replace(
+        worker,
+        container_id=observed.container_id,
+        docker_state=_docker_state(assignment, observed),
+        setup=observed.setup if observed.setup is not None else worker.setup,
+    )
+
+
+def _docker_state(assignment: Assignment, observed: Observation) -> DockerState:
+    if observed.container_state is None:
+        return DockerState.NOT_FOUND
+    if observed.container_state == "exited" and assignment.spec.power is Power.STOPPED:
+        return DockerState.STOPPED
+    known = {state.value for state in DockerState}
+    return DockerState(observed.container_state) if observed.container_state in known else DockerState.UNKNOWN
+
+
+def _settled(worker: Worker, assignment: Assignment, observed: Observation, now: datetime) -> Worker:
+    """The worker after a report of its newest generation."""
+    match observed.phase:
+        case Phase.RUNNING if worker.state in _ARRIVING:
+            return worker.moved(WorkerState.READY, at=now)
+        case Phase.FAILED if worker.state is not WorkerState.ERROR:
+            return worker.moved(WorkerState.ERROR, at=now, problem=observed.problem or _unexplained(observed))
+        case Phase.STOPPED if worker.state is WorkerState.STOPPING:
+            return worker.moved(WorkerState.STOPPED, at=now)
+        case Phase.STOPPED if worker.state not in (WorkerState.STOPPED, WorkerState.ERROR):
+            return worker.moved(WorkerState.STOPPED, at=now, problem=observed.problem or _ended(observed))
+        case _:
+            return worker
+
+
+def _unexplained(observed: Observation) -> Problem:
+    return Problem(code="node_failed", message=f"The node gave up in phase {observed.phase}; start tries again.")
+
+
+def _ended(observed: Observation) -> Problem:
+    return Problem(
+        code="worker_exited", message=f"The worker's container ended by itself with exit code {observed.exit_code}."
+    )
+
+
+def _watch_deadline(worker: Worker, reachable_since: datetime | None, now: datetime) -> Step:
+    """Silence of a node is never failure: the clock of a deadline runs only while the node can be reached."""
+    patience = PATIENCE.get(worker.state)
+    if worker.deadline_at is None or patience is None:
+        return Step(worker=worker)
+    if reachable_since is None:
+        extended = replace(worker, deadline_at=max(worker.deadline_at, now + patience))
+        return Step(worker=extended, again_seconds=_UNREACHABLE_RECHECK_SECONDS)
+    deadline_at = max(worker.deadline_at, reachable_since + patience)
+    if now < deadline_at:
+        again_seconds = (deadline_at - now).total_seconds()
+        return Step(worker=replace(worker, deadline_at=deadline_at), again_seconds=again_seconds)
+    return _overdue(worker, patience, now)
+
+
+def _overdue(worker: Worker, patience: timedelta, now: datetime) -> Step:
+    if worker.state is WorkerState.DESTROYING:
+        # Deleting is sticky: it is never given up, only looked at again.
+        return Step(worker=replace(worker, deadline_at=now + patience), again_seconds=patience.total_seconds())
+    minutes = patience.total_seconds() / 60
+    problem = Problem(
+        code="deadline_passed",
+        message=f"The node did not finish {worker.state} within {minutes:g} minutes; start tries again.",
+    )
+    return Step(worker=worker.moved(WorkerState.ERROR, at=now, problem=problem))

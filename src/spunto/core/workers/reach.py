@@ -1,0 +1,172 @@
+"""Reaching into a running worker through its node: commands, terminal, logs and figures."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from spunto.core.access.model import Actor, OrgId
+from spunto.core.access.policy import Action
+from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.uow import UnitOfWork
+from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.names import container_name
+from spunto.core.protocol.connection import Stream
+from spunto.core.protocol.messages import JsonObject
+from spunto.core.workers import git_status, listening
+from spunto.core.workers.factory import not_found
+from spunto.core.workers.model import Worker, WorkerId, WorkerState
+from spunto.core.workers.ports import WorkersTransaction
+from spunto.core.workers.transcript import ExecResult, Transcript
+
+ANSWER_SECONDS = 15.0
+MAX_OUTPUT_BYTES = 1024 * 1024
+_RUNNING = frozenset({WorkerState.READY, WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.STOPPING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecRequest:
+    """A command for a worker; `user` None is the image's own."""
+
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    user: str | None = None
+    stdin: bytes = b""
+    timeout_seconds: float = 60.0
+
+
+class WorkerReach:
+    """Everything that needs the worker's node now. Raises Unavailable `node_offline` or `worker_not_running` where it
+    can't be had, and Forbidden `not_owner` for somebody else's worker."""
+
+    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, links: NodeLinks) -> None:
+        self._uow = uow
+        self._links = links
+
+    async def exec(self, actor: Actor, org_id: OrgId, worker_id: WorkerId, request: ExecRequest) -> ExecResult:
+        """Run the command to its end. Output over a MiB a stream is cut off and said to be."""
+        worker = await self._enter(actor, org_id, worker_id)
+        return await self._run(worker, request)
+
+    async def git_status(self, actor: Actor, org_id: OrgId, worker_id: WorkerId) -> Sequence[git_status.Repository]:
+        """The state of every git repository below /workspace."""
+        worker = await self._enter(actor, org_id, worker_id)
+        result = await self._run(worker, ExecRequest(command=git_status.COMMAND, timeout_seconds=30))
+        return git_status.parse(result.stdout.decode(errors="replace"))
+
+    async def listening_ports(
+        self, actor: Actor, org_id: OrgId, worker_id: WorkerId
+    ) -> tuple[Worker, Sequence[listening.Listener]]:
+        """What listens for TCP in the worker."""
+        worker = await self._enter(actor, org_id, worker_id)
+        result = await self._run(worker, ExecRequest(command=listening.COMMAND, user="root", timeout_seconds=15))
+        return worker, listening.parse(result.stdout.decode(errors="replace"))
+
+    async def stats(self, actor: Actor, org_id: OrgId, worker_id: WorkerId) -> JsonObject:
+        """One sample of figures, as contract.md shows them."""
+        worker = await self._look(actor, org_id, worker_id)
+        if worker.state not in _RUNNING:
+            raise _not_running(worker)
+        async with self._open(worker, "stats", {}) as stream, asyncio.timeout(ANSWER_SECONDS):
+            body = await stream.next()
+        if not isinstance(body, dict):
+            raise Unavailable("node_answer_missing", "The node ended the answer before giving it; try again.")
+        return body
+
+    async def logs(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        worker_id: WorkerId,
+        *,
+        tail: int,
+        since: datetime | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[bytes]:
+        """The container's log as JSON lines `{at, stream, line}`, in pieces that needn't end at a line's end."""
+        worker = await self._look(actor, org_id, worker_id)
+        params = {"tail": tail, "since": None if since is None else since.isoformat(), "follow": follow}
+        async with self._open(worker, "logs", params) as stream:
+            while (piece := await stream.read()) is not None:
+                yield piece
+
+    async def open_logs(self, actor: Actor, worker_id: WorkerId, *, tail: int) -> Stream:
+        """A followed log for a socket that names the worker alone; close the stream in the end."""
+        worker = await self._find(actor, worker_id)
+        actor.require(Action.WORKER_READ, org_id=worker.org_id)
+        return self._open(worker, "logs", {"tail": tail, "since": None, "follow": True})
+
+    async def open_terminal(
+        self, actor: Actor, worker_id: WorkerId, *, cols: int, rows: int, session: str | None, offset: int | None
+    ) -> Stream:
+        """A shell in a terminal, or an earlier one again from `offset` on; close the stream in the end."""
+        found = await self._find(actor, worker_id)
+        worker = await self._enter(actor, found.org_id, worker_id)
+        params = {"workerId": worker.id, "session": session, "offset": offset, "cols": cols, "rows": rows}
+        return self._open(worker, "terminal", params)
+
+    async def may_stay(self, actor: Actor, worker_id: WorkerId, action: Action) -> None:
+        """Check an open socket's right again; raises what the first check would."""
+        worker = await self._find(actor, worker_id)
+        tenant = actor.require(action, org_id=worker.org_id)
+        if action is Action.WORKER_ENTER:
+            tenant.require_own(user_id=worker.user_id, api_key_id=worker.api_key_id)
+
+    async def _run(self, worker: Worker, request: ExecRequest) -> ExecResult:
+        params = {
+            "command": list(request.command),
+            "env": dict(request.env),
+            "cwd": request.cwd,
+            "user": request.user,
+            "stdin": bool(request.stdin),
+            "timeoutSeconds": request.timeout_seconds,
+        }
+        transcript = Transcript(limit_bytes=MAX_OUTPUT_BYTES)
+        async with (
+            self._open(worker, "exec", params) as stream,
+            asyncio.timeout(request.timeout_seconds + ANSWER_SECONDS),
+            asyncio.TaskGroup() as group,
+        ):
+            feeding = group.create_task(_feed(stream, request.stdin), name="exec stdin")
+            while (piece := await stream.next()) is not None:
+                transcript.add(piece)
+            feeding.cancel()
+        return transcript.result()
+
+    async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:
+        """A worker named without its organization; one of another organization is as unknown as a missing one."""
+        async with self._uow.reading() as tx:
+            worker = await tx.workers.find(worker_id)
+        if worker is None or worker.org_id not in actor.roles:
+            raise not_found(worker_id)
+        return worker
+
+    async def _look(self, actor: Actor, org_id: OrgId, worker_id: WorkerId) -> Worker:
+        tenant = actor.require(Action.WORKER_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            return await tx.workers.get(tenant, worker_id)
+
+    async def _enter(self, actor: Actor, org_id: OrgId, worker_id: WorkerId) -> Worker:
+        tenant = actor.require(Action.WORKER_ENTER, org_id=org_id)
+        async with self._uow.reading() as tx:
+            worker = await tx.workers.get(tenant, worker_id)
+        tenant.require_own(user_id=worker.user_id, api_key_id=worker.api_key_id)
+        if worker.state not in _RUNNING:
+            raise _not_running(worker)
+        return worker
+
+    def _open(self, worker: Worker, kind: str, params: JsonObject) -> Stream:
+        return self._links.open(worker.node_id, kind, {"name": container_name(worker.id), **params})
+
+
+async def _feed(stream: Stream, stdin: bytes) -> None:
+    if stdin:
+        await stream.write(stdin)
+    await stream.write_eof()
+
+
+def _not_running(worker: Worker) -> Unavailable:
+    return Unavailable(
+        "worker_not_running", f"The worker is {worker.state}; start it first.", id=worker.id, state=worker.state.value
+    )

@@ -1,0 +1,54 @@
+"""Brings workers forward when their nodes report, and when deadlines pass."""
+
+from datetime import datetime
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.nodes.assignment import Assignment
+from spunto.core.nodes.model import Node
+from spunto.core.workers.model import Worker, WorkerId
+from spunto.core.workers.planner import Step, next_step
+from spunto.core.workers.ports import WorkersTransaction
+
+
+class WorkerReconciler:
+    """One subject at a time; called by the kernel's loop."""
+
+    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, clock: Clock) -> None:
+        self._uow = uow
+        self._clock = clock
+
+    @retried
+    async def handle(self, subject_id: str) -> float | None:
+        """Load, plan, apply; in how many seconds to look again."""
+        async with self._uow() as tx:
+            worker = await tx.workers.find(WorkerId(subject_id))
+            if worker is None:
+                return None
+            assignment = await tx.assignments.find(subject_id)
+            node = await tx.nodes.find(worker.node_id)
+            step = next_step(worker, assignment, reachable_since=_reachable_since(node), now=self._clock.now())
+            if await self._apply(tx, worker, assignment, step):
+                await tx.commit()
+        return step.again_seconds
+
+    async def _apply(self, tx: WorkersTransaction, before: Worker, assignment: Assignment | None, step: Step) -> bool:
+        if step.worker is None:
+            await tx.workers.remove(before)
+        elif step.worker != before:
+            await tx.workers.update(step.worker)
+        if step.frees and assignment is not None:
+            await tx.nodes.release(assignment.node_id, assignment.demand)
+            await tx.assignments.update(assignment.freed())
+        if step.worker != before:
+            tx.hint(topic(before.id))
+        return step.worker != before or step.frees
+
+
+def topic(worker_id: str) -> str:
+    """Hinted by every change of the worker, for whoever watches it."""
+    return f"worker:{worker_id}"
+
+
+def _reachable_since(node: Node | None) -> datetime | None:
+    return node.connection_changed_at if node is not None and node.connected else None

@@ -1,0 +1,233 @@
+"""Use cases of workers: what should be. Nodes make it so, the reconciler tells how far they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from spunto.core.access.model import Actor, OrgId, Tenant
+from spunto.core.access.policy import Action
+from spunto.core.activity.model import Auditor
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Conflict
+from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.nodes.assignment import Power
+from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.model import NodeId
+from spunto.core.nodes.sync import topic as node_topic
+from spunto.core.projects.model import Project, ProjectId
+from spunto.core.scheduling.placement import Request, matches, obstacle
+from spunto.core.workers import factory
+from spunto.core.workers.explain import Explanation, explain
+from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
+from spunto.core.workers.ports import WorkersTransaction
+from spunto.core.workers.reconcile import topic as worker_topic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerView:
+    """A worker as shown: `docker_state` is `unknown` while its node is away; `outdated` by a newer project version."""
+
+    worker: Worker
+    docker_state: DockerState
+    outdated: bool
+
+
+class WorkerService:
+    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, links: NodeLinks, clock: Clock, ids: Ids) -> None:
+        self._uow = uow
+        self._links = links
+        self._clock = clock
+        self._ids = ids
+        self._auditor = Auditor(clock=clock, ids=ids)
+
+    @retried
+    async def spawn(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId,
+        *,
+        node_id: NodeId | None = None,
+        name: str | None = None,
+        branch: str | None = None,
+        idempotency: IdempotencyKey | None = None,
+    ) -> WorkerView:
+        """Place a worker made from the project's newest version; it is `spawning` until its node says it runs.
+
+        Raises Conflict `no_node_available` with `nodes: [{nodeId, name, reason}]`, Conflict `worker_name_taken`.
+        """
+        tenant = actor.require(Action.WORKER_SPAWN, org_id=org_id)
+        now = self._clock.now()
+        async with self._uow() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            made = await find_made(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
+            if made is not None:
+                return self._view(await tx.workers.get(tenant, WorkerId(made)), project)
+            placed_on = await self._place(tx, tenant, factory.request_for(project.environment, node_id=node_id))
+            worker = factory.new_worker(
+                WorkerId(self._ids.new("wkr")),
+                project,
+                actor,
+                index=await tx.projects.next_index(project_id),
+                node_id=placed_on,
+                name=name,
+                branch=branch,
+                now=now,
+            )
+            await tx.workers.add(worker)
+            await tx.assignments.add(factory.first_assignment(worker, project.environment))
+            await tx.due.add("worker", worker.id, at=worker.deadline_at or now)
+            await tx.audit.add(self._auditor.entry(tenant, Action.WORKER_SPAWN, worker.id, node=placed_on))
+            if idempotency is not None:
+                await tx.idempotency.add(f"{project_id}/workers", idempotency, worker.id, now=now)
+            tx.hint(node_topic(placed_on))
+            await tx.commit()
+        return self._view(worker, project)
+
+    async def list(self, actor: Actor, org_id: OrgId, project_id: ProjectId, page: PageRequest) -> Page[WorkerView]:
+        tenant = actor.require(Action.WORKER_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            workers = await tx.workers.list(tenant, project_id, page)
+        return Page(items=[self._view(each, project) for each in workers.items], next_before=workers.next_before)
+
+    async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+        tenant = actor.require(Action.WORKER_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            return self._view(await _of_project(tx, tenant, project_id, worker_id), project)
+
+    async def explain(
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
+    ) -> tuple[WorkerView, Explanation]:
+        """The worker and why it is as it is: wanted against observed, what blocks, and what happens next and when."""
+        tenant = actor.require(Action.WORKER_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            worker = await _of_project(tx, tenant, project_id, worker_id)
+            assignment = await tx.assignments.find(worker_id)
+            node = await tx.nodes.find(worker.node_id)
+        return self._view(worker, project), explain(worker, assignment, node)
+
+    @retried
+    async def stop(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+        """Have the container stopped, its file system kept. A stopping or stopped worker stays as it is."""
+        tenant = actor.require(Action.WORKER_STOP, org_id=org_id)
+        async with self._uow() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            if worker.state in (WorkerState.STOPPING, WorkerState.STOPPED):
+                return self._view(worker, project)
+            worker = worker.moved(WorkerState.STOPPING, at=self._clock.now())
+            assignment = await factory.assignment_of(tx, worker)
+            spec = replace(assignment.spec, power=Power.STOPPED)
+            await tx.assignments.update(assignment.asking(spec, at=self._clock.now()))
+            return await self._save(tx, tenant, Action.WORKER_STOP, worker, project)
+
+    @retried
+    async def start(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+        """Have it run again on its node. A starting or ready worker stays as it is.
+
+        Raises Conflict `no_node_available` when its node has no room any more.
+        """
+        tenant = actor.require(Action.WORKER_START, org_id=org_id)
+        async with self._uow() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            if worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
+                return self._view(worker, project)
+            assignment = await factory.assignment_of(tx, worker)
+            if not assignment.reserves and not await tx.nodes.reserve(worker.node_id, assignment.demand):
+                request = Request(demand=assignment.demand, node_id=worker.node_id)
+                raise await _no_node_available(tx, tenant, request)
+            await tx.assignments.update(factory.started(assignment, at=self._clock.now()))
+            worker = worker.moved(WorkerState.STARTING, at=self._clock.now())
+            return await self._save(tx, tenant, Action.WORKER_START, worker, project)
+
+    @retried
+    async def destroy(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+        """Have container, network, volume and at last the record removed; from every state, node away or not."""
+        tenant = actor.require(Action.WORKER_DESTROY, org_id=org_id)
+        async with self._uow() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            if worker.state is WorkerState.DESTROYING:
+                return self._view(worker, project)
+            assignment = await tx.assignments.find(worker_id)
+            if assignment is not None:
+                await tx.assignments.update(assignment.asking_absent(at=self._clock.now()))
+            worker = worker.moved(WorkerState.DESTROYING, at=self._clock.now())
+            await tx.due.add("worker", worker.id, at=self._clock.now())
+            return await self._save(tx, tenant, Action.WORKER_DESTROY, worker, project)
+
+    @retried
+    async def rename(
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId, *, name: str
+    ) -> WorkerView:
+        """Raises Conflict `worker_name_taken`."""
+        tenant = actor.require(Action.WORKER_UPDATE, org_id=org_id)
+        async with self._uow() as tx:
+            project = await tx.projects.get(tenant, project_id)
+            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            worker = await tx.workers.update(replace(worker, name=name))
+            await tx.audit.add(self._auditor.entry(tenant, Action.WORKER_UPDATE, worker.id))
+            await tx.commit()
+        return self._view(worker, project)
+
+    async def _place(self, tx: WorkersTransaction, tenant: Tenant, request: Request) -> NodeId:
+        among: Sequence[NodeId] | None = None
+        if request.labels or request.node_id is not None:
+            among = [node.id for node in await tx.nodes.all_of(tenant) if matches(request, node)]
+        node_id = await tx.nodes.reserve_least_loaded(tenant.org_id, request.demand, among=among)
+        if node_id is None:
+            raise await _no_node_available(tx, tenant, request)
+        return node_id
+
+    async def _save(
+        self, tx: WorkersTransaction, tenant: Tenant, action: Action, worker: Worker, project: Project
+    ) -> WorkerView:
+        """Write the worker with its next generation, its deadline and the audit entry; tell the node."""
+        saved = await tx.workers.update(replace(worker, generation=worker.generation + 1))
+        await tx.due.add("worker", saved.id, at=saved.deadline_at or self._clock.now())
+        await tx.audit.add(self._auditor.entry(tenant, action, saved.id))
+        tx.hint(node_topic(saved.node_id))
+        tx.hint(worker_topic(saved.id))
+        await tx.commit()
+        return self._view(saved, project)
+
+    def _view(self, worker: Worker, project: Project) -> WorkerView:
+        reachable = self._links.find(worker.node_id) is not None
+        return WorkerView(
+            worker=worker,
+            docker_state=worker.docker_state if reachable else DockerState.UNKNOWN,
+            outdated=worker.project_version != project.number,
+        )
+
+
+async def _of_project(tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+    worker = await tx.workers.get(tenant, worker_id)
+    if worker.project_id != project_id:
+        raise factory.not_found(worker_id)
+    return worker
+
+
+async def _own_or_administered(
+    tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId
+) -> Worker:
+    """Members act on their own workers; admins on everybody's."""
+    worker = await _of_project(tx, tenant, project_id, worker_id)
+    tenant.require_own_or_admin(user_id=worker.user_id, api_key_id=worker.api_key_id)
+    return worker
+
+
+async def _no_node_available(tx: WorkersTransaction, tenant: Tenant, request: Request) -> Conflict:
+    nodes = await tx.nodes.all_of(tenant)
+    reasons = [{"nodeId": node.id, "name": node.name, "reason": obstacle(request, node)} for node in nodes]
+    told = [f"{each['name']} {each['reason'] or 'was taken by somebody faster'}" for each in reasons]
+    return Conflict(
+        "no_node_available",
+        f"No node can take the worker: {'; '.join(told)}." if told else "The organization has no node yet; add one.",
+        nodes=reasons,
+    )
