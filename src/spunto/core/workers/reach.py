@@ -10,7 +10,7 @@ from spunto.core.access.policy import Action
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.links import NodeLinks
-from spunto.core.nodes.names import container_name
+from spunto.core.nodes.executor.containers import container_name
 from spunto.core.protocol.connection import Stream
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.workers import git_status, listening
