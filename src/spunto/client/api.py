@@ -1,0 +1,186 @@
+"""The HTTP side of the client: one request, its repeats, and its answer as a typed value."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from spunto.client.errors import ServerUnreachable, UnexpectedAnswer, error_of
+from spunto.client.models import WireModel
+from spunto.client.retry import Fault, Repeat, RetryPolicy
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import SpuntoError
+from spunto.core.kernel.secret import Secret
+
+M = TypeVar("M", bound=WireModel)
+
+# A 429 or 503 with Retry-After was answered before anything was done.
+_REFUSALS = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[M]):
+    """One page of a list, newest first; ask for the next one with `cursor=page.next_cursor` until it is None."""
+
+    items: tuple[M, ...]
+    next_cursor: str | None
+
+
+class Api:
+    """Sends requests with the token, repeats what may be repeated, and turns every failure into a SpuntoError."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, *, token: Secret, timeout_seconds: float, retry: RetryPolicy, clock: Clock
+    ):
+        self.url = str(http.base_url).rstrip("/")
+        self.token = token
+        self.timeout_seconds = timeout_seconds
+        self.clock = clock
+        self._http = http
+        self._retry = retry
+
+    async def get(self, model: type[M], path: str, **params: Any) -> M:
+        return parsed(model, await self.request("GET", path, params=params))
+
+    async def page(self, model: type[M], path: str, *, limit: int, cursor: str | None) -> Page[M]:
+        answer = json_of(await self.request("GET", path, params={"limit": limit, "cursor": cursor}))
+        items = answer.get("items")
+        if not isinstance(items, list):
+            raise UnexpectedAnswer("unexpected_answer", f"{path} answered no list.")
+        return Page(items=tuple(_validated(model, item) for item in items), next_cursor=answer.get("nextCursor"))
+
+    async def pages(self, model: type[M], path: str) -> AsyncIterator[M]:
+        """Every item of a list, page by page."""
+        cursor: str | None = None
+        while True:
+            page = await self.page(model, path, limit=200, cursor=cursor)
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def create(
+        self,
+        model: type[M],
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        repeat: Repeat = Repeat.ALWAYS,
+    ) -> M:
+        """POST under an idempotency key, so that a repeat after a lost answer has no second effect."""
+        key = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return parsed(model, await self.request("POST", path, body=body, headers=key, repeat=repeat))
+
+    async def patch(self, model: type[M], path: str, changes: Mapping[str, Any]) -> M:
+        return parsed(model, await self.request("PATCH", path, body=changes))
+
+    async def delete(self, path: str, **params: Any) -> httpx.Response:
+        """Not repeated after a lost answer: the repeat would only say that the thing is gone."""
+        return await self.request("DELETE", path, params=params, repeat=Repeat.REFUSED)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeat: Repeat = Repeat.ALWAYS,
+        timeout_seconds: float | None = None,
+    ) -> httpx.Response:
+        """The successful answer. Raises SpuntoApiError, ServerUnreachable."""
+        request = self._http.build_request(
+            method,
+            path,
+            params={name: _query(value) for name, value in (params or {}).items() if value is not None},
+            json=body,
+            headers={**(headers or {}), "Authorization": f"Bearer {self.token.reveal()}"},
+        )
+        attempt = 0
+        while True:
+            attempt += 1
+            answer = await self._attempt(request, timeout_seconds=timeout_seconds or self.timeout_seconds)
+            if isinstance(answer, httpx.Response):
+                return answer
+            delay_seconds = self._delay_seconds(answer, repeat, attempt=attempt)
+            if delay_seconds is None:
+                raise answer.error
+            await self.clock.sleep(delay_seconds)
+
+    def _delay_seconds(self, failed: "_Failed", repeat: Repeat, *, attempt: int) -> float | None:
+        if failed.fault is None:
+            return None
+        return self._retry.delay_seconds(
+            failed.fault,
+            repeat,
+            attempt=attempt,
+            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+            retry_after_seconds=failed.retry_after_seconds,
+        )
+
+    async def _attempt(self, request: httpx.Request, *, timeout_seconds: float) -> "httpx.Response | _Failed":
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                answer = await self._http.send(request)
+        except TimeoutError:
+            return _Failed(
+                ServerUnreachable("request_timeout", f"{self.url} did not answer within {timeout_seconds:g} s.")
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            return _Failed(ServerUnreachable("server_unreachable", f"Can't reach {self.url}: {error}"), Fault.UNSENT)
+        except httpx.TransportError as error:
+            lost = ServerUnreachable("answer_lost", f"The connection to {self.url} broke before the answer: {error}")
+            return _Failed(lost, Fault.ANSWER_LOST)
+        if answer.is_success:
+            return answer
+        refusal = error_of(answer.status_code, answer.headers, answer.content)
+        is_temporary = answer.status_code in _REFUSALS and refusal.retry_after_seconds is not None
+        return _Failed(refusal, Fault.REFUSED if is_temporary else None, refusal.retry_after_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: SpuntoError
+    fault: Fault | None = None
+    retry_after_seconds: float | None = None
+
+
+def parsed(model: type[M], answer: httpx.Response) -> M:
+    return _read(model, lambda: model.model_validate_json(answer.content))
+
+
+def json_of(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError as error:
+        raise UnexpectedAnswer("unexpected_answer", "The server answered something that is not JSON.") from error
+    if not isinstance(body, dict):
+        raise UnexpectedAnswer("unexpected_answer", "The server answered JSON that is no object.")
+    return body
+
+
+def _validated(model: type[M], value: Any) -> M:
+    return _read(model, lambda: model.model_validate(value))
+
+
+def _read(model: type[M], read: Callable[[], M]) -> M:
+    try:
+        return read()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = "/".join(map(str, fault["loc"]))
+        raise UnexpectedAnswer(
+            "unexpected_answer", f"The server answered no {model.__name__} ({where}: {fault['msg']})."
+        ) from error
+
+
+def _query(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,77 @@
+"""Projects, for the client."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from spunto.client.api import Api, Page
+from spunto.client.models import Project, ProjectVersion
+
+
+class Projects:
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def list(self, org_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Project]:
+        return await self._api.page(Project, _path(org_id), limit=limit, cursor=cursor)
+
+    def iter_projects(self, org_id: str) -> AsyncIterator[Project]:
+        return self._api.pages(Project, _path(org_id))
+
+    async def create(
+        self,
+        org_id: str,
+        name: str,
+        image: str,
+        *,
+        description: str | None = None,
+        env: Mapping[str, str] | None = None,
+        cpus: float | None = None,
+        memory_bytes: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        post_create_command: str | None = None,
+        post_start_command: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Project:
+        """Make a project with its version 1; what is None is left to the server."""
+        wanted = {
+            "name": name,
+            "image": image,
+            "description": description,
+            "env": None if env is None else dict(env),
+            "cpus": cpus,
+            "memoryBytes": memory_bytes,
+            "labels": None if labels is None else dict(labels),
+            "postCreateCommand": post_create_command,
+            "postStartCommand": post_start_command,
+        }
+        body = {field: value for field, value in wanted.items() if value is not None}
+        return await self._api.create(Project, _path(org_id), body, idempotency_key=idempotency_key)
+
+    async def get(self, org_id: str, project_id: str) -> Project:
+        return await self._api.get(Project, _path(org_id, project_id))
+
+    async def update(self, org_id: str, project_id: str, changes: Mapping[str, Any]) -> Project:
+        """A merge patch by the API's own field names: an absent field stays, None clears, `env` and `labels` merge."""
+        return await self._api.patch(Project, _path(org_id, project_id), changes)
+
+    async def delete(self, org_id: str, project_id: str) -> None:
+        """Raises StateConflict while it has workers."""
+        await self._api.delete(_path(org_id, project_id))
+
+    async def versions(
+        self, org_id: str, project_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[ProjectVersion]:
+        path = f"{_path(org_id, project_id)}/versions"
+        return await self._api.page(ProjectVersion, path, limit=limit, cursor=cursor)
+
+    def iter_versions(self, org_id: str, project_id: str) -> AsyncIterator[ProjectVersion]:
+        return self._api.pages(ProjectVersion, f"{_path(org_id, project_id)}/versions")
+
+    async def restore(self, org_id: str, project_id: str, version: int) -> Project:
+        """Make an earlier version the newest one again, as a new version."""
+        return await self._api.create(Project, f"{_path(org_id, project_id)}/versions/{version}/restore", {})
+
+
+def _path(org_id: str, project_id: str | None = None) -> str:
+    projects = f"/api/orgs/{org_id}/projects"
+    return projects if project_id is None else f"{projects}/{project_id}"

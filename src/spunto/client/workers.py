@@ -1,0 +1,178 @@
+"""Workers, for the client."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from spunto.client.api import Api, Page, json_of, parsed
+from spunto.client.errors import NotThere
+from spunto.client.logs import followed, lines_of, rfc3339
+from spunto.client.models import ExecResult, LogLine, Port, Repository, Stats, Worker, WorkerRef
+from spunto.client.retry import Repeat
+from spunto.client.sockets import dial
+from spunto.client.terminal import Terminal
+from spunto.client.watching import WaitedTooLong, WorkerGone, has_arrived, watched
+
+# The server answers an exec that ran out of time by itself; the client only waits a little longer for that.
+_EXEC_GRACE_SECONDS = 15.0
+
+AnyWorker = Worker | WorkerRef
+
+
+class Workers:
+    """A worker is named by itself, as it was answered, or by a WorkerRef."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def list(self, org_id: str, project_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Worker]:
+        return await self._api.page(Worker, _workers(org_id, project_id), limit=limit, cursor=cursor)
+
+    def iter_workers(self, org_id: str, project_id: str) -> AsyncIterator[Worker]:
+        return self._api.pages(Worker, _workers(org_id, project_id))
+
+    async def spawn(
+        self,
+        org_id: str,
+        project_id: str,
+        *,
+        name: str | None = None,
+        node_id: str | None = None,
+        branch: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Worker:
+        """Ask for a worker; it is `spawning` in the answer. Raises StateConflict `no_node_available`."""
+        wanted = {"name": name, "nodeId": node_id, "branch": branch}
+        body = {field: value for field, value in wanted.items() if value is not None}
+        path = _workers(org_id, project_id)
+        return await self._api.create(Worker, path, body, idempotency_key=idempotency_key)
+
+    async def get(self, worker: AnyWorker, *, explain: bool = False) -> Worker:
+        return await self._api.get(Worker, _path(worker), explain=explain or None)
+
+    async def rename(self, worker: AnyWorker, name: str) -> Worker:
+        return await self._api.patch(Worker, _path(worker), {"name": name})
+
+    async def stop(self, worker: AnyWorker) -> Worker:
+        """Its file system stays."""
+        return await self._api.create(Worker, f"{_path(worker)}/stop", {})
+
+    async def start(self, worker: AnyWorker) -> Worker:
+        return await self._api.create(Worker, f"{_path(worker)}/start", {})
+
+    async def destroy(self, worker: AnyWorker) -> Worker:
+        """Ask for its end, with all that it holds; it is `destroying` in the answer."""
+        return parsed(Worker, await self._api.delete(_path(worker)))
+
+    async def logs(
+        self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None, timestamps: bool = False
+    ) -> str:
+        """The end of its log as text."""
+        params = {"tail": tail, "since": rfc3339(since), "timestamps": timestamps or None}
+        headers = {"Accept": "text/plain"}
+        return (await self._api.request("GET", f"{_path(worker)}/logs", params=params, headers=headers)).text
+
+    async def log_lines(
+        self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None
+    ) -> Sequence[LogLine]:
+        """The end of its log, line by line with time and stream."""
+        params = {"tail": tail, "since": rfc3339(since)}
+        headers = {"Accept": "application/x-ndjson"}
+        return lines_of((await self._api.request("GET", f"{_path(worker)}/logs", params=params, headers=headers)).text)
+
+    def follow_logs(
+        self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None
+    ) -> AsyncIterator[LogLine]:
+        """Its log as it is written; goes on after a lost connection without repeating a line."""
+        socket = partial(self._socket, worker, "logs")
+        return followed(socket, tail=tail, since=since, clock=self._api.clock)
+
+    async def stats(self, worker: AnyWorker) -> Stats:
+        """Raises NotNow `worker_not_running`."""
+        return await self._api.get(Stats, f"{_path(worker)}/stats")
+
+    async def git_status(self, worker: AnyWorker) -> Sequence[Repository]:
+        answer = json_of(await self._api.request("GET", f"{_path(worker)}/git-status"))
+        return [Repository.model_validate(repository) for repository in answer.get("repos", ())]
+
+    async def ports(self, worker: AnyWorker) -> Sequence[Port]:
+        answer = json_of(await self._api.request("GET", f"{_path(worker)}/ports"))
+        return [Port.model_validate(port) for port in answer.get("items", ())]
+
+    async def exec(
+        self,
+        worker: AnyWorker,
+        command: str | Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        user: str | None = None,
+        timeout_seconds: float = 60.0,
+    ) -> ExecResult:
+        """Run a command and wait for its end; text is given to `sh -c`. Never sent twice, as it might run twice."""
+        given = {"cwd": cwd, "env": None if env is None else dict(env), "stdin": stdin, "user": user}
+        body: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+        body["command"] = command if isinstance(command, str) else [*command]
+        answer = await self._api.request(
+            "POST",
+            f"{_path(worker)}/exec",
+            body={**body, "timeoutSeconds": timeout_seconds},
+            repeat=Repeat.UNSENT,
+            timeout_seconds=timeout_seconds + _EXEC_GRACE_SECONDS,
+        )
+        return parsed(ExecResult, answer)
+
+    def terminal(self, worker: AnyWorker, *, cols: int = 80, rows: int = 24) -> Terminal:
+        """A shell in the worker, to be entered with `async with`."""
+        return Terminal(partial(self._socket, worker, "terminal"), clock=self._api.clock, cols=cols, rows=rows)
+
+    def watch_worker(self, worker: AnyWorker, *, explain: bool = False) -> AsyncIterator[Worker]:
+        """The worker as it is and after every change, until it is gone."""
+        return watched(partial(self.get, worker, explain=explain), clock=self._api.clock)
+
+    async def wait_for_worker(
+        self,
+        worker: AnyWorker,
+        *,
+        until: Set[str] = frozenset({"ready"}),
+        timeout_seconds: float = 900.0,
+        on_change: Callable[[Worker], None] = lambda _: None,
+    ) -> Worker:
+        """The worker once it is in one of the states `until`.
+
+        Raises WorkerSettledElsewhere, WaitedTooLong, WorkerGone, NotThere.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                async for seen in self.watch_worker(worker):
+                    on_change(seen)
+                    if has_arrived(seen, until=until):
+                        return seen
+        except TimeoutError as error:
+            raise WaitedTooLong(worker.id, timeout_seconds=timeout_seconds) from error
+        raise WorkerGone(worker.id)
+
+    async def wait_until_gone(self, worker: AnyWorker, *, timeout_seconds: float = 300.0) -> None:
+        """Raises WaitedTooLong; a worker that isn't there is gone."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                async for _ in self.watch_worker(worker):
+                    pass
+        except TimeoutError as error:
+            raise WaitedTooLong(worker.id, timeout_seconds=timeout_seconds) from error
+        except NotThere:
+            return
+
+    async def _socket(self, worker: AnyWorker, mode: str, params: Mapping[str, Any]) -> Any:
+        return await dial(self._api, f"/api/workers/{worker.id}/terminal", {"mode": mode, **params})
+
+
+def _workers(org_id: str, project_id: str) -> str:
+    return f"/api/orgs/{org_id}/projects/{project_id}/workers"
+
+
+def _path(worker: AnyWorker) -> str:
+    return f"{_workers(worker.org_id, worker.project_id)}/{worker.id}"
