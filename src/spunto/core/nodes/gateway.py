@@ -13,7 +13,7 @@ from spunto.core.nodes.links import Link, NodeLinks
 from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, Problem, node_of_token, token_hash
 from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.nodes.reports import Reports
-from spunto.core.nodes.sync import keep_in_step
+from spunto.core.nodes.sync import keep_in_step, topic
 from spunto.core.protocol.closing import FORBIDDEN, SUPERSEDED, UNAUTHENTICATED
 from spunto.core.protocol.connection import Connection, ConnectionLost, Transport
 from spunto.core.protocol.messages import Hello, Inventory, Observed, StateMessage, Welcome
@@ -113,6 +113,7 @@ class _Attendance:
             node = await tx.nodes.update(
                 node.connected_anew(agent=_agent_of(hello), capacity=_capacity_of(hello), at=now)
             )
+            tx.hint(topic(node.id))
             await tx.commit()
         return node.epoch
 

@@ -1,0 +1,57 @@
+"""The one composition: adapters that are given, already open, wired to services."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dependency_injector.containers import DeclarativeContainer
+from dependency_injector.providers import Dependency, Factory, Singleton
+
+from spunto.core.access.service import AccessService
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.ids import TimeOrderedIds
+from spunto.core.kernel.reconcile import Reconciler, WorkQueue
+from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.nodes.gateway import NodeGateway
+from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.service import BootstrapService, OrganizationService
+from spunto.core.projects.service import ProjectService
+from spunto.core.protocol.messages import AssignmentKind
+from spunto.core.workers.reach import WorkerReach
+from spunto.core.workers.reconcile import WorkerReconciler
+from spunto.core.workers.service import WorkerService
+
+
+class Container(DeclarativeContainer):
+    """`store` is the unit of work of every slice; `report` hears what a reconcile loop could not do."""
+
+    clock: Dependency[Clock] = Dependency()
+    wakeups: Dependency[Wakeups] = Dependency(instance_of=Wakeups)
+    # The store satisfies the transaction protocols of all slices at once, which no single type says.
+    store: Dependency[Any] = Dependency()
+    queue: Dependency[WorkQueue] = Dependency()
+    timeline_id: Dependency[str] = Dependency(instance_of=str)
+    report: Dependency[Callable[[str, str, BaseException], None]] = Dependency()
+
+    ids = Singleton(TimeOrderedIds, clock)
+    links = Singleton(NodeLinks)
+
+    access = Singleton(AccessService, store, clock=clock, ids=ids, wakeups=wakeups)
+    bootstrap = Singleton(BootstrapService, store, clock=clock, ids=ids)
+    organizations = Singleton(OrganizationService, store, clock=clock, ids=ids)
+    projects = Singleton(ProjectService, store, clock=clock, ids=ids)
+    nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
+    gateway = Singleton(NodeGateway, store, links=links, clock=clock, wakeups=wakeups, timeline_id=timeline_id)
+    workers = Singleton(WorkerService, store, links=links, clock=clock, ids=ids)
+    reach = Singleton(WorkerReach, store, links=links)
+
+    worker_reconciler = Singleton(WorkerReconciler, store, clock=clock)
+    worker_loop = Factory(
+        Reconciler,
+        AssignmentKind.WORKER.value,
+        worker_reconciler.provided.handle,
+        queue=queue,
+        clock=clock,
+        wakeups=wakeups,
+        report=report,
+    )

@@ -1,0 +1,85 @@
+"""`spunto serve`: the server process by itself, and with `--box` as `spunto up` runs it."""
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+
+import structlog
+import uvloop
+from pydantic import ValidationError
+
+from spunto.core.kernel.errors import SpuntoError
+from spunto.entrypoints.box import Box, owner_token_file
+from spunto.entrypoints.logs import configure_logs
+from spunto.entrypoints.server import serve
+from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.supervisor import EXIT_CONFIG
+from spunto.entrypoints.library import Spunto
+
+log = structlog.get_logger()
+
+
+def run(*, box: bool = False, demo: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        print(f"spunto: settings: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    configure_logs(settings.log_format, settings.log_level)
+    try:
+        uvloop.run(_main(settings, box=box, demo=demo))
+    except OSError as error:
+        print(f"spunto: can't listen on {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    except SpuntoError as error:
+        print(f"spunto: {error.message}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+async def _main(settings: Settings, *, box: bool, demo: bool) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with asyncio.TaskGroup() as group:
+
+        async def prepare(spunto: Spunto) -> None:
+            if box:
+                own = Box(spunto, settings.data_dir)
+                await _greet(own, settings)
+                if demo:
+                    preparing.append(group.create_task(own.prepare_demo(), name="demo"))
+            # What was made so far lives on; collections need not look at it again.
+            gc.collect()
+            gc.freeze()
+
+        preparing: list[asyncio.Task[None]] = []
+        await serve(settings, prepare=prepare, stopping=stopping)
+        for task in preparing:
+            task.cancel()
+
+
+async def _greet(box: Box, settings: Settings) -> None:
+    code = await box.prepare()
+    token_file = owner_token_file(settings.data_dir)
+    lines = (
+        f"Spunto     {settings.url}",
+        f"Sign in    {settings.url}/api/auth/bootstrap?code={code.reveal()}   (once, within 10 minutes)",
+        f"Terminal   spunto login --url {settings.url} --token-file {token_file}",
+    )
+    print("\n".join(lines), flush=True)  # noqa: T201 - this is for the person who started it, not for the log
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="spunto serve")
+    parser.add_argument("--box", action="store_true", help="make sure of the owner and of the node `local`")
+    parser.add_argument("--demo", action="store_true", help="make sure of a first project and worker")
+    arguments = parser.parse_args()
+    return run(box=arguments.box, demo=arguments.demo)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

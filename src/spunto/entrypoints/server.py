@@ -1,0 +1,108 @@
+"""The server process: opens what it needs, serves HTTP beside the reconcile loops, and closes in the right order."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import structlog
+from hypercorn.asyncio import serve as serve_http
+from hypercorn.config import Config
+from quart import Quart
+
+from spunto.core.kernel.errors import SpuntoError
+from spunto.core.protocol.closing import RESTARTING
+from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.ws.agents import agents_blueprint
+from spunto.entrypoints.ws.sockets import Sockets
+from spunto.entrypoints.ws.terminal import terminal_blueprint
+from spunto.entrypoints.library import Spunto
+
+READY_SECONDS = 2.0
+_SOCKETS_SECONDS = 3.0
+
+log = structlog.get_logger()
+
+Prepare = Callable[[Spunto], Awaitable[None]]
+
+
+async def serve(settings: Settings, *, prepare: Prepare, stopping: asyncio.Event) -> None:
+    """Serve until `stopping` is set. `prepare` runs before the first request is taken."""
+    async with Spunto.on_database(settings.database, pool_size=settings.database_pool_size) as spunto:
+        await prepare(spunto)
+        sockets = Sockets()
+        app = _app(spunto, settings, sockets, stopping)
+        listener = _listen(settings)
+        log.info("listening", url=settings.url)
+        await serve_http(
+            app,
+            _config(settings, listener),
+            shutdown_trigger=lambda: _stop(stopping, spunto, sockets),
+        )
+    log.info("stopped")
+
+
+def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio.Event) -> Quart:
+    async def readiness() -> str | None:
+        if stopping.is_set():
+            return "The server is stopping."
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await spunto.check_database()
+        except (SpuntoError, TimeoutError):
+            return "The database does not answer."
+        return None
+
+    services = Services(
+        access=spunto.access,
+        organizations=spunto.organizations,
+        projects=spunto.projects,
+        nodes=spunto.nodes,
+        workers=spunto.workers,
+        reach=spunto.reach,
+        readiness=readiness,
+        address=PublicAddress(url=settings.url),
+    )
+    doors = (
+        agents_blueprint(spunto.gateway, sockets),
+        terminal_blueprint(spunto.access, spunto.reach, services.address, sockets),
+    )
+    return create_app(services, doors=doors)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Bind now, so that a taken port is an error here and not a log line of somebody else's."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    listener.set_inheritable(True)
+    return listener
+
+
+def _config(settings: Settings, listener: socket.socket) -> Config:
+    """Hypercorn's own defaults leave sockets without pings and reads without an end (security.md 3.11)."""
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.graceful_timeout = settings.grace_seconds
+    config.shutdown_timeout = settings.grace_seconds
+    config.backlog = 1024
+    config.keep_alive_timeout = 60
+    config.websocket_max_message_size = 1024 * 1024
+    config.websocket_ping_interval = 20.0
+    config.h11_max_incomplete_size = 16 * 1024
+    config.include_server_header = False
+    config.accesslog = None
+    config.errorlog = "-"
+    config.loglevel = "WARNING"
+    return config
+
+
+async def _stop(stopping: asyncio.Event, spunto: Spunto, sockets: Sockets) -> None:
+    """Hypercorn's graceful end waits for every open socket, so they are closed first: agents come back by 1012."""
+    await stopping.wait()
+    log.info("stopping")
+    spunto.links.close_all(code=RESTARTING, reason="server_restarting")
+    async with asyncio.timeout(_SOCKETS_SECONDS):
+        await sockets.close_all(RESTARTING)

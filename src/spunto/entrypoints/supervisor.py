@@ -1,0 +1,89 @@
+"""Keeps a box's processes running: started again with back-off when they die, ended together."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+STOP_SECONDS = 15.0
+_STEADY_SECONDS = 30.0
+_FILE_POLL_SECONDS = 0.05
+_FIRST_DELAY_SECONDS = 0.2
+_LAST_DELAY_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+
+EXIT_CONFIG = 78
+"""What starting again can't mend (sysexits.h)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One process, begun once the file `waits_for` exists; an exit code in `final` ends the box, not this run of it."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    waits_for: Path | None = None
+    final: frozenset[int] = frozenset({EXIT_CONFIG})
+
+
+class ProgramFailed(Exception):
+    """A program ended with a code that starting again can't mend."""
+
+    def __init__(self, name: str, exit_code: int) -> None:
+        super().__init__(f"the {name} ended with exit code {exit_code}")
+
+
+async def keep_running(program: Program) -> None:
+    """Run until cancelled, which ends the process. Raises ProgramFailed."""
+    delay_seconds = _FIRST_DELAY_SECONDS
+    while program.waits_for is not None and not program.waits_for.exists():  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(_FILE_POLL_SECONDS)
+    while True:
+        started = time.monotonic()
+        exit_code = await _run_once(program)
+        if exit_code in program.final:
+            raise ProgramFailed(program.name, exit_code)
+        if time.monotonic() - started > _STEADY_SECONDS:
+            delay_seconds = _FIRST_DELAY_SECONDS
+        print(f"spunto: the {program.name} ended ({exit_code}); starting it again", file=sys.stderr)  # noqa: T201
+        await asyncio.sleep(delay_seconds)
+        delay_seconds = min(_LAST_DELAY_SECONDS, delay_seconds * 2)
+
+
+async def _run_once(program: Program) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *program.command,
+        env={**os.environ, **program.environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    try:
+        return await process.wait()
+    finally:
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGTERM, and SIGKILL to the whole process group for what has not ended in time."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _die_with_parent() -> None:
+    """A supervisor that is killed must not leave a server behind that holds the port (prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
