@@ -1,14 +1,16 @@
 """Frames to messages and back: JSON text for control, four bytes of stream id before the payload for data."""
 
 import re
-from typing import Annotated, Any, Final
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, Final, overload
 
 import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from spunto.core.kernel.errors import Malformed
-from spunto.core.protocol.messages import MAX_ITEMS, Data, Message
+from spunto.core.protocol.messages import MAX_ITEMS, Data, Desired, Message, Observed, StateMessage
 
 MAX_FRAME_BYTES: Final = 1024 * 1024
 MAX_PAYLOAD_BYTES: Final = 64 * 1024
@@ -28,6 +30,10 @@ class ProtocolViolation(Malformed):
         super().__init__(code, message)
 
 
+@overload
+def encode(message: Data) -> bytes: ...
+@overload
+def encode(message: Message) -> str: ...
 def encode(message: Message | Data) -> str | bytes:
     """The frame for a message of ours, which is not validated again. Raises ProtocolViolation when it is too big."""
     if isinstance(message, Data):
@@ -38,6 +44,24 @@ def encode(message: Message | Data) -> str | bytes:
     if len(raw) > MAX_FRAME_BYTES:
         raise ProtocolViolation(f"A {message.type} of {len(raw)} bytes is too big for a frame.", code="frame_too_big")
     return raw.decode()
+
+
+def encode_parts(message: StateMessage) -> Iterator[str]:
+    """The message as one frame, or halved until its parts fit. Raises ProtocolViolation when that does not help."""
+    try:
+        yield encode(message)
+    except ProtocolViolation:
+        if not isinstance(message, Desired | Observed) or len(message.items) < 2:
+            raise
+        for part in _halves(message):
+            yield from encode_parts(part)
+
+
+def _halves(message: Desired | Observed) -> tuple[StateMessage, StateMessage]:
+    middle = len(message.items) // 2
+    if isinstance(message, Observed):
+        return replace(message, items=message.items[:middle]), replace(message, items=message.items[middle:])
+    return replace(message, items=message.items[:middle], more=True), replace(message, items=message.items[middle:])
 
 
 def decode(frame: str | bytes) -> Message | Data:
@@ -60,6 +84,23 @@ def decode(frame: str | bytes) -> Message | Data:
         raise _violation(error) from error
     except (ValueError, TypeError) as error:
         raise ProtocolViolation("A text frame must be a JSON object.") from error
+
+
+def size_bytes(frame: str | bytes) -> int:
+    """The frame's size on the wire."""
+    return len(frame) if isinstance(frame, bytes) or frame.isascii() else len(frame.encode())
+
+
+def protocol_range(frame: str | bytes) -> tuple[int, int] | None:
+    """The versions named in a Hello that may be too new to be understood otherwise."""
+    try:
+        content = orjson.loads(frame) if len(frame) <= MAX_FRAME_BYTES else None
+    except ValueError:
+        return None
+    if not isinstance(content, dict) or content.get("type") != "hello":
+        return None
+    lowest, highest = content.get("protocolMin"), content.get("protocolMax")
+    return (lowest, highest) if isinstance(lowest, int) and isinstance(highest, int) else None
 
 
 def _decode_data(frame: bytes) -> Data:
