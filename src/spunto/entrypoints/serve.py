@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from spunto.core.kernel.errors import SpuntoError
 from spunto.entrypoints.box import Box, owner_token_file
+from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.logs import configure_logs
 from spunto.entrypoints.server import serve
 from spunto.entrypoints.settings import Settings
 from spunto.entrypoints.supervisor import EXIT_CONFIG
-from spunto.entrypoints.library import Spunto
 
 log = structlog.get_logger()
 

@@ -12,12 +12,12 @@ from quart import Quart
 from spunto.core.kernel.errors import SpuntoError
 from spunto.core.protocol.closing import RESTARTING
 from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.security import PublicAddress
 from spunto.entrypoints.settings import Settings
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.terminal import terminal_blueprint
-from spunto.entrypoints.library import Spunto
 
 READY_SECONDS = 2.0
 _SOCKETS_SECONDS = 3.0
