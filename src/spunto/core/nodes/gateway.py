@@ -15,8 +15,10 @@ from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.nodes.reports import Reports
 from spunto.core.nodes.sync import keep_in_step, topic
 from spunto.core.protocol.closing import FORBIDDEN, SUPERSEDED, UNAUTHENTICATED
-from spunto.core.protocol.connection import Connection, ConnectionLost, Transport
+from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, Inventory, Observed, StateMessage, Welcome
+from spunto.core.protocol.stream import ConnectionLost
+from spunto.core.protocol.transport import Transport
 
 HEARTBEAT_SECONDS = 15.0
 FLAPPING_WINDOW_SECONDS = 300.0

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.nodes.inventory import Inventory
 from spunto.core.nodes.model import NodeId
-from spunto.core.protocol.connection import Connection, Stream
+from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import JsonObject
+from spunto.core.protocol.stream import Stream
 
 
 @dataclass(slots=True, kw_only=True)

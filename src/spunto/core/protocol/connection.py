@@ -1,6 +1,7 @@
 """A session on a transport: the tasks that read, write and keep time, and who is called for what comes in."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,7 @@ OnError = Callable[[str, BaseException], None]
 Accept = Callable[[Hello, int], Awaitable[Welcome]]
 """Gives the Welcome for a Hello and the protocol that both speak, or raises why not."""
 
+_log = logging.getLogger(__name__)
 _FRAMES_PER_TURN = 64
 _CLOSE_SECONDS = 5.0
 _CLOSE_CODES: tuple[tuple[type[SpuntoError], int], ...] = (
@@ -36,6 +38,11 @@ _CLOSE_CODES: tuple[tuple[type[SpuntoError], int], ...] = (
     (QuotaExceeded, closing.BUSY),
     (Unavailable, closing.BUSY),
 )
+
+
+def log_error(where: str, error: BaseException) -> None:
+    """Where nobody else wants to know."""
+    _log.error("protocol_handler_failed: %s", where, exc_info=error)
 
 
 class Connection:
@@ -78,7 +85,7 @@ class Connection:
         clock: Clock,
         hello: Hello,
         on_message: OnMessage,
-        on_error: OnError,
+        on_error: OnError = log_error,
         on_stream: OnStream | None = None,
         settings: SessionSettings = SessionSettings(),  # noqa: B008 - frozen
     ) -> "Connection":
@@ -103,7 +110,7 @@ class Connection:
         clock: Clock,
         accept: Accept,
         on_message: OnMessage,
-        on_error: OnError,
+        on_error: OnError = log_error,
         on_stream: OnStream | None = None,
         settings: SessionSettings = SessionSettings(),  # noqa: B008 - frozen
     ) -> "Connection":

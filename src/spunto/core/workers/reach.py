@@ -9,10 +9,10 @@ from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.policy import Action
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.uow import UnitOfWork
-from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.executor.containers import container_name
-from spunto.core.protocol.connection import Stream
+from spunto.core.nodes.links import NodeLinks
 from spunto.core.protocol.messages import JsonObject
+from spunto.core.protocol.stream import Stream
 from spunto.core.workers import git_status, listening
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.model import Worker, WorkerId, WorkerState
