@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.idempotency import IdempotencyKey, find_made
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.projects.ports import ProjectsTransaction
+
+# It must fit a frame to the node with all the rest of a worker's spec, whatever JSON's escapes make of it.
+MAX_ENV_BYTES: Final = 64 * 1024
 
 
 class ProjectService:
@@ -34,8 +38,9 @@ class ProjectService:
         description: str = "",
         idempotency: IdempotencyKey | None = None,
     ) -> Project:
-        """Make a project with its version 1. Raises Conflict `project_name_taken`."""
+        """Make a project with its version 1. Raises Conflict `project_name_taken`, Invalid `env_too_large`."""
         tenant = actor.require(Action.PROJECT_CREATE, org_id=org_id)
+        _require_small_env(environment)
         now = self._clock.now()
         async with self._uow() as tx:
             made = await find_made(tx.idempotency, f"{org_id}/projects", idempotency, now=now)
@@ -73,7 +78,8 @@ class ProjectService:
     async def update(self, actor: Actor, org_id: OrgId, project_id: ProjectId, changes: Mapping[str, Any]) -> Project:
         """Apply changes by field name of Project and Environment; a change of the environment makes a new version.
 
-        Raises Conflict `project_name_taken`.
+        A change of a mapping is merged into it: None removes a name, and None for the whole empties it.
+        Raises Conflict `project_name_taken`, Invalid `env_too_large`.
         """
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
         now = self._clock.now()
@@ -84,8 +90,13 @@ class ProjectService:
                 description=changes.get("description", before.description),
                 at=now,
             )
-            of_environment = {key: changes[key] for key in changes.keys() - {"name", "description"}}
-            after = named.with_environment(replace(before.environment, **of_environment), at=now)
+            of_environment = {
+                key: _merged(getattr(before.environment, key), changes[key])
+                for key in changes.keys() - {"name", "description"}
+            }
+            environment = replace(before.environment, **of_environment)
+            _require_small_env(environment)
+            after = named.with_environment(environment, at=now)
             return await self._save(tx, actor, before, after, restored_from=None)
 
     async def versions(
@@ -126,6 +137,18 @@ class ProjectService:
         await tx.audit.add(self._auditor.entry(tenant, Action.PROJECT_UPDATE, after.id, version=str(after.number)))
         await tx.commit()
         return saved
+
+
+def _merged(present: Any, change: Any) -> Any:
+    if not isinstance(present, Mapping):
+        return change
+    both = {} if change is None else {**present, **change}
+    return {name: value for name, value in both.items() if value is not None}
+
+
+def _require_small_env(environment: Environment) -> None:
+    if sum(len(name.encode()) + len(value.encode()) for name, value in environment.env.items()) > MAX_ENV_BYTES:
+        raise Invalid("env_too_large", f"Names and values of env may have {MAX_ENV_BYTES} bytes together.")
 
 
 def _version_of(project: Project, actor: Actor, *, restored_from: int | None = None) -> ProjectVersion:

@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Final
-from urllib.parse import urlsplit
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, WebsocketScope
 from quart import Quart, Websocket
@@ -52,4 +51,6 @@ def _path_of(target: str) -> str:
     """An absolute path for whatever stood in the request line (`*`, a whole URL, or only a query)."""
     if target.startswith("/"):
         return target
-    return urlsplit(target).path if "://" in target else f"/{target}"
+    # Not urlsplit, which raises for some of what may stand here.
+    _, is_url, rest = target.partition("://")
+    return f"/{rest.partition('/')[2]}" if is_url else f"/{target}"

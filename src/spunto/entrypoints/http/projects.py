@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from quart import Blueprint, Response
 
 from spunto.core.access.model import Actor, OrgId
@@ -15,15 +15,7 @@ from spunto.entrypoints.http.paging import asked_page, items_response, last_seen
 from spunto.entrypoints.http.requests import In, Name, idempotency_key, read, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
 
-# Together they must fit a frame to the node, whatever JSON's escapes make of them.
-MAX_ENV_BYTES: Final = 64 * 1024
 MAX_NUMBER: Final = 2**31 - 1
-
-
-def _fits(env: dict[str, str | None]) -> dict[str, str | None]:
-    if sum(len(name.encode()) + len((value or "").encode()) for name, value in env.items()) > MAX_ENV_BYTES:
-        raise ValueError(f"Names and values together may have {MAX_ENV_BYTES} bytes")
-    return env
 
 
 EnvName = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -34,8 +26,8 @@ Description = Annotated[str, StringConstraints(max_length=2000)]
 Command = Annotated[str, StringConstraints(min_length=1, max_length=16 * 1024)]
 Cpus = Annotated[float, Field(ge=0.01, le=4096)]
 MemoryBytes = Annotated[int, Field(ge=16 * 1024**2, le=2**50)]
-Env = Annotated[dict[EnvName, str], Field(max_length=256), AfterValidator(_fits)]
-EnvPatch = Annotated[dict[EnvName, str | None], Field(max_length=256), AfterValidator(_fits)]
+Env = Annotated[dict[EnvName, str], Field(max_length=256)]
+EnvPatch = Annotated[dict[EnvName, str | None], Field(max_length=256)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]
 LabelsPatch = Annotated[dict[LabelName, LabelValue | None], Field(max_length=64)]
 

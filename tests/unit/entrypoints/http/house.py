@@ -1,0 +1,111 @@
+"""A server's doors over the memory store, with people in two organizations."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from quart import Quart
+from quart.typing import TestClientProtocol
+from quart.wrappers import Response
+
+from spunto.adapters.memory.store import MemoryStore
+from spunto.core.access.model import OrgId, UserId
+from spunto.core.access.policy import Role
+from spunto.core.access.service import AccessService
+from spunto.core.kernel.clock import ManualClock
+from spunto.core.kernel.ids import TimeOrderedIds
+from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.orgs.model import Membership, Organization, User
+from spunto.core.orgs.service import OrganizationService
+from spunto.core.projects.service import ProjectService
+from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.security import PublicAddress
+
+LOCAL = "http://127.0.0.1:8000"
+
+
+async def ready() -> None:
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Person:
+    """Somebody signed in, with the organization that they own."""
+
+    user_id: UserId
+    org_id: OrgId
+    token: str
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    app: Quart
+    access: AccessService
+    store: MemoryStore
+    clock: ManualClock
+    ids: TimeOrderedIds
+    people: dict[str, Person] = field(default_factory=dict)
+
+    @property
+    def client(self) -> TestClientProtocol:
+        return self.app.test_client()
+
+    async def person(self, name: str, *, role: Role = Role.OWNER, org_id: OrgId | None = None) -> Person:
+        """Let somebody in: into the organization, or into a new one of their own."""
+        now = self.clock.now()
+        user = User(id=UserId(self.ids.new("usr")), name=name, email=f"{name}@example.org", created_at=now)
+        async with self.store() as tx:
+            await tx.members.add_user(user)
+            if org_id is None:
+                org_id = OrgId(self.ids.new("org"))
+                await tx.organizations.add(Organization(id=org_id, name=name, slug=name, created_at=now))
+            await tx.members.add(Membership(org_id=org_id, user_id=user.id, role=role, joined_at=now))
+            await tx.commit()
+        opened = await self.access.open_session(user.id)
+        self.people[name] = Person(user_id=user.id, org_id=org_id, token=opened.token.reveal())
+        return self.people[name]
+
+    async def call(
+        self, person: Person, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
+    ) -> Response:
+        """One request with the person's token; a body is sent as JSON."""
+        sent = {**person.bearer, **(headers or {})}
+        if body is None:
+            return await self.client.open(path, method=method, headers=sent)
+        sent.setdefault("Content-Type", "application/json")
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        return await self.client.open(path, method=method, headers=sent, data=raw)
+
+
+def build_house(*, url: str = LOCAL, readiness: Any = ready) -> House:
+    clock = ManualClock()
+    ids = TimeOrderedIds(clock)
+    wakeups = Wakeups(clock)
+    store = MemoryStore(wakeups)
+    access = AccessService(store, clock=clock, ids=ids, wakeups=wakeups)
+    services = Services(
+        access=access,
+        organizations=OrganizationService(store, clock=clock, ids=ids),
+        projects=ProjectService(store, clock=clock, ids=ids),
+        readiness=readiness,
+        address=PublicAddress(url=url),
+    )
+    return House(app=create_app(services), access=access, store=store, clock=clock, ids=ids)
+
+
+async def problem_of(response: Response) -> dict[str, Any]:
+    assert response.content_type == "application/problem+json", await response.get_data(as_text=True)
+    body: dict[str, Any] = orjson.loads(await response.get_data(as_text=False))
+    assert body["status"] == response.status_code
+    assert body["type"] == f"urn:spunto:error:{body['code']}"
+    assert body["requestId"] == response.headers["X-Request-Id"]
+    return body
+
+
+async def json_of(response: Response) -> Any:
+    assert response.content_type == "application/json", await response.get_data(as_text=True)
+    return orjson.loads(await response.get_data(as_text=False))
