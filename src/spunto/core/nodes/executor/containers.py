@@ -1,0 +1,64 @@
+"""How a worker stands on an engine: deterministic names and labels, so that a repeated effect finds the earlier one."""
+
+import re
+from collections.abc import Mapping
+
+from spunto.core.kernel.ids import bare
+from spunto.core.nodes.assignment import WorkerSpec
+from spunto.core.nodes.runtime import Container, ContainerSpec, Mount
+
+NODE_LABEL = "spunto.node"
+ORG_LABEL = "spunto.org"
+KIND_LABEL = "spunto.kind"
+ID_LABEL = "spunto.id"
+GENERATION_LABEL = "spunto.generation"
+WORKSPACE = "/workspace"
+WORKER = "worker"
+
+_GENERATION = re.compile(r"[0-9]{1,15}\Z")
+
+
+def container_name(subject_id: str) -> str:
+    return f"mp-worker-{bare(subject_id)}"
+
+
+def network_name(subject_id: str) -> str:
+    return f"{container_name(subject_id)}-net"
+
+
+def volume_name(subject_id: str) -> str:
+    return f"{container_name(subject_id)}-workspace"
+
+
+def labels(subject_id: str, spec: WorkerSpec, *, node_id: str) -> Mapping[str, str]:
+    """The same for a repeat of the same spec: what they equal is adopted."""
+    return {
+        NODE_LABEL: node_id,
+        ORG_LABEL: spec.org_id,
+        KIND_LABEL: WORKER,
+        ID_LABEL: subject_id,
+        GENERATION_LABEL: str(spec.made_in),
+    }
+
+
+def container_spec(subject_id: str, spec: WorkerSpec, *, node_id: str) -> ContainerSpec:
+    name = container_name(subject_id)
+    return ContainerSpec(
+        name=name,
+        image=spec.image,
+        network=network_name(subject_id),
+        hostname=name,
+        labels=labels(subject_id, spec, node_id=node_id),
+        env={**spec.env, "SPUNTO_WORKER_ID": subject_id, "SPUNTO_ORG_ID": spec.org_id},
+        working_dir=WORKSPACE,
+        mounts=(Mount(volume=volume_name(subject_id), path=WORKSPACE),),
+        cpu_millis=spec.cpu_millis,
+        memory_bytes=spec.memory_bytes,
+        pids=spec.pids,
+    )
+
+
+def made_in(container: Container) -> int:
+    """The generation that asked for this container; 0 where its label says nothing sensible."""
+    text = container.labels.get(GENERATION_LABEL, "")
+    return int(text) if _GENERATION.match(text) else 0
