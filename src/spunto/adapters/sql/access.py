@@ -1,0 +1,96 @@
+"""Sessions, sign-in codes and grants in SQL."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from spunto.adapters.sql.statements import Statements, first
+from spunto.adapters.sql.tables import memberships, sessions, sign_in_codes
+from spunto.adapters.sql.types import Instant
+from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
+from spunto.core.access.policy import Role
+
+_BY_HASH = select(sessions).where(sessions.c.token_hash == bindparam("token_hash"))
+_ADD = insert(sessions)
+_REVOKE = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("session_id"), sessions.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at", type_=Instant))
+)
+_FORGET = delete(sessions).where(
+    sessions.c.id.in_(
+        select(sessions.c.id)
+        .where(sessions.c.expires_at <= bindparam("now", type_=Instant))
+        .limit(10)
+        .with_for_update(skip_locked=True)
+    )
+)
+_ADD_CODE = insert(sign_in_codes)
+_REDEEM = (
+    delete(sign_in_codes)
+    .where(
+        sign_in_codes.c.code_hash == bindparam("code_hash"),
+        sign_in_codes.c.expires_at > bindparam("now", type_=Instant),
+    )
+    .returning(sign_in_codes.c.user_id)
+)
+_FORGET_CODES = delete(sign_in_codes).where(sign_in_codes.c.expires_at <= bindparam("now", type_=Instant))
+_ROLES = select(memberships.c.org_id, memberships.c.role).where(memberships.c.user_id == bindparam("user_id"))
+
+
+class SqlSessionRepository:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, session: Session) -> None:
+        """Also forgets a few that have expired, so that they don't pile up."""
+        await self._statements.change(_FORGET, {"now": session.created_at})
+        await self._statements.change(
+            _ADD,
+            {
+                "id": session.id,
+                "user_id": session.user_id,
+                "token_hash": session.token_hash,
+                "created_at": session.created_at,
+                "expires_at": session.expires_at,
+                "revoked_at": session.revoked_at,
+            },
+        )
+
+    async def find_by_hash(self, token_hash: bytes) -> Session | None:
+        row = await first(self._statements, _BY_HASH, {"token_hash": token_hash})
+        if row is None:
+            return None
+        session_id, user_id, stored_hash, created_at, expires_at, revoked_at = row
+        return Session(
+            id=session_id,
+            user_id=user_id,
+            token_hash=stored_hash,
+            created_at=created_at,
+            expires_at=expires_at,
+            revoked_at=revoked_at,
+        )
+
+    async def revoke(self, session_id: SessionId, *, at: datetime) -> None:
+        await self._statements.change(_REVOKE, {"session_id": session_id, "at": at})
+
+    async def add_code(self, code: SignInCode) -> None:
+        await self._statements.change(
+            _ADD_CODE, {"code_hash": code.code_hash, "user_id": code.user_id, "expires_at": code.expires_at}
+        )
+
+    async def redeem_code(self, code_hash: bytes, *, now: datetime) -> UserId | None:
+        """Also forgets what has expired, so that it doesn't pile up."""
+        row = await first(self._statements, _REDEEM, {"code_hash": code_hash, "now": now})
+        await self._statements.change(_FORGET_CODES, {"now": now})
+        return None if row is None else UserId(row[0])
+
+
+class SqlGrantRepository:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def roles_of(self, user_id: UserId) -> Mapping[OrgId, Role]:
+        rows = await self._statements.all(_ROLES, {"user_id": user_id})
+        return {org_id: Role(role) for org_id, role in rows}

@@ -1,0 +1,129 @@
+"""Assignments and tombstones in SQL."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import insert as generic_insert
+from sqlalchemy.dialects import postgresql, sqlite
+
+from spunto.adapters.sql.documents import observation_from_json, observation_to_json
+from spunto.adapters.sql.statements import AnyRow, Statements, first
+from spunto.adapters.sql.tables import assignments, tombstones
+from spunto.adapters.sql.types import IdList, is_in
+from spunto.core.kernel.errors import StaleVersion
+from spunto.core.nodes.assignment import Assignment, spec_from_json, spec_to_json
+from spunto.core.nodes.model import Demand, NodeId
+from spunto.core.protocol.messages import AssignmentKind, Wanted
+
+_IS_CURRENT = (assignments.c.subject_id == bindparam("of_subject")) & (assignments.c.version == bindparam("of_version"))
+_SUBJECTS = bindparam("subject_ids", type_=IdList)
+_ADD = generic_insert(assignments)
+_FIND = select(assignments).where(assignments.c.subject_id == bindparam("subject_id"))
+_OF_NODE = select(assignments).where(assignments.c.node_id == bindparam("node_id")).order_by(assignments.c.subject_id)
+_OF_SUBJECTS = select(assignments).where(is_in(assignments.c.subject_id, _SUBJECTS)).order_by(assignments.c.subject_id)
+_UPDATE = update(assignments).where(_IS_CURRENT)
+_REMOVE = delete(assignments).where(_IS_CURRENT)
+_BURY = {
+    "sqlite": sqlite.insert(tombstones).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(tombstones).on_conflict_do_nothing(),
+}
+_BURIED = select(tombstones.c.subject_id).where(
+    tombstones.c.node_id == bindparam("node_id"), is_in(tombstones.c.subject_id, _SUBJECTS)
+)
+
+
+class SqlAssignmentRepository:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, assignment: Assignment) -> None:
+        await self._statements.change(
+            _ADD,
+            {
+                "subject_id": assignment.subject_id,
+                "kind": assignment.kind.value,
+                "org_id": assignment.org_id,
+                "version": assignment.version,
+                **_changing(assignment),
+            },
+        )
+
+    async def find(self, subject_id: str) -> Assignment | None:
+        row = await first(self._statements, _FIND, {"subject_id": subject_id})
+        return None if row is None else _assignment(row)
+
+    async def of_node(self, node_id: NodeId) -> Sequence[Assignment]:
+        return [_assignment(row) for row in await self._statements.all(_OF_NODE, {"node_id": node_id})]
+
+    async def of_subjects(self, subject_ids: Sequence[str]) -> Sequence[Assignment]:
+        return [_assignment(row) for row in await self._statements.all(_OF_SUBJECTS, {"subject_ids": subject_ids})]
+
+    async def update(self, assignment: Assignment) -> Assignment:
+        after = replace(assignment, version=assignment.version + 1)
+        await self._change_current(_UPDATE, assignment, version=after.version, **_changing(after))
+        return after
+
+    async def remove(self, assignment: Assignment, *, at: datetime) -> None:
+        await self._change_current(_REMOVE, assignment)
+        await self._statements.change(
+            _BURY[self._statements.dialect],
+            {"node_id": assignment.node_id, "subject_id": assignment.subject_id, "buried_at": at},
+        )
+
+    async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> frozenset[str]:
+        rows = await self._statements.all(_BURIED, {"node_id": node_id, "subject_ids": subject_ids})
+        return frozenset(row[0] for row in rows)
+
+    async def _change_current(self, statement: Any, assignment: Assignment, **values: Any) -> None:
+        which = {"of_subject": assignment.subject_id, "of_version": assignment.version}
+        if await self._statements.change(statement, {**which, **values}) == 0:
+            raise StaleVersion("assignment", assignment.subject_id)
+
+
+def _changing(assignment: Assignment) -> dict[str, Any]:
+    return {
+        "node_id": assignment.node_id,
+        "generation": assignment.generation,
+        "wanted": assignment.wanted.value,
+        "spec": spec_to_json(assignment.spec),
+        "cpu_millis": assignment.demand.cpu_millis,
+        "memory_bytes": assignment.demand.memory_bytes,
+        "reserves": assignment.reserves,
+        "observed": observation_to_json(assignment.observed),
+        "wanted_since": assignment.wanted_since,
+    }
+
+
+def _assignment(row: AnyRow) -> Assignment:
+    (
+        subject_id,
+        kind,
+        org_id,
+        node_id,
+        generation,
+        wanted,
+        spec,
+        cpu_millis,
+        memory_bytes,
+        reserves,
+        observed,
+        wanted_since,
+        version,
+    ) = row
+    return Assignment(
+        kind=AssignmentKind(kind),
+        subject_id=subject_id,
+        org_id=org_id,
+        node_id=node_id,
+        generation=generation,
+        wanted=Wanted(wanted),
+        spec=spec_from_json(spec),
+        demand=Demand(cpu_millis=cpu_millis, memory_bytes=memory_bytes),
+        reserves=reserves,
+        observed=observation_from_json(observed),
+        wanted_since=wanted_since,
+        version=version,
+    )

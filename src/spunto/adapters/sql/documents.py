@@ -1,0 +1,73 @@
+"""Values of the nodes slice as they stand in JSON columns."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from spunto.core.nodes.assignment import Observation
+from spunto.core.nodes.model import Agent, Problem
+from spunto.core.protocol.messages import Phase
+
+
+def problem_to_json(problem: Problem | None) -> dict[str, str] | None:
+    return None if problem is None else {"code": problem.code, "message": problem.message}
+
+
+def problem_from_json(body: Mapping[str, str] | None) -> Problem | None:
+    return None if body is None else Problem(code=body["code"], message=body["message"])
+
+
+def agent_to_json(agent: Agent | None) -> dict[str, Any] | None:
+    if agent is None:
+        return None
+    return {
+        "version": agent.version,
+        "instanceId": agent.instance_id,
+        "engine": agent.engine,
+        "engineVersion": agent.engine_version,
+        "engineProblem": problem_to_json(agent.engine_problem),
+        "posture": dict(agent.posture),
+    }
+
+
+def agent_from_json(body: Mapping[str, Any] | None) -> Agent | None:
+    if body is None:
+        return None
+    return Agent(
+        version=body["version"],
+        instance_id=body["instanceId"],
+        engine=body["engine"],
+        engine_version=body["engineVersion"],
+        engine_problem=problem_from_json(body["engineProblem"]),
+        posture=body["posture"],
+    )
+
+
+def observation_to_json(observed: Observation | None) -> dict[str, Any] | None:
+    if observed is None:
+        return None
+    return {
+        "generation": observed.generation,
+        "phase": observed.phase.value,
+        "containerId": observed.container_id,
+        "containerState": observed.container_state,
+        "exitCode": observed.exit_code,
+        "problem": problem_to_json(observed.problem),
+        "setup": None if observed.setup is None else dict(observed.setup),
+        "at": observed.at.isoformat(timespec="microseconds"),
+    }
+
+
+def observation_from_json(body: Mapping[str, Any] | None) -> Observation | None:
+    if body is None:
+        return None
+    return Observation(
+        generation=body["generation"],
+        phase=Phase(body["phase"]),
+        container_id=body["containerId"],
+        container_state=body["containerState"],
+        exit_code=body["exitCode"],
+        problem=problem_from_json(body["problem"]),
+        setup=body["setup"],
+        at=datetime.fromisoformat(body["at"]),
+    )

@@ -1,0 +1,85 @@
+"""Brings a database to the revision that this version needs, and refuses any other one."""
+
+import functools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from spunto.adapters.sql import postgres, sqlite
+from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
+from spunto.adapters.sql.statements import Statements
+from spunto.core.kernel.errors import Unavailable
+
+_SCRIPTS = Path(__file__).with_name("migrations")
+_CURRENT = text("SELECT version_num FROM alembic_version")
+# Of several processes that start together one migrates, the others wait for it. The number means nothing.
+_LOCK = text("SELECT pg_advisory_xact_lock(7312020317)")
+
+
+async def upgrade(url: str) -> None:
+    """Run what is missing, in one transaction: a database is at the old revision or at the new one, never between."""
+    parsed = make_url(url)
+    async with _connected(parsed) as connection, connection.begin():
+        if parsed.get_backend_name() == "postgresql":
+            await connection.execute(_LOCK)
+        await connection.run_sync(_upgrade)
+
+
+async def require_current(statements: Statements) -> None:
+    """Raises Unavailable `database_revision` unless the database is at the newest revision."""
+    expected = _expected()
+    found = await _current(statements)
+    if found != expected:
+        raise Unavailable(
+            "database_revision",
+            f"The database is at revision {found or 'none'}, this version needs {expected}: "
+            "run `spunto db upgrade`, or the version of Spunto that the database belongs to.",
+            found=found,
+            expected=expected,
+        )
+
+
+async def _current(statements: Statements) -> str | None:
+    try:
+        rows = await statements.all(_CURRENT, {})
+    except Unavailable:
+        raise
+    except DRIVER_ERRORS:
+        return None  # There is no such table: nothing was ever migrated.
+    return ",".join(sorted(row[0] for row in rows)) or None
+
+
+@functools.cache
+def _expected() -> str | None:
+    return ScriptDirectory(str(_SCRIPTS)).get_current_head()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_SCRIPTS))
+    command.upgrade(config, "head")
+
+
+@asynccontextmanager
+async def _connected(url: URL) -> AsyncIterator[AsyncConnection]:
+    engine = _engine_of(url)
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    except DRIVER_ERRORS as error:
+        raise translated(error) from error
+    finally:
+        await engine.dispose()
+
+
+def _engine_of(url: URL) -> AsyncEngine:
+    if url.get_backend_name() == "sqlite":
+        # SQLite changes a table by copying it, and dropping the old one must not take its children along.
+        return sqlite.writing_engine_of(url, foreign_keys="OFF")
+    return postgres.engine_of(url)

@@ -1,0 +1,13 @@
+"""What alembic runs: the revisions, on the connection and in the transaction of `adapters.sql.migrate`."""
+
+from alembic import context
+
+from spunto.adapters.sql.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+    render_as_batch=True,
+)
+context.run_migrations()

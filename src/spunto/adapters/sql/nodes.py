@@ -1,0 +1,271 @@
+"""Nodes and their reservations in SQL."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Double,
+    bindparam,
+    case,
+    cast,
+    delete,
+    false,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from spunto.adapters.sql.documents import agent_from_json, agent_to_json, problem_from_json, problem_to_json
+from spunto.adapters.sql.paging import page_of, paged, window
+from spunto.adapters.sql.statements import AnyRow, Statements, first
+from spunto.adapters.sql.tables import nodes
+from spunto.adapters.sql.types import IdList, Instant, is_in
+from spunto.core.access.model import OrgId, Tenant
+from spunto.core.kernel.errors import NotFound, StaleVersion
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.nodes.model import Capacity, Demand, Node, NodeId
+from spunto.core.scheduling.placement import Request, load_key, obstacle
+
+_NOTHING = Demand(cpu_millis=0, memory_bytes=0)
+
+
+def _load(
+    *,
+    reserved_cpu: ColumnElement[Any],
+    reserved_memory: ColumnElement[Any],
+    cpu: ColumnElement[Any],
+    memory: ColumnElement[Any],
+) -> ColumnElement[Any]:
+    """The share of `scheduling.placement.load_key`."""
+    cpu_share = cast(reserved_cpu, Double) / func.nullif(cpu, 0)
+    memory_share = cast(reserved_memory, Double) / func.nullif(memory, 0)
+    return case((cpu_share >= memory_share, cpu_share), else_=memory_share)
+
+
+def _moving(sign: int) -> dict[str, ColumnElement[Any]]:
+    cpu = nodes.c.reserved_cpu_millis + sign * bindparam("demanded_cpu", type_=BigInteger)
+    memory = nodes.c.reserved_memory_bytes + sign * bindparam("demanded_memory", type_=BigInteger)
+    return {
+        "reserved_cpu_millis": cpu,
+        "reserved_memory_bytes": memory,
+        "assignments": nodes.c.assignments + sign,
+        "load": _load(reserved_cpu=cpu, reserved_memory=memory, cpu=nodes.c.cpu_millis, memory=nodes.c.memory_bytes),
+    }
+
+
+_IN_TENANT = nodes.c.org_id == bindparam("org_id")
+_COLUMNS = [column for column in nodes.c if column.name not in {"accepting", "load"}]
+_ADD = insert(nodes)
+_FIND = select(*_COLUMNS).where(nodes.c.id == bindparam("node_id"))
+_GET = _FIND.where(_IN_TENANT)
+_ALL = select(*_COLUMNS).where(_IN_TENANT).order_by(nodes.c.id)
+_LIST = paged(select(*_COLUMNS).where(_IN_TENANT), nodes.c.id)
+_UPDATE = (
+    update(nodes)
+    .where(nodes.c.id == bindparam("of_id"), nodes.c.version == bindparam("of_version"))
+    .values(
+        load=_load(
+            reserved_cpu=nodes.c.reserved_cpu_millis,
+            reserved_memory=nodes.c.reserved_memory_bytes,
+            cpu=bindparam("cpu_millis", type_=BigInteger),
+            memory=bindparam("memory_bytes", type_=BigInteger),
+        )
+    )
+)
+_REMOVE = delete(nodes).where(nodes.c.id == bindparam("node_id"), _IN_TENANT)
+_RELEASE = update(nodes).where(nodes.c.id == bindparam("of_id")).values(_moving(-1))
+_DISCONNECT_ALL = (
+    update(nodes)
+    .where(nodes.c.connected)
+    .values(
+        connected=false(),
+        accepting=false(),
+        connection_changed_at=bindparam("at", type_=Instant),
+        version=nodes.c.version + 1,
+    )
+)
+
+# What `scheduling.placement.obstacle` asks of a node and a demand.
+_cpu, _memory = bindparam("demanded_cpu", type_=BigInteger), bindparam("demanded_memory", type_=BigInteger)
+_FITS = (
+    nodes.c.accepting
+    & (nodes.c.max_worker_cpu_millis >= _cpu)
+    & (nodes.c.cpu_millis - nodes.c.reserved_cpu_millis >= _cpu)
+    & (nodes.c.memory_bytes - nodes.c.reserved_memory_bytes >= _memory)
+)
+_RESERVE = update(nodes).where(nodes.c.id == bindparam("of_id"), _FITS).values(_moving(1))
+_AMONG = is_in(nodes.c.id, bindparam("among", type_=IdList))
+
+
+def _reserving(*narrowed: ColumnElement[bool], skip_locked: bool) -> Any:
+    """Choose, lock and reserve at once; on SQLite, where writers come one at a time, there is nothing to lock."""
+    chosen = (
+        select(nodes.c.id)
+        .where(nodes.c.org_id == bindparam("of_org"), _FITS, *narrowed)
+        .order_by(nodes.c.load, nodes.c.assignments, nodes.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=skip_locked)
+    )
+    return update(nodes).where(nodes.c.id == chosen.scalar_subquery()).values(_moving(1)).returning(nodes.c.id)
+
+
+# First whoever is free this instant; where all that fit are locked, wait for them.
+_RESERVE_ANY = (_reserving(skip_locked=True), _reserving(skip_locked=False))
+_RESERVE_AMONG = (_reserving(_AMONG, skip_locked=True), _reserving(_AMONG, skip_locked=False))
+
+
+class SqlNodeRepository:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, node: Node) -> None:
+        await self._statements.change(
+            _ADD,
+            {
+                "id": node.id,
+                "org_id": node.org_id,
+                "created_at": node.created_at,
+                "reserved_cpu_millis": node.reserved.cpu_millis,
+                "reserved_memory_bytes": node.reserved.memory_bytes,
+                "assignments": node.assignments,
+                "load": _load_of(node),
+                "version": node.version,
+                **_changing(node),
+            },
+        )
+
+    async def get(self, tenant: Tenant, node_id: NodeId) -> Node:
+        row = await first(self._statements, _GET, {"node_id": node_id, "org_id": tenant.org_id})
+        if row is None:
+            raise _not_found(node_id)
+        return _node(row)
+
+    async def find(self, node_id: NodeId) -> Node | None:
+        row = await first(self._statements, _FIND, {"node_id": node_id})
+        return None if row is None else _node(row)
+
+    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Node]:
+        rows = await self._statements.all(_LIST, {"org_id": tenant.org_id, **window(page)})
+        return page_of(rows, page.limit, item_of=_node, key_of=lambda node: node.id)
+
+    async def all_of(self, tenant: Tenant) -> Sequence[Node]:
+        return [_node(row) for row in await self._statements.all(_ALL, {"org_id": tenant.org_id})]
+
+    async def update(self, node: Node) -> Node:
+        after = replace(node, version=node.version + 1)
+        values = {"of_id": node.id, "of_version": node.version, "version": after.version, **_changing(after)}
+        if await self._statements.change(_UPDATE, values) == 0:
+            raise StaleVersion("node", node.id)
+        return after
+
+    async def remove(self, tenant: Tenant, node_id: NodeId) -> None:
+        if await self._statements.change(_REMOVE, {"node_id": node_id, "org_id": tenant.org_id}) == 0:
+            raise _not_found(node_id)
+
+    async def reserve(self, node_id: NodeId, demand: Demand) -> bool:
+        return await self._statements.change(_RESERVE, {"of_id": node_id, **_demanded(demand)}) == 1
+
+    async def release(self, node_id: NodeId, demand: Demand) -> None:
+        await self._statements.change(_RELEASE, {"of_id": node_id, **_demanded(demand)})
+
+    async def reserve_least_loaded(
+        self, org_id: OrgId, demand: Demand, *, among: Sequence[NodeId] | None
+    ) -> NodeId | None:
+        parameters: dict[str, Any] = {"of_org": org_id, **_demanded(demand)}
+        if among is not None:
+            parameters["among"] = among
+        for statement in _RESERVE_ANY if among is None else _RESERVE_AMONG:
+            row = await first(self._statements, statement, parameters)
+            if row is not None:
+                return NodeId(row[0])
+        return None
+
+    async def disconnect_all(self, *, at: datetime) -> None:
+        await self._statements.change(_DISCONNECT_ALL, {"at": at})
+
+
+def _not_found(node_id: NodeId) -> NotFound:
+    return NotFound("node_not_found", f"There is no node {node_id!r}.", id=node_id)
+
+
+def _demanded(demand: Demand) -> dict[str, Any]:
+    return {"demanded_cpu": demand.cpu_millis, "demanded_memory": demand.memory_bytes}
+
+
+def _changing(node: Node) -> dict[str, Any]:
+    capacity = node.capacity
+    empty = replace(node, reserved=_NOTHING)
+    return {
+        "name": node.name,
+        "labels": dict(node.labels),
+        "token_hash": node.token_hash,
+        "cpu_millis": None if capacity is None else capacity.cpu_millis,
+        "memory_bytes": None if capacity is None else capacity.memory_bytes,
+        "max_worker_cpu_millis": None if capacity is None else capacity.max_worker_cpu_millis,
+        "draining": node.draining,
+        "quarantine": problem_to_json(node.quarantine),
+        "epoch": node.epoch,
+        "connected": node.connected,
+        "connection_changed_at": node.connection_changed_at,
+        "agent": agent_to_json(node.agent),
+        "accepting": obstacle(Request(demand=_NOTHING), empty) is None,
+    }
+
+
+def _load_of(node: Node) -> float | None:
+    capacity = node.capacity
+    if capacity is None or not capacity.cpu_millis or not capacity.memory_bytes:
+        return None
+    return load_key(node)[0]
+
+
+def _node(row: AnyRow) -> Node:
+    (
+        node_id,
+        org_id,
+        name,
+        labels,
+        token_hash,
+        created_at,
+        cpu_millis,
+        memory_bytes,
+        max_worker_cpu_millis,
+        reserved_cpu_millis,
+        reserved_memory_bytes,
+        assignments,
+        draining,
+        quarantine,
+        epoch,
+        connected,
+        connection_changed_at,
+        agent,
+        version,
+    ) = row
+    capacity = None
+    if cpu_millis is not None:
+        capacity = Capacity(
+            cpu_millis=cpu_millis, memory_bytes=memory_bytes, max_worker_cpu_millis=max_worker_cpu_millis
+        )
+    return Node(
+        id=node_id,
+        org_id=org_id,
+        name=name,
+        labels=labels,
+        token_hash=token_hash,
+        created_at=created_at,
+        capacity=capacity,
+        reserved=Demand(cpu_millis=reserved_cpu_millis, memory_bytes=reserved_memory_bytes),
+        assignments=assignments,
+        draining=draining,
+        quarantine=problem_from_json(quarantine),
+        epoch=epoch,
+        connected=connected,
+        connection_changed_at=connection_changed_at,
+        agent=agent_from_json(agent),
+        version=version,
+    )

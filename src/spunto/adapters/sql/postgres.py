@@ -1,0 +1,82 @@
+"""Connections to Postgres."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
+from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, Statements
+from spunto.adapters.sql.types import to_json
+
+CONNECTIONS = 16
+CONNECT_SECONDS = 5.0
+LOCK_SECONDS = 3
+_SERVER_SETTINGS = {
+    "application_name": "spunto",
+    "statement_timeout": f"{STATEMENT_SECONDS - 2:.0f}s",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    "idle_in_transaction_session_timeout": "30s",
+    # These statements touch a few rows; compiling them costs more than it gains.
+    "jit": "off",
+}
+
+
+class PostgresDatabase:
+    """A pool of connections that heals: what broke while idle is noticed and replaced before its next use."""
+
+    def __init__(self, url: URL, *, pool_size: int) -> None:
+        self._engine = engine_of(url, pool_size=pool_size)
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Statements]:
+        async with _connected(self._engine) as statements:
+            yield statements
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Statements]:
+        async with _connected(self._autocommit) as statements:
+            yield statements
+
+    async def aclose(self) -> None:
+        await self._engine.dispose()
+
+
+def engine_of(url: URL, *, pool_size: int = 1) -> AsyncEngine:
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+        json_serializer=to_json,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            "server_settings": _SERVER_SETTINGS,
+        },
+    )
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[Statements]:
+    connection = engine.connect()
+    try:
+        _ = await connection.start()
+    except DRIVER_ERRORS as error:
+        raise translated(error) from error
+    try:
+        yield AsyncStatements(connection)
+    finally:
+        await connection.close()
+
+
+def _refuse_closed(_: Any, record: Any, __: Any) -> None:
+    if record.driver_connection.is_closed():
+        raise InvalidatePoolError

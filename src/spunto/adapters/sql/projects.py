@@ -1,0 +1,186 @@
+"""Projects and their versions in SQL."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import BigInteger, bindparam, delete, exists, insert, select, update
+
+from spunto.adapters.sql.paging import page_of, paged, window
+from spunto.adapters.sql.statements import AnyRow, Statements, first
+from spunto.adapters.sql.tables import project_versions, projects, workers
+from spunto.core.access.model import Tenant
+from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
+
+_IS_CURRENT = (projects.c.id == bindparam("of_id")) & (projects.c.version == bindparam("of_version"))
+_ADD = insert(projects)
+_GET = select(projects).where(projects.c.id == bindparam("project_id"), projects.c.org_id == bindparam("org_id"))
+_LIST = paged(select(projects).where(projects.c.org_id == bindparam("org_id")), projects.c.id)
+_UPDATE = update(projects).where(_IS_CURRENT)
+_REMOVE = delete(projects).where(_IS_CURRENT)
+_IN_USE = select(exists().where(workers.c.project_id == bindparam("project_id")))
+_NEXT_INDEX = (
+    update(projects)
+    .where(projects.c.id == bindparam("of_id"))
+    .values(workers_made=projects.c.workers_made + 1)
+    .returning(projects.c.workers_made)
+)
+_ADD_VERSION = insert(project_versions)
+_VERSIONS = select(project_versions).where(
+    project_versions.c.project_id == bindparam("project_id"), project_versions.c.org_id == bindparam("org_id")
+)
+_GET_VERSION = _VERSIONS.where(project_versions.c.number == bindparam("number", type_=BigInteger))
+_LIST_VERSIONS = paged(_VERSIONS, project_versions.c.number)
+_NEWEST_NUMBER = 2**63 - 1
+
+
+class SqlProjectRepository:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def add(self, project: Project) -> None:
+        await self._statements.change(
+            _ADD,
+            {
+                "id": project.id,
+                "org_id": project.org_id,
+                "workers_made": project.workers_made,
+                "created_at": project.created_at,
+                "version": project.version,
+                **_changing(project),
+            },
+        )
+
+    async def get(self, tenant: Tenant, project_id: ProjectId) -> Project:
+        row = await first(self._statements, _GET, {"project_id": project_id, "org_id": tenant.org_id})
+        if row is None:
+            raise NotFound("project_not_found", f"There is no project {project_id!r}.", id=project_id)
+        return _project(row)
+
+    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]:
+        rows = await self._statements.all(_LIST, {"org_id": tenant.org_id, **window(page)})
+        return page_of(rows, page.limit, item_of=_project, key_of=lambda project: project.id)
+
+    async def update(self, project: Project) -> Project:
+        after = replace(project, version=project.version + 1)
+        await self._change_current(_UPDATE, project, version=after.version, **_changing(after))
+        return after
+
+    async def remove(self, project: Project) -> None:
+        # A worker that is added after this look breaks the foreign key, which starts the use case again.
+        row = await first(self._statements, _IN_USE, {"project_id": project.id})
+        if row is not None and row[0]:
+            raise Conflict("project_in_use", "The project has workers; destroy them first.", id=project.id)
+        await self._change_current(_REMOVE, project)
+
+    async def next_index(self, project_id: ProjectId) -> int:
+        row = await first(self._statements, _NEXT_INDEX, {"of_id": project_id})
+        if row is None:
+            raise StaleVersion("project", project_id)
+        return int(row[0])
+
+    async def add_version(self, version: ProjectVersion) -> None:
+        await self._statements.change(
+            _ADD_VERSION,
+            {
+                "project_id": version.project_id,
+                "org_id": version.org_id,
+                "number": version.number,
+                "environment": _environment_to_json(version.environment),
+                "created_at": version.created_at,
+                "made_by": version.made_by,
+                "restored_from": version.restored_from,
+            },
+        )
+
+    async def get_version(self, tenant: Tenant, project_id: ProjectId, number: int) -> ProjectVersion:
+        row = await first(
+            self._statements, _GET_VERSION, {"project_id": project_id, "org_id": tenant.org_id, "number": number}
+        )
+        if row is None:
+            raise NotFound("project_version_not_found", f"The project has no version {number}.", id=project_id)
+        return _project_version(row)
+
+    async def list_versions(
+        self, tenant: Tenant, project_id: ProjectId, *, limit: int, before: int | None
+    ) -> Page[ProjectVersion]:
+        rows = await self._statements.all(
+            _LIST_VERSIONS,
+            {
+                "project_id": project_id,
+                "org_id": tenant.org_id,
+                "before": _NEWEST_NUMBER if before is None else before,
+                "limit": limit + 1,
+            },
+        )
+        return page_of(rows, limit, item_of=_project_version, key_of=lambda version: str(version.number))
+
+    async def _change_current(self, statement: Any, project: Project, **values: Any) -> None:
+        which = {"of_id": project.id, "of_version": project.version}
+        if await self._statements.change(statement, {**which, **values}) == 0:
+            raise StaleVersion("project", project.id)
+
+
+def _changing(project: Project) -> dict[str, Any]:
+    return {
+        "name": project.name,
+        "description": project.description,
+        "number": project.number,
+        "environment": _environment_to_json(project.environment),
+        "updated_at": project.updated_at,
+    }
+
+
+def _project(row: AnyRow) -> Project:
+    project_id, org_id, name, description, number, environment, workers_made, created_at, updated_at, version = row
+    return Project(
+        id=project_id,
+        org_id=org_id,
+        name=name,
+        description=description,
+        number=number,
+        environment=_environment_from_json(environment),
+        workers_made=workers_made,
+        created_at=created_at,
+        updated_at=updated_at,
+        version=version,
+    )
+
+
+def _project_version(row: AnyRow) -> ProjectVersion:
+    project_id, org_id, number, environment, created_at, made_by, restored_from = row
+    return ProjectVersion(
+        project_id=project_id,
+        org_id=org_id,
+        number=number,
+        environment=_environment_from_json(environment),
+        created_at=created_at,
+        made_by=made_by,
+        restored_from=restored_from,
+    )
+
+
+def _environment_to_json(environment: Environment) -> dict[str, Any]:
+    return {
+        "image": environment.image,
+        "env": dict(environment.env),
+        "cpuMillis": environment.cpu_millis,
+        "memoryBytes": environment.memory_bytes,
+        "labels": dict(environment.labels),
+        "postCreateCommand": environment.post_create_command,
+        "postStartCommand": environment.post_start_command,
+    }
+
+
+def _environment_from_json(body: Mapping[str, Any]) -> Environment:
+    return Environment(
+        image=body["image"],
+        env=body["env"],
+        cpu_millis=body["cpuMillis"],
+        memory_bytes=body["memoryBytes"],
+        labels=body["labels"],
+        post_create_command=body["postCreateCommand"],
+        post_start_command=body["postStartCommand"],
+    )

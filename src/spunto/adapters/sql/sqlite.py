@@ -1,0 +1,116 @@
+"""Connections to an SQLite file.
+
+Writers go through aiosqlite one after the other, so that waiting for the disk never stops the event loop. Readers are
+direct: in WAL mode nothing makes them wait, and a hop to a thread would cost more than the query.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
+from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, DirectStatements, Statements
+from spunto.adapters.sql.types import to_json
+from spunto.core.kernel.errors import Invalid
+
+# Only another process can hold the lock: a backup, a migration.
+BUSY_SECONDS = 2.0
+BUSY_WHILE_READING_SECONDS = 0.1
+
+
+class SqliteDatabase:
+    def __init__(self, url: URL) -> None:
+        self._writer = writing_engine_of(url)
+        self._reader = _reading_engine_of(url)
+        # A queue in the order of arrival; SQLite's own waiting is by repetition and starves the unlucky.
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Statements]:
+        async with _in_turn(self._turn):
+            connection = self._writer.connect()
+            try:
+                _ = await connection.start()
+                _ = await connection.begin()
+            except DRIVER_ERRORS as error:
+                await connection.close()
+                raise translated(error) from error
+            try:
+                yield AsyncStatements(connection)
+            finally:
+                await connection.close()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Statements]:
+        try:
+            connection = self._reader.connect()
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error
+        try:
+            yield DirectStatements(connection)
+        finally:
+            connection.close()
+
+    async def aclose(self) -> None:
+        self._reader.dispose()
+        await self._writer.dispose()
+
+
+def writing_engine_of(url: URL, *, foreign_keys: str = "ON") -> AsyncEngine:
+    """One connection, whose transactions take the write lock when they begin."""
+    if url.database in {None, "", ":memory:"}:
+        raise Invalid("database_url", "SQLite needs a file: sqlite:///path/to/file.")
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=STATEMENT_SECONDS,
+        json_serializer=to_json,
+        json_deserializer=orjson.loads,
+        connect_args={"timeout": BUSY_SECONDS},
+    )
+    _prepare(engine.sync_engine, "journal_mode = WAL", "synchronous = FULL", f"foreign_keys = {foreign_keys}")
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _reading_engine_of(url: URL) -> Engine:
+    """Connections without transactions: each statement sees what is committed when it starts."""
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        json_deserializer=orjson.loads,
+        pool_reset_on_return=None,
+        connect_args={"timeout": BUSY_WHILE_READING_SECONDS},
+    )
+    _prepare(engine, "query_only = ON")
+    return engine
+
+
+def _prepare(engine: Engine, *pragmas: str) -> None:
+    def connected(connection: Any, _: object) -> None:
+        # Python's driver would begin transactions by itself, and later than asked for.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    event.listen(engine, "connect", connected)
+
+
+@asynccontextmanager
+async def _in_turn(lock: asyncio.Lock) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(STATEMENT_SECONDS):
+            await lock.acquire()
+    except TimeoutError as error:
+        raise translated(error) from error
+    try:
+        yield
+    finally:
+        lock.release()

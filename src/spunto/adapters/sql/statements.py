@@ -1,0 +1,83 @@
+"""Runs statements on a connection and gives rows; what the drivers raise comes out as Spunto's own errors."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy import Connection, Executable, Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
+
+STATEMENT_SECONDS = 10.0
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+
+class Statements(Protocol):
+    """A connection, inside a transaction or without one."""
+
+    @property
+    def dialect(self) -> str: ...
+
+    async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]: ...
+
+    async def change(self, statement: Executable, parameters: dict[str, Any] | list[dict[str, Any]]) -> int:
+        """How many rows were changed."""
+
+    async def commit(self) -> None: ...
+
+
+async def first(statements: Statements, statement: Executable, parameters: dict[str, Any]) -> AnyRow | None:
+    return next(iter(await statements.all(statement, parameters)), None)
+
+
+class AsyncStatements:
+    """On an asynchronous driver."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.dialect = connection.dialect.name
+
+    async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                return (await self._connection.execute(statement, parameters)).all()
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error
+
+    async def change(self, statement: Executable, parameters: dict[str, Any] | list[dict[str, Any]]) -> int:
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                return (await self._connection.execute(statement, parameters)).rowcount
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error
+
+    async def commit(self) -> None:
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                await self._connection.commit()
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error
+
+
+class DirectStatements:
+    """On the event loop's own thread: for reads of a local file, which take less time than a hop to another thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.dialect = connection.dialect.name
+
+    async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:
+        try:
+            return self._connection.execute(statement, parameters).all()
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error
+
+    async def change(self, statement: Executable, parameters: dict[str, Any] | list[dict[str, Any]]) -> int:
+        try:
+            return self._connection.execute(statement, parameters).rowcount
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error
+
+    async def commit(self) -> None:
+        self._connection.commit()

@@ -1,0 +1,122 @@
+"""The storage ports on SQLite and Postgres: the unit of work over one database."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from sqlalchemy import make_url, select
+from sqlalchemy.exc import ArgumentError
+
+from spunto.adapters.sql.access import SqlGrantRepository, SqlSessionRepository
+from spunto.adapters.sql.activity import SqlAuditLog
+from spunto.adapters.sql.assignments import SqlAssignmentRepository
+from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
+from spunto.adapters.sql.migrate import require_current
+from spunto.adapters.sql.nodes import SqlNodeRepository
+from spunto.adapters.sql.orgs import SqlMemberRepository, SqlOrganizationRepository
+from spunto.adapters.sql.postgres import CONNECTIONS, PostgresDatabase
+from spunto.adapters.sql.projects import SqlProjectRepository
+from spunto.adapters.sql.queue import SqlQueue, SqlSchedule
+from spunto.adapters.sql.sqlite import SqliteDatabase
+from spunto.adapters.sql.statements import Statements
+from spunto.adapters.sql.tables import timelines
+from spunto.adapters.sql.workers import SqlWorkerRepository
+from spunto.core.kernel.errors import Invalid
+from spunto.core.kernel.wakeups import Wakeups
+
+_TIMELINE = select(timelines.c.id)
+
+
+class Database(Protocol):
+    def writing(self) -> AbstractAsyncContextManager[Statements]:
+        """A transaction; leaving it without commit rolls it back."""
+
+    def reading(self) -> AbstractAsyncContextManager[Statements]:
+        """No transaction: each statement for itself."""
+
+    async def aclose(self) -> None: ...
+
+
+class SqlTransaction:
+    """Satisfies the transaction protocol of every slice."""
+
+    def __init__(self, statements: Statements, wakeups: Wakeups) -> None:
+        self._statements = statements
+        self._wakeups = wakeups
+        self._hints: dict[str, None] = {}
+        self.sessions = SqlSessionRepository(statements)
+        self.grants = SqlGrantRepository(statements)
+        self.organizations = SqlOrganizationRepository(statements)
+        self.members = SqlMemberRepository(statements)
+        self.nodes = SqlNodeRepository(statements)
+        self.assignments = SqlAssignmentRepository(statements)
+        self.projects = SqlProjectRepository(statements)
+        self.workers = SqlWorkerRepository(statements)
+        self.audit = SqlAuditLog(statements)
+        self.due = SqlSchedule(statements, self.hint)
+        self.idempotency = SqlIdempotencyRepository(statements)
+
+    async def commit(self) -> None:
+        await self.due.flush()
+        await self._statements.commit()
+        for topic in self._hints:
+            self._wakeups.hint(topic)
+        self._hints.clear()
+
+    def hint(self, topic: str) -> None:
+        self._hints[topic] = None
+
+
+class SqlStore:
+    """Made by `open`; whoever opened it closes it."""
+
+    def __init__(self, database: Database, wakeups: Wakeups) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self.queue = SqlQueue(writing=database.writing, reading=database.reading)
+
+    @classmethod
+    async def open(cls, url: str, wakeups: Wakeups, *, pool_size: int = CONNECTIONS) -> "SqlStore":
+        """Raises Unavailable `database_revision` unless the database has the tables that this version knows."""
+        database = _database_at(url, pool_size)
+        try:
+            async with database.reading() as statements:
+                await require_current(statements)
+        except BaseException:
+            await database.aclose()
+            raise
+        return cls(database, wakeups)
+
+    async def aclose(self) -> None:
+        await self._database.aclose()
+
+    def __call__(self) -> AbstractAsyncContextManager[SqlTransaction]:
+        return self._transaction(self._database.writing())
+
+    def reading(self) -> AbstractAsyncContextManager[SqlTransaction]:
+        return self._transaction(self._database.reading())
+
+    async def timeline_id(self) -> str:
+        """Names this database's history; agents notice by it that a backup was restored."""
+        async with self._database.reading() as statements:
+            rows = await statements.all(_TIMELINE, {})
+        return str(rows[0][0])
+
+    @asynccontextmanager
+    async def _transaction(self, opening: AbstractAsyncContextManager[Statements]) -> AsyncIterator[SqlTransaction]:
+        async with opening as statements:
+            yield SqlTransaction(statements, self._wakeups)
+
+
+def _database_at(url: str, pool_size: int) -> Database:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Invalid("database_url", "The database's URL can't be read.") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return SqliteDatabase(parsed)
+        case "postgresql":
+            return PostgresDatabase(parsed, pool_size=pool_size)
+        case other:
+            raise Invalid("database_url", f"Spunto runs on sqlite and postgresql, not on {other}.")
