@@ -1,0 +1,72 @@
+"""Which server to talk to, as whom and in which organization: from the environment, or from the saved login."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from spunto.core.kernel.errors import Invalid, Unauthenticated
+from spunto.core.kernel.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    url: str
+    token: Secret
+    org: str | None = None
+
+
+def login_path(env: Mapping[str, str]) -> Path:
+    home = env.get("XDG_CONFIG_HOME") or str(Path(env.get("HOME", "~")).expanduser() / ".config")
+    return Path(home) / "spunto" / "login.json"
+
+
+def owner_token_path(env: Mapping[str, str]) -> Path:
+    """Where `spunto up` leaves the first owner's token."""
+    return Path(env.get("SPUNTO_DATA_DIR") or ".spunto") / "owner.token"
+
+
+def default_url(env: Mapping[str, str]) -> str:
+    return (env.get("SPUNTO_URL") or f"http://127.0.0.1:{env.get('SPUNTO_PORT') or 8000}").rstrip("/")
+
+
+def load(path: Path) -> Login | None:
+    """The saved login; None where there is none. Raises Invalid for a file that isn't one."""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return Login(url=saved["url"], token=Secret(saved["token"]), org=saved.get("org"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Invalid("broken_login", f"{path} is not a saved login; remove it and run `spunto login`.") from error
+
+
+def save(path: Path, login: Login) -> None:
+    """Keep the login where only its owner can read it, whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A temporary file is made with mode 0600.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".login-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({**asdict(login), "token": login.token.reveal()}, file, indent=2)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def effective(env: Mapping[str, str], saved: Login | None) -> Login:
+    """What the environment says, and the saved login where it says nothing. Raises Unauthenticated without a token.
+
+    A saved token goes only to the server that it was saved for.
+    """
+    url = default_url(env) if env.get("SPUNTO_URL") or saved is None else saved.url
+    same = saved if saved is not None and saved.url == url else None
+    login = same or Login(url=url, token=Secret(""))
+    if env.get("SPUNTO_TOKEN"):
+        login = replace(login, token=Secret(env["SPUNTO_TOKEN"].strip()))
+    if not login.token.reveal():
+        raise Unauthenticated("not_logged_in", f"No token for {url}: run `spunto login`, or set SPUNTO_TOKEN.")
+    return login

@@ -1,0 +1,74 @@
+"""`spunto`: the command line's front. Commands are loaded when they run, so that `spunto --help` answers at once."""
+
+import importlib
+import json
+import sys
+from importlib.metadata import version as version_of
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from spunto.entrypoints.cli import servers
+
+LAZY = {
+    "login": ("spunto.entrypoints.cli.login", "Check a token with the server, and keep both for the other commands."),
+    "org": ("spunto.entrypoints.cli.orgs", "Organizations and their members."),
+    "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),
+    "project": ("spunto.entrypoints.cli.projects", "Templates of development environments."),
+    "worker": ("spunto.entrypoints.cli.inside", "Development environments."),
+    "config": ("spunto.entrypoints.cli.settings", "List all settings with their present values."),
+}
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """Shows a name and a sentence for each command of LAZY, and loads the command once it is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, found, rest = super().resolve_command(ctx, args)
+        if name in LAZY:
+            found = typer.main.get_command(importlib.import_module(LAZY[name][0]).app)
+        return name, found, rest
+
+
+app = typer.Typer(
+    cls=LazyGroup, help="Spunto: development workers and deployments on your own servers.", no_args_is_help=True
+)
+app.command()(servers.up)
+app.command()(servers.serve)
+app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})(
+    servers.agent
+)
+for _name, (_, _sentence) in LAZY.items():
+    app.command(_name, help=_sentence)(lambda: None)
+
+database = typer.Typer()
+app.add_typer(database, name="db", help="The server's database.", no_args_is_help=True)
+database.command()(servers.upgrade)
+
+
+@database.callback()
+def _database() -> None:
+    """With a callback `upgrade` stays a command of its own, though it is the only one."""
+
+
+@app.command()
+def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Print the version of this program."""
+    number = version_of("spunto")
+    typer.echo(json.dumps({"version": number}) if as_json else f"spunto {number}")
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if "--json" not in arguments[: arguments.index("--") if "--" in arguments else None]:
+        app()
+        return
+    try:
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        # Whoever asked for JSON gets it also where the command line itself is wrong.
+        from spunto.entrypoints.cli.exits import ExitCode, local_problem
+
+        typer.echo(json.dumps(local_problem("usage", error.format_message())), err=True)
+        sys.exit(ExitCode.USAGE)

@@ -1,0 +1,45 @@
+"""Arguments that many commands share, and how texts are read as values."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+OrgArgument = Annotated[str, typer.Argument(metavar="ORG", help="Id, slug or name.", show_default=False)]
+NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="Id or name.", show_default=False)]
+ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Id or name.", show_default=False)]
+WorkerArgument = Annotated[str, typer.Argument(metavar="WORKER", help="Id, name, or project/name.", show_default=False)]
+Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="May be repeated.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the server has accepted.")]
+
+_UNITS = {
+    "": 1,
+    "k": 1000,
+    "m": 1000**2,
+    "g": 1000**3,
+    "t": 1000**4,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\Z", re.IGNORECASE | re.ASCII)
+
+
+def bytes_of(text: str) -> int:
+    """`2GiB`, `512m` or plain bytes."""
+    match = _SIZE.match(text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a size such as 512MiB or 2GiB.")
+    return round(float(match[1]) * _UNITS[(match[2] or "").lower()])
+
+
+def pairs_of(texts: Sequence[str] | None, *, option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts or ():
+        key, separator, value = text.partition("=")
+        if not key or not separator:
+            raise typer.BadParameter(f"{text!r} is not KEY=VALUE.", param_hint=option)
+        pairs[key] = value
+    return pairs

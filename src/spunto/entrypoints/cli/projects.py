@@ -1,0 +1,135 @@
+"""`spunto project`: templates of development environments, and their versions."""
+
+from typing import Annotated, Any
+
+import typer
+
+from spunto.client.models import Project, ProjectVersion
+from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.options import Labels, ProjectArgument, bytes_of, pairs_of
+from spunto.entrypoints.cli.running import command
+from spunto.entrypoints.cli.session import Session
+
+app = typer.Typer(help="Templates of development environments.", no_args_is_help=True, add_completion=False)
+
+DEFAULT_IMAGE = "localhost/spunto/worker:1"
+
+Env = Annotated[list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="May be repeated.")]
+Unset = Annotated[list[str] | None, typer.Option("--unset-env", metavar="NAME", help="May be repeated.")]
+Unlabel = Annotated[list[str] | None, typer.Option("--unset-label", metavar="KEY", help="May be repeated.")]
+Cpus = Annotated[float | None, typer.Option(help="Cores, such as 0.5 or 2.", show_default=False)]
+Memory = Annotated[int | None, typer.Option(parser=bytes_of, metavar="SIZE", help="Such as 512MiB or 2GiB.")]
+PostCreate = Annotated[str | None, typer.Option(help="Runs once in a new worker.", show_default=False)]
+PostStart = Annotated[str | None, typer.Option(help="Runs at each start of a worker.", show_default=False)]
+Description = Annotated[str | None, typer.Option(show_default=False)]
+
+
+@command(app, "list")
+async def list_all(session: Session) -> None:
+    """List the projects."""
+    found = [project async for project in session.client.projects.iter_projects(await session.org_id())]
+    session.out.table(found, rendering.PROJECTS, wire=Project.to_wire)
+
+
+@command(app)
+async def create(
+    session: Session,
+    name: Annotated[str, typer.Argument(show_default=False)],
+    image: Annotated[str, typer.Option(help="Image that the nodes can pull or have.")] = DEFAULT_IMAGE,
+    description: Description = None,
+    env: Env = None,
+    cpus: Cpus = None,
+    memory: Memory = None,
+    label: Labels = None,
+    post_create: PostCreate = None,
+    post_start: PostStart = None,
+) -> None:
+    """Make a project."""
+    made = await session.client.projects.create(
+        await session.org_id(),
+        name,
+        image,
+        description=description,
+        env=pairs_of(env, option="--env"),
+        cpus=cpus,
+        memory_bytes=memory,
+        labels=pairs_of(label, option="--label"),
+        post_create_command=post_create,
+        post_start_command=post_start,
+    )
+    session.out.done(f"Made project {made.name}.", made)
+
+
+@command(app)
+async def show(session: Session, project: ProjectArgument) -> None:
+    """Show one project."""
+    found = await session.project(project)
+    session.out.record(found, rendering.project_fields(found))
+
+
+@command(app)
+async def update(
+    session: Session,
+    project: ProjectArgument,
+    name: Annotated[str | None, typer.Option(show_default=False)] = None,
+    image: Annotated[str | None, typer.Option(show_default=False)] = None,
+    description: Description = None,
+    env: Env = None,
+    unset_env: Unset = None,
+    cpus: Cpus = None,
+    memory: Memory = None,
+    label: Labels = None,
+    unset_label: Unlabel = None,
+    post_create: PostCreate = None,
+    post_start: PostStart = None,
+) -> None:
+    """Change a project. A change of its environment makes a new version; an empty command clears it."""
+    wanted: dict[str, Any] = {
+        "name": name,
+        "image": image,
+        "description": description,
+        "env": {**dict.fromkeys(unset_env or ()), **pairs_of(env, option="--env")} or None,
+        "cpus": cpus,
+        "memoryBytes": memory,
+        "labels": {**dict.fromkeys(unset_label or ()), **pairs_of(label, option="--label")} or None,
+    }
+    changes = {field: value for field, value in wanted.items() if value is not None}
+    for field, command_line in (("postCreateCommand", post_create), ("postStartCommand", post_start)):
+        if command_line is not None:
+            changes[field] = command_line or None
+    if not changes:
+        raise typer.BadParameter("Say what to change.")
+    found = await session.project(project)
+    changed = await session.client.projects.update(found.org_id, found.id, changes)
+    session.out.done(f"Project {changed.name} is at v{changed.version}.", changed)
+
+
+@command(app)
+async def delete(session: Session, project: ProjectArgument) -> None:
+    """Delete a project that has no workers."""
+    found = await session.project(project)
+    await session.client.projects.delete(found.org_id, found.id)
+    session.out.done(f"Deleted project {found.name}.", found)
+
+
+@command(app)
+async def versions(session: Session, project: ProjectArgument) -> None:
+    """List the versions of a project, newest first."""
+    found = await session.project(project)
+    made = [version async for version in session.client.projects.iter_versions(found.org_id, found.id)]
+    session.out.table(made, rendering.VERSIONS, wire=ProjectVersion.to_wire)
+
+
+@command(app)
+async def restore(
+    session: Session,
+    project: ProjectArgument,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Such as 3 or v3.", show_default=False)],
+) -> None:
+    """Make an earlier version the newest one again, as a new version."""
+    number = version.removeprefix("v")
+    if not (number.isascii() and number.isdigit()):
+        raise typer.BadParameter(f"{version!r} is not a version such as 3 or v3.")
+    found = await session.project(project)
+    restored = await session.client.projects.restore(found.org_id, found.id, int(number))
+    session.out.done(f"Project {restored.name} is at v{restored.version}, which is v{number} again.", restored)

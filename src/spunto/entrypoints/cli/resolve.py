@@ -1,0 +1,86 @@
+"""Names as people type them, turned into the one thing that is meant."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from spunto.client.client import SpuntoClient
+from spunto.client.models import Node, Organization, Project, Worker
+from spunto.core.kernel.errors import Invalid, NotFound
+
+T = TypeVar("T")
+_AT_ONCE = 8
+
+
+def one_of(
+    candidates: Iterable[T], wanted: str | None, *, kind: str, names: Callable[[T], Sequence[str]], where: str = ""
+) -> T:
+    """The candidate with that id or name, or the only one there is where none is named.
+
+    `names` gives the id first and the name that tells it apart from others last. Raises NotFound, Invalid.
+    """
+    everyone = list(candidates)
+    found = [candidate for candidate in everyone if wanted is None or wanted in names(candidate)]
+    # An id is never ambiguous, even where something else bears it as a name.
+    exact = [candidate for candidate in found if names(candidate)[0] == wanted] or found
+    if len(exact) == 1:
+        return exact[0]
+    if not exact:
+        missing = f"There is no {kind} yet." if wanted is None else f"There is no {kind} {wanted!r}."
+        raise NotFound(f"{kind}_not_found", f"{missing}{where}")
+    listed = ", ".join(sorted(names(candidate)[-1] for candidate in exact)[:10])
+    if wanted is None:
+        raise Invalid(f"{kind}_not_named", f"Say which {kind} is meant: {listed}.{where}")
+    raise Invalid(f"{kind}_ambiguous", f"{wanted!r} may be any of {listed}; say it in full or by its id.")
+
+
+async def find_org(client: SpuntoClient, wanted: str | None) -> Organization:
+    organizations = [organization async for organization in client.orgs.iter_orgs()]
+    return one_of(
+        organizations,
+        wanted,
+        kind="organization",
+        names=lambda organization: (organization.id, organization.name, organization.slug),
+        where=" Choose with `spunto org use`, --org or SPUNTO_ORG." if organizations else "",
+    )
+
+
+async def find_project(client: SpuntoClient, org_id: str, wanted: str | None) -> Project:
+    projects = [project async for project in client.projects.iter_projects(org_id)]
+    return one_of(projects, wanted, kind="project", names=lambda project: (project.id, project.name))
+
+
+async def find_node(client: SpuntoClient, org_id: str, wanted: str) -> Node:
+    nodes = [node async for node in client.nodes.iter_nodes(org_id)]
+    return one_of(nodes, wanted, kind="node", names=lambda node: (node.id, node.name))
+
+
+async def find_worker(client: SpuntoClient, org_id: str, wanted: str) -> Worker:
+    """A worker by id, by name, or by `project/name`."""
+    project_name, separator, worker_name = wanted.rpartition("/")
+    if separator:
+        project = await find_project(client, org_id, project_name)
+        placed = [(project, worker) async for worker in client.workers.iter_workers(org_id, project.id)]
+    else:
+        placed = await workers_by_project(client, org_id)
+    _, worker = one_of(
+        placed,
+        worker_name,
+        kind="worker",
+        names=lambda pair: (pair[1].id, pair[1].name, f"{pair[0].name}/{pair[1].name}"),
+    )
+    return worker
+
+
+async def workers_by_project(client: SpuntoClient, org_id: str) -> list[tuple[Project, Worker]]:
+    """Every worker of the organization with its project, newest project first."""
+    projects = [project async for project in client.projects.iter_projects(org_id)]
+    turnstile = asyncio.Semaphore(_AT_ONCE)
+
+    async def workers_of(project: Project) -> list[tuple[Project, Worker]]:
+        async with turnstile:
+            return [(project, worker) async for worker in client.workers.iter_workers(org_id, project.id)]
+
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(workers_of(project), name=f"list {project.id}") for project in projects]
+    return [pair for task in asked for pair in task.result()]

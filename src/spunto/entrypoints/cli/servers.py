@@ -1,0 +1,56 @@
+"""`spunto up | serve | agent | db`: thin doors to programs that the command line itself does not load.
+
+They are found by name, because a door must not know the others, and `spunto` never imports its agent.
+"""
+
+import importlib
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class Engine(StrEnum):
+    AUTO = "auto"
+    DOCKER = "docker"
+    PODMAN = "podman"
+
+
+def up(
+    host: Annotated[str, typer.Option(envvar="SPUNTO_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="SPUNTO_PORT", min=1, max=65535)] = 8000,
+    data_dir: Annotated[Path, typer.Option(envvar="SPUNTO_DATA_DIR")] = Path(".spunto"),
+    engine: Annotated[Engine, typer.Option(envvar="SPUNTO_ENGINE")] = Engine.AUTO,
+    demo: Annotated[bool, typer.Option("--demo", help="With a project and a worker to begin with.")] = False,
+) -> None:
+    """Run everything on this machine: server, agent and database."""
+    run = _entry_point("spunto.entrypoints.up", "run")
+    raise typer.Exit(run(host=host, port=port, data_dir=data_dir, engine=engine.value, demo=demo))
+
+
+def serve() -> None:
+    """Run a server for remote agents; `spunto config` lists its settings."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.serve", "run")())
+
+
+def agent(context: typer.Context) -> None:
+    """Run the agent that a node needs; takes the agent's own options."""
+    os.execv(sys.executable, [sys.executable, "-m", "spunto_agent", *context.args])  # noqa: S606 - becomes the agent
+
+
+def upgrade(
+    url: Annotated[str | None, typer.Option(help="Database URL; the server's setting otherwise.")] = None,
+) -> None:
+    """Bring the database to the revision that this version needs."""
+    _entry_point("spunto.entrypoints.db", "upgrade")(url)
+
+
+def _entry_point(module: str, name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        typer.echo(f"spunto: this needs `pip install 'spunto[server]'`: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,32 @@
+"""What a command works with: the client, the output and the organization that it is about."""
+
+from dataclasses import dataclass
+
+from spunto.client.client import SpuntoClient
+from spunto.client.models import Node, Project, Worker
+from spunto.core.kernel.ids import is_id
+from spunto.entrypoints.cli import resolve
+from spunto.entrypoints.cli.output import Output
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """Things are looked up when a command first asks for them."""
+
+    client: SpuntoClient
+    out: Output
+    org: str | None
+
+    async def org_id(self) -> str:
+        if self.org is None or not is_id(self.org, "org"):
+            self.org = (await resolve.find_org(self.client, self.org)).id
+        return self.org
+
+    async def project(self, wanted: str | None) -> Project:
+        return await resolve.find_project(self.client, await self.org_id(), wanted)
+
+    async def node(self, wanted: str) -> Node:
+        return await resolve.find_node(self.client, await self.org_id(), wanted)
+
+    async def worker(self, wanted: str) -> Worker:
+        return await resolve.find_worker(self.client, await self.org_id(), wanted)
