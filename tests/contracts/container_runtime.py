@@ -1,0 +1,637 @@
+"""What every container engine adapter guarantees."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from spunto.core.kernel.errors import Conflict
+from spunto.core.nodes.runtime import (
+    ContainerGone,
+    ContainerNotRunning,
+    ContainerRuntime,
+    ContainerSpec,
+    ContainerState,
+    EngineEvent,
+    EngineRefused,
+    EngineUnavailable,
+    Exec,
+    ExecSpec,
+    ImageNotFound,
+    LogChunk,
+    Mount,
+    Network,
+    SubnetTaken,
+)
+
+PATIENCE_SECONDS = 30
+FOREVER = ("sleep", "1000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a command wrote and how it ended."""
+
+    stdout: bytes
+    stderr: bytes
+    code: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Lab:
+    """Makes things with names of their own and removes them at the end."""
+
+    runtime: ContainerRuntime
+    network: str
+    image: str
+    suffix: str = field(default_factory=lambda: secrets.token_hex(6))
+    volumes: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        return f"spunto.test={self.suffix}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {"spunto.test": self.suffix}
+
+    def volume(self) -> str:
+        self.volumes.append(f"spunto-test-{self.suffix}-{len(self.volumes)}")
+        return self.volumes[-1]
+
+    def a_network(self, **changes: Any) -> Network:
+        network = Network(name=f"spunto-test-{self.suffix}-net", subnet=a_subnet(), labels=self.labels)
+        return replace(network, **changes)
+
+    def a_spec(self, **changes: Any) -> ContainerSpec:
+        spec = ContainerSpec(
+            name=f"spunto-test-{self.suffix}",
+            image=self.image,
+            network=self.network,
+            hostname="worker",
+            labels=self.labels,
+            command=FOREVER,
+            cpu_millis=500,
+            memory_bytes=64 * 1024 * 1024,
+            pids=64,
+        )
+        return replace(spec, **changes)
+
+    async def started(self, **changes: Any) -> str:
+        spec = self.a_spec(**changes)
+        await self.runtime.create_container(spec)
+        await self.runtime.start_container(spec.name)
+        return spec.name
+
+    async def ran(self, name: str, *command: str, **spec: Any) -> Ran:
+        async with closing(await self.runtime.exec(name, ExecSpec(command=command, **spec))) as running:
+            return await result(running)
+
+    async def logged(self, name: str, *, tail: int | None = None, since: datetime | None = None) -> list[LogChunk]:
+        return [chunk async for chunk in self.runtime.logs(name, tail=tail, since=since, follow=False)]
+
+    async def clear(self) -> None:
+        for container in await self.runtime.list_containers(label=self.label):
+            await self.runtime.remove_container(container.name)
+        for network in await self.runtime.list_networks():
+            if network.labels.get("spunto.test") == self.suffix:
+                await self.runtime.remove_network(network.name)
+        for volume in self.volumes:
+            await self.runtime.remove_volume(volume)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mortal:
+    """A runtime whose engine the test may end and bring back."""
+
+    runtime: ContainerRuntime
+    end: Callable[[], Awaitable[None]]
+    bring_back: Callable[[], Awaitable[None]]
+
+
+def a_subnet() -> str:
+    number = random.randrange(4096)
+    return f"10.213.{number // 16}.{number % 16 * 16}/28"
+
+
+@asynccontextmanager
+async def closing(running: Exec) -> AsyncIterator[Exec]:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield running
+    finally:
+        await running.aclose()
+
+
+async def result(running: Exec) -> Ran:
+    written = {"stdout": b"", "stderr": b""}
+    while piece := await running.read():
+        written[piece[0]] += piece[1]
+    return Ran(stdout=written["stdout"], stderr=written["stderr"], code=await running.exit_code())
+
+
+async def read_until(running: Exec, expected: bytes) -> bytes:
+    seen = b""
+    while expected not in seen:
+        piece = await running.read()
+        assert piece is not None, seen
+        seen += piece[1]
+    return seen
+
+
+async def events_until(events: AsyncIterator[EngineEvent], action: str) -> list[EngineEvent]:
+    seen: list[EngineEvent] = []
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for event in events:
+            seen.append(event)
+            if event.action == action:
+                break
+    return seen
+
+
+def lines(chunks: Sequence[LogChunk]) -> set[tuple[str, str]]:
+    return {(chunk.stream, chunk.line) for chunk in chunks}
+
+
+class ContainerRuntimeContract:
+    """Subclasses give `runtime`, `network` (the name of one that is there), `stalled_image` and `mortal`."""
+
+    @pytest.fixture
+    def image(self) -> str:
+        return "localhost/spunto/busybox:1"
+
+    @pytest.fixture
+    def terminal_image(self) -> str:
+        return "localhost/spunto/worker:1"
+
+    @pytest.fixture
+    async def lab(self, runtime: ContainerRuntime, network: str, image: str) -> AsyncIterator[Lab]:
+        lab = Lab(runtime=runtime, network=network, image=image)
+        yield lab
+        await lab.clear()
+
+    # Containers.
+
+    async def test_a_created_container_is_found_but_does_not_run(self, lab: Lab) -> None:
+        spec = lab.a_spec()
+
+        created = await lab.runtime.create_container(spec)
+
+        assert created == await lab.runtime.find_container(spec.name)
+        assert (created.name, created.state, created.image) == (spec.name, ContainerState.CREATED, spec.image)
+        assert created.labels.items() >= lab.labels.items()
+        assert created.started_at is None
+        assert created.exit_code is None
+
+    async def test_a_started_container_runs_and_is_listed_by_its_label(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        by_value = await lab.runtime.list_containers(label=lab.label)
+        by_key = await lab.runtime.list_containers(label="spunto.test")
+        by_other = await lab.runtime.list_containers(label=f"{lab.label}x")
+
+        assert [(container.name, container.state) for container in by_value] == [(name, ContainerState.RUNNING)]
+        assert by_value == [await lab.runtime.find_container(name)]
+        assert by_value[0].started_at is not None
+        assert name in [container.name for container in by_key]
+        assert by_other == []
+
+    async def test_an_unknown_name_is_not_found(self, lab: Lab) -> None:
+        assert await lab.runtime.find_container(f"spunto-test-{lab.suffix}-none") is None
+
+    async def test_creating_again_adopts_the_container(self, lab: Lab) -> None:
+        first = await lab.runtime.create_container(lab.a_spec())
+
+        again = await lab.runtime.create_container(lab.a_spec())
+
+        assert again == first
+
+    async def test_a_name_taken_by_other_labels_conflicts(self, lab: Lab) -> None:
+        await lab.runtime.create_container(lab.a_spec())
+
+        with pytest.raises(Conflict) as caught:
+            await lab.runtime.create_container(lab.a_spec(labels={**lab.labels, "spunto.generation": "2"}))
+
+        assert caught.value.code == "container_name_taken"
+
+    async def test_creating_from_an_unknown_image_names_it(self, lab: Lab) -> None:
+        with pytest.raises(ImageNotFound) as caught:
+            await lab.runtime.create_container(lab.a_spec(image="localhost/spunto/none:1"))
+
+        assert caught.value.fields["image"] == "localhost/spunto/none:1"
+        assert await lab.runtime.find_container(lab.a_spec().name) is None
+
+    async def test_a_path_of_the_host_is_no_volume(self, lab: Lab) -> None:
+        with pytest.raises(EngineRefused):
+            await lab.runtime.create_container(lab.a_spec(mounts=[Mount(volume="/etc", path="/workspace")]))
+
+    async def test_a_missing_network_is_refused(self, lab: Lab) -> None:
+        with pytest.raises(EngineRefused):
+            await lab.started(network=f"spunto-test-{lab.suffix}-none")
+
+    async def test_starting_twice_is_success(self, lab: Lab) -> None:
+        name = await lab.started()
+        before = await lab.runtime.find_container(name)
+
+        await lab.runtime.start_container(name)
+
+        assert await lab.runtime.find_container(name) == before
+
+    async def test_starting_a_missing_container_says_that_it_is_gone(self, lab: Lab) -> None:
+        with pytest.raises(ContainerGone):
+            await lab.runtime.start_container(f"spunto-test-{lab.suffix}-none")
+
+    async def test_starting_an_unknown_command_is_refused_in_the_engines_words(self, lab: Lab) -> None:
+        with pytest.raises(EngineRefused, match="no-such-command"):
+            await lab.started(command=("no-such-command",))
+
+    async def test_a_stopped_container_is_kept_and_stopping_again_changes_nothing(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        await lab.runtime.stop_container(name, grace_seconds=5)
+        stopped = await lab.runtime.find_container(name)
+        await lab.runtime.stop_container(name, grace_seconds=5)
+
+        assert stopped is not None
+        assert (stopped.state, stopped.exit_code) == (ContainerState.EXITED, 143)
+        assert stopped.finished_at is not None
+        assert await lab.runtime.find_container(name) == stopped
+
+    async def test_stopping_a_missing_container_is_success(self, lab: Lab) -> None:
+        await lab.runtime.stop_container(f"spunto-test-{lab.suffix}-none", grace_seconds=1)
+
+    async def test_a_container_that_ends_by_itself_tells_its_exit_code(self, lab: Lab) -> None:
+        events = lab.runtime.events(label=lab.label)
+
+        name = await lab.started(command=("sh", "-c", "exit 7"))
+
+        await events_until(events, "die")
+        ended = await lab.runtime.find_container(name)
+        assert ended is not None
+        assert (ended.state, ended.exit_code, ended.oom_killed) == (ContainerState.EXITED, 7, False)
+
+    async def test_a_running_container_is_removed_and_removing_again_is_success(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        await lab.runtime.remove_container(name)
+        await lab.runtime.remove_container(name)
+
+        assert await lab.runtime.find_container(name) is None
+
+    async def test_two_removals_at_once_both_succeed(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        await asyncio.gather(lab.runtime.remove_container(name), lab.runtime.remove_container(name))
+
+        assert await lab.runtime.find_container(name) is None
+
+    # Networks, volumes, images.
+
+    async def test_a_network_is_made_once_and_removed_once(self, lab: Lab) -> None:
+        network = lab.a_network()
+
+        await lab.runtime.ensure_network(network)
+        await lab.runtime.ensure_network(replace(network, subnet=a_subnet()))
+        listed = [listed for listed in await lab.runtime.list_networks() if listed.name == network.name]
+        await lab.runtime.remove_network(network.name)
+        await lab.runtime.remove_network(network.name)
+
+        assert listed == [network]
+        assert network.name not in [listed.name for listed in await lab.runtime.list_networks()]
+
+    async def test_a_network_name_taken_by_other_labels_conflicts(self, lab: Lab) -> None:
+        network = lab.a_network()
+        await lab.runtime.ensure_network(network)
+
+        with pytest.raises(Conflict) as caught:
+            await lab.runtime.ensure_network(replace(network, labels={"spunto.node": "another"}))
+
+        assert caught.value.code == "network_name_taken"
+
+    async def test_a_subnet_that_overlaps_is_taken(self, lab: Lab) -> None:
+        network = lab.a_network()
+        await lab.runtime.ensure_network(network)
+        wider = network.subnet.rpartition(".")[0] + ".0/24"
+
+        for subnet in (network.subnet, wider):
+            with pytest.raises(SubnetTaken) as caught:
+                await lab.runtime.ensure_network(replace(network, name=f"{network.name}-2", subnet=subnet))
+            assert caught.value.fields["subnet"] == subnet
+
+    async def test_a_volume_outlives_its_container_until_it_is_removed(self, lab: Lab) -> None:
+        mounts = [Mount(volume=lab.volume(), path="/workspace")]
+        name = await lab.started(mounts=mounts)
+        await lab.runtime.put_file(name, "/workspace/kept", b"kept")
+
+        await lab.runtime.stop_container(name, grace_seconds=5)
+        await lab.runtime.start_container(name)
+        after_restart = await lab.ran(name, "cat", "/workspace/kept")
+        await lab.runtime.remove_container(name)
+        await lab.started(mounts=mounts)
+        after_removal = await lab.ran(name, "cat", "/workspace/kept")
+        await lab.runtime.remove_container(name)
+        await lab.runtime.remove_volume(mounts[0].volume)
+        await lab.runtime.remove_volume(mounts[0].volume)
+        await lab.started(mounts=mounts)
+        after_all = await lab.ran(name, "cat", "/workspace/kept")
+
+        assert (after_restart.stdout, after_removal.stdout, after_all.stdout) == (b"kept", b"kept", b"")
+
+    async def test_a_volume_in_use_is_not_removed(self, lab: Lab) -> None:
+        volume = lab.volume()
+        await lab.runtime.create_container(lab.a_spec(mounts=[Mount(volume=volume, path="/workspace")]))
+
+        with pytest.raises(EngineRefused):
+            await lab.runtime.remove_volume(volume)
+
+    async def test_a_present_image_is_known_and_need_not_be_pulled(self, lab: Lab) -> None:
+        await lab.runtime.pull_image(lab.image)
+
+        assert await lab.runtime.has_image(lab.image)
+
+    async def test_an_image_that_nobody_has_is_not_found(self, lab: Lab) -> None:
+        image = "127.0.0.1:1/spunto/none:1"
+
+        with pytest.raises(ImageNotFound) as caught:
+            await lab.runtime.pull_image(image)
+
+        assert caught.value.fields["image"] == image
+        assert not await lab.runtime.has_image(image)
+
+    async def test_a_cancelled_pull_leaves_a_runtime_that_works(self, lab: Lab, stalled_image: "StalledImage") -> None:
+        pull = asyncio.create_task(lab.runtime.pull_image(stalled_image.name))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await stalled_image.asked_for.wait()
+
+        pull.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await pull
+        assert not await lab.runtime.has_image(stalled_image.name)
+
+    # Logs and events.
+
+    async def test_a_log_has_both_streams_and_ends_with_the_container(self, lab: Lab) -> None:
+        before = datetime.now(UTC) - timedelta(seconds=2)
+        name = await lab.started(command=("sh", "-c", "echo out; echo err >&2"))
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            followed = [chunk async for chunk in lab.runtime.logs(name, tail=None, since=None, follow=True)]
+
+        assert lines(followed) == {("stdout", "out"), ("stderr", "err")}
+        assert all(before < chunk.at < datetime.now(UTC) for chunk in followed)
+        assert lines(await lab.logged(name)) == lines(followed)
+
+    async def test_a_followed_log_shows_lines_as_they_come(self, lab: Lab) -> None:
+        name = await lab.started()
+        log = lab.runtime.logs(name, tail=None, since=None, follow=True)
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await lab.ran(name, "sh", "-c", "echo first > /proc/1/fd/1")
+            first = await anext(log)
+            await lab.ran(name, "sh", "-c", "echo second > /proc/1/fd/1")
+            second = await anext(log)
+            await lab.runtime.stop_container(name, grace_seconds=5)
+            rest = [chunk async for chunk in log]
+
+        assert (first.line, second.line, rest) == ("first", "second", [])
+
+    async def test_a_log_can_begin_at_its_tail_or_at_a_moment(self, lab: Lab) -> None:
+        name = await lab.started(command=("sh", "-c", "echo one; echo two; echo three"))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            whole = [chunk async for chunk in lab.runtime.logs(name, tail=None, since=None, follow=True)]
+
+        tail = await lab.logged(name, tail=2)
+        from_start = await lab.logged(name, since=whole[0].at - timedelta(seconds=2))
+        from_later = await lab.logged(name, since=whole[-1].at + timedelta(seconds=2))
+
+        assert [chunk.line for chunk in whole] == ["one", "two", "three"]
+        assert tail == whole[1:]
+        assert from_start == whole
+        assert from_later == []
+
+    async def test_the_log_of_a_missing_container_says_that_it_is_gone(self, lab: Lab) -> None:
+        with pytest.raises(ContainerGone):
+            await lab.logged(f"spunto-test-{lab.suffix}-none")
+
+    async def test_events_tell_the_life_of_labelled_containers_only(self, lab: Lab) -> None:
+        events = lab.runtime.events(label=lab.label)
+        foreign = lab.a_spec(name=f"spunto-test-{lab.suffix}-foreign", labels={"spunto.test": f"{lab.suffix}-2"})
+
+        await lab.runtime.create_container(foreign)
+        name = await lab.started()
+        await lab.runtime.remove_container(name)
+        await lab.runtime.remove_container(foreign.name)
+
+        assert await events_until(events, "destroy") == [
+            EngineEvent(name=name, action=action) for action in ("create", "start", "die", "destroy")
+        ]
+
+    # Commands.
+
+    async def test_a_command_gives_its_output_and_exit_code(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        ran = await lab.ran(name, "sh", "-c", "echo out; echo err >&2; exit 3")
+
+        assert ran == Ran(stdout=b"out\n", stderr=b"err\n", code=3)
+
+    async def test_a_command_ends_with_its_input(self, lab: Lab) -> None:
+        name = await lab.started()
+        sent = secrets.token_hex(100_000).encode()
+
+        async with closing(await lab.runtime.exec(name, ExecSpec(command=["cat"]))) as cat:
+
+            async def feed() -> None:
+                for start in range(0, len(sent), 10_000):
+                    await cat.write(sent[start : start + 10_000])
+                await cat.write_eof()
+                await cat.write_eof()
+
+            _, ran = await asyncio.gather(feed(), result(cat))
+
+        assert ran == Ran(stdout=sent, stderr=b"", code=0)
+
+    async def test_writing_to_a_command_that_has_ended_is_ignored(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        async with closing(await lab.runtime.exec(name, ExecSpec(command=["true"]))) as running:
+            ended = await result(running)
+            await running.write(b"late")
+            await running.write_eof()
+            await running.resize(cols=10, rows=10)
+
+        assert ended.code == 0
+        assert await running.read() is None
+
+    async def test_an_unknown_command_is_refused_in_the_engines_words(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        for tty in (False, True):
+            with pytest.raises(EngineRefused, match="no-such-command"):
+                await lab.runtime.exec(name, ExecSpec(command=["no-such-command"], tty=tty))
+
+    async def test_an_exit_code_that_shells_use_is_no_refusal(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        assert await lab.ran(name, "sh", "-c", "echo x; exit 127") == Ran(stdout=b"x\n", stderr=b"", code=127)
+
+    async def test_a_missing_working_directory_is_refused(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        with pytest.raises(EngineRefused):
+            await lab.runtime.exec(name, ExecSpec(command=["pwd"], working_dir="/none"))
+
+    async def test_a_command_has_its_directory_user_and_environment(self, lab: Lab) -> None:
+        name = await lab.started(env={"COLOUR": "green", "SIZE": "1"})
+
+        directory = await lab.ran(name, "pwd", working_dir="/proc")
+        user = await lab.ran(name, "id", "-u", user="1000")
+        colour = await lab.ran(name, "printenv", "COLOUR")
+        size = await lab.ran(name, "printenv", "SIZE", env={"SIZE": "2"})
+
+        assert (directory.stdout, user.stdout, colour.stdout, size.stdout) == (
+            b"/proc\n",
+            b"1000\n",
+            b"green\n",
+            b"2\n",
+        )
+
+    async def test_a_terminal_knows_its_size_and_its_changes(self, lab: Lab, terminal_image: str) -> None:
+        name = await lab.started(image=terminal_image)
+        spec = ExecSpec(command=["sh"], tty=True, cols=101, rows=31)
+
+        async with closing(await lab.runtime.exec(name, spec)) as shell:
+            await shell.write(b"stty size\n")
+            first = await read_until(shell, b"31 101")
+            await shell.resize(cols=132, rows=50)
+            await shell.write(b"stty size\n")
+            second = await read_until(shell, b"50 132")
+            await shell.write(b"exit 5\n")
+            ended = await result(shell)
+
+        assert b"31 101" in first
+        assert b"50 132" in second
+        assert (ended.stderr, ended.code) == (b"", 5)
+
+    async def test_closing_a_terminal_ends_what_runs_in_it(self, lab: Lab) -> None:
+        name = await lab.started()
+        before = (await lab.runtime.stats(name)).pids
+        shell = await lab.runtime.exec(name, ExecSpec(command=["sh"], tty=True))
+        await shell.write(b"echo ready; sleep 1000\n")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await read_until(shell, b"ready\r\n")
+
+        await shell.aclose()
+        await shell.aclose()
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await lab.runtime.stats(name)).pids > before:
+                pass
+
+    async def test_commands_need_a_container_that_runs(self, lab: Lab) -> None:
+        spec = lab.a_spec()
+        await lab.runtime.create_container(spec)
+
+        with pytest.raises(ContainerNotRunning):
+            await lab.runtime.exec(spec.name, ExecSpec(command=["true"]))
+        with pytest.raises(ContainerGone):
+            await lab.runtime.exec(f"{spec.name}-none", ExecSpec(command=["true"]))
+
+    async def test_a_container_that_stops_ends_its_commands(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        async with closing(await lab.runtime.exec(name, ExecSpec(command=["cat"]))) as cat:
+            await lab.runtime.stop_container(name, grace_seconds=1)
+            after = await cat.read()
+
+        assert after is None
+
+    # Files and statistics.
+
+    async def test_a_file_can_be_put_before_the_start_and_while_running(self, lab: Lab) -> None:
+        spec = lab.a_spec()
+        await lab.runtime.create_container(spec)
+
+        await lab.runtime.put_file(spec.name, "/early", b"1")
+        await lab.runtime.start_container(spec.name)
+        await lab.runtime.put_file(spec.name, "/proc-not/deep/late", b"2")
+        await lab.runtime.put_file(spec.name, "/early", b"3")
+
+        assert (await lab.ran(spec.name, "cat", "/early", "/proc-not/deep/late")).stdout == b"32"
+        with pytest.raises(ContainerGone):
+            await lab.runtime.put_file(f"{spec.name}-none", "/x", b"")
+
+    async def test_statistics_show_what_a_running_container_uses(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        first = await lab.runtime.stats(name)
+        second = await lab.runtime.stats(name)
+
+        for stats in (first, second):
+            assert stats.memory_limit_bytes == lab.a_spec().memory_bytes
+            assert 0 < stats.memory_bytes < stats.memory_limit_bytes
+            assert 0 < stats.pids < 64
+            assert 0 <= stats.cpu_percent < 100
+        assert first.sampled_at < second.sampled_at
+
+    async def test_statistics_need_a_container_that_runs(self, lab: Lab) -> None:
+        name = await lab.started()
+        await lab.runtime.stop_container(name, grace_seconds=1)
+
+        with pytest.raises(ContainerNotRunning):
+            await lab.runtime.stats(name)
+        with pytest.raises(ContainerGone):
+            await lab.runtime.stats(f"{name}-none")
+
+    # The engine itself.
+
+    async def test_the_engine_tells_what_it_has(self, runtime: ContainerRuntime) -> None:
+        info = await runtime.info()
+
+        assert info.version
+        assert info.cpu_millis >= 1000
+        assert info.memory_bytes > 2**28
+        assert "seccomp" in info.posture
+
+    async def test_an_engine_that_goes_is_unavailable_until_it_is_back(self, mortal: Mortal) -> None:
+        before = await mortal.runtime.info()
+        events = mortal.runtime.events(label="spunto.test")
+        subscription = asyncio.ensure_future(anext(events))
+        await mortal.runtime.list_networks()
+
+        await mortal.end()
+
+        calls: list[Callable[[], Awaitable[object]]] = [
+            mortal.runtime.info,
+            lambda: mortal.runtime.find_container("spunto-test"),
+            lambda: mortal.runtime.list_containers(label="spunto.test"),
+            lambda: mortal.runtime.stop_container("spunto-test", grace_seconds=1),
+            lambda: mortal.runtime.remove_container("spunto-test"),
+            lambda: mortal.runtime.pull_image("localhost/spunto/none:1"),
+            lambda: mortal.runtime.exec("spunto-test", ExecSpec(command=["true"])),
+            lambda: mortal.runtime.stats("spunto-test"),
+        ]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(EngineUnavailable):
+                await subscription
+            for call in calls:
+                with pytest.raises(EngineUnavailable):
+                    await call()
+        await mortal.bring_back()
+        assert await mortal.runtime.info() == before
+        assert await mortal.runtime.find_container("spunto-test") is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StalledImage:
+    """An image whose registry has been asked and never answers."""
+
+    name: str
+    asked_for: asyncio.Event
