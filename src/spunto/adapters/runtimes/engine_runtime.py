@@ -1,0 +1,182 @@
+"""What Docker and Podman have in common as `ContainerRuntime`: idempotence and the meaning of refusals.
+
+A refusal is understood by looking at what is there, not by its words: the engines disagree on status and message.
+"""
+
+import asyncio
+from abc import abstractmethod
+from typing import ClassVar
+
+from spunto.adapters.runtimes import translate
+from spunto.adapters.runtimes.engine_exec import EngineExec
+from spunto.adapters.runtimes.engine_socket import Refusal, json_lines
+from spunto.adapters.runtimes.engine_streams import EngineStreams
+from spunto.adapters.runtimes.exec_state import ExecState
+from spunto.core.kernel.errors import Conflict
+from spunto.core.nodes.runtime import (
+    Container,
+    ContainerGone,
+    ContainerNotRunning,
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    Exec,
+    ExecSpec,
+    ImageNotFound,
+    Network,
+)
+
+
+class EngineRuntime(EngineStreams):
+    """The port over an engine's primitives; these raise Refusal and EngineUnavailable only."""
+
+    exec_state: ClassVar[ExecState]
+
+    @abstractmethod
+    async def info(self) -> EngineInfo: ...
+
+    @abstractmethod
+    async def has_image(self, image: str) -> bool: ...
+
+    @abstractmethod
+    async def list_networks(self) -> list[Network]: ...
+
+    @abstractmethod
+    async def _create_network(self, network: Network) -> None: ...
+
+    @abstractmethod
+    async def _remove_network(self, name: str) -> None: ...
+
+    @abstractmethod
+    async def _remove_volume(self, name: str) -> None: ...
+
+    @abstractmethod
+    async def _create_container(self, spec: ContainerSpec) -> None: ...
+
+    @abstractmethod
+    async def _start_container(self, name: str) -> None: ...
+
+    @abstractmethod
+    async def _stop_container(self, name: str, *, grace_seconds: int) -> None: ...
+
+    @abstractmethod
+    async def _remove_container(self, name: str) -> None: ...
+
+    @abstractmethod
+    async def _inspect_container(self, name: str) -> Container: ...
+
+    @abstractmethod
+    async def _container_ids(self, *, label: str) -> list[str]: ...
+
+    async def pull_image(self, image: str) -> None:
+        if await self.has_image(image):
+            return
+        # A registry's every failure ends here, the unreachable one too: without its answer there is no image.
+        limit = self._timeouts.pull_seconds
+        params = {"fromImage": image if translate.has_tag(image) else f"{image}:latest"}
+        try:
+            async with (
+                asyncio.timeout(limit),
+                self._socket.stream("POST", "images/create", params=params, answer_seconds=limit) as content,
+            ):
+                async for progress in json_lines(content):
+                    if "error" in progress:
+                        raise ImageNotFound(image, progress["error"].strip())
+        except TimeoutError as error:
+            raise ImageNotFound(image, f"the pull took longer than {limit:.0f} s") from error
+        except Refusal as refusal:
+            await self._socket.version()
+            raise ImageNotFound(image, refusal.message) from refusal
+
+    async def ensure_network(self, network: Network) -> None:
+        try:
+            await self._create_network(network)
+        except Refusal as refusal:
+            error = translate.network_verdict(network, await self.list_networks(), words=refusal.message)
+            if error is not None:
+                raise error from refusal
+
+    async def remove_network(self, name: str) -> None:
+        try:
+            await self._remove_network(name)
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise
+
+    async def remove_volume(self, name: str) -> None:
+        try:
+            await self._remove_volume(name)
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise
+
+    async def create_container(self, spec: ContainerSpec) -> Container:
+        try:
+            await self._create_container(spec)
+        except Refusal as refusal:
+            return await self._adopted(spec, refusal)
+        created = await self.find_container(spec.name)
+        if created is None:
+            raise ContainerGone(spec.name)
+        return created
+
+    async def start_container(self, name: str) -> None:
+        try:
+            await self._start_container(name)
+        except Refusal as refusal:
+            if await self.find_container(name) is None:
+                raise ContainerGone(name) from refusal
+            raise
+
+    async def stop_container(self, name: str, *, grace_seconds: float) -> None:
+        try:
+            await self._stop_container(name, grace_seconds=translate.whole_seconds(grace_seconds))
+        except Refusal:
+            found = await self.find_container(name)
+            if found is not None and found.state is ContainerState.RUNNING:
+                raise
+
+    async def remove_container(self, name: str) -> None:
+        try:
+            await self._remove_container(name)
+        except Refusal:
+            # Another one removing it at the same time is refused by Docker (409) though both get what they want.
+            if await self.find_container(name) is not None:
+                raise
+
+    async def find_container(self, name: str) -> Container | None:
+        try:
+            return await self._inspect_container(name)
+        except Refusal as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+
+    async def list_containers(self, *, label: str) -> list[Container]:
+        container_ids = await self._container_ids(label=label)
+        found = [await self.find_container(container_id) for container_id in container_ids]
+        return sorted((container for container in found if container), key=lambda container: container.name)
+
+    async def exec(self, name: str, spec: ExecSpec) -> Exec:
+        command = EngineExec(self._socket, self._timeouts, self.exec_state, container=name, spec=spec)
+        try:
+            await command.start()
+        except Refusal as refusal:
+            found = await self.find_container(name)
+            if found is None:
+                raise ContainerGone(name) from refusal
+            if found.state is not ContainerState.RUNNING:
+                raise ContainerNotRunning(name) from refusal
+            raise
+        return command
+
+    async def _adopted(self, spec: ContainerSpec, refusal: Refusal) -> Container:
+        found = await self.find_container(spec.name)
+        if found is not None:
+            if translate.has_labels(found.labels, spec.labels):
+                return found
+            message = f"There is another container {spec.name!r} on the node."
+            raise Conflict("container_name_taken", message, name=spec.name) from refusal
+        if not await self.has_image(spec.image):
+            raise ImageNotFound(spec.image, refusal.message) from refusal
+        raise refusal

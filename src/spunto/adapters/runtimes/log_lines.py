@@ -1,0 +1,45 @@
+"""Puts an engine's log frames together to lines."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from spunto.adapters.runtimes.translate import moment
+from spunto.core.nodes.runtime import LogChunk
+
+MAX_LINE_BYTES = 64 * 1024
+
+StreamName = Literal["stdout", "stderr"]
+
+
+@dataclass(slots=True)
+class _Line:
+    at: datetime
+    content: bytearray = field(default_factory=bytearray)
+
+
+class LogLines:
+    """Each frame is a timestamp, a space and a line or a piece of one (8 or 16 KiB); a line's end ends it."""
+
+    def __init__(self) -> None:
+        self._open: dict[StreamName, _Line] = {}
+
+    def feed(self, stream: StreamName, frame: bytes) -> LogChunk | None:
+        """The line that the frame completes, if it does."""
+        stamp, _, piece = frame.partition(b" ")
+        line = self._open.get(stream)
+        if line is None:
+            at = moment(stamp.decode("ascii", "replace"))
+            if at is None:
+                return None
+            line = self._open[stream] = _Line(at)
+        line.content += piece.removesuffix(b"\n")[: MAX_LINE_BYTES - len(line.content)]
+        return self._complete(stream) if piece.endswith(b"\n") else None
+
+    def rest(self) -> list[LogChunk]:
+        """What is left at the end of the log: lines without an end."""
+        return [self._complete(stream) for stream in tuple(self._open)]
+
+    def _complete(self, stream: StreamName) -> LogChunk:
+        line = self._open.pop(stream)
+        return LogChunk(at=line.at, stream=stream, line=line.content.decode("utf-8", "replace"))
