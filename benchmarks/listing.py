@@ -1,0 +1,91 @@
+"""The list of 50 workers, 32 connections, one server process: requests per second, beside Quart's own hello."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from tests.fixtures.scripts import answer_of
+
+from benchmarks.figures import Row, median
+from benchmarks.seed import a_connected_node, some_workers
+from benchmarks.stack import Server, free_port, organization, postgres_database, process, server, wait_until_ready
+from spunto.adapters.sql.store import SqlStore
+from spunto.core.access.model import Actor, ActorKind, OrgId
+from spunto.core.access.policy import Action, Role
+from spunto.core.kernel.clock import SystemClock
+from spunto.core.kernel.wakeups import Wakeups
+
+CONNECTIONS = 32
+SECONDS = 5
+ROUNDS = 3
+WORKERS = 50
+REPORT = Path(__file__).parent / "wrk_report.lua"
+
+
+def measure() -> list[Row]:
+    with _hello() as hello:
+        with server() as on_sqlite:
+            sqlite = _row("SQLite", on_sqlite, None, hello, goal=1200)
+        with postgres_database() as url, server(database_url=url) as on_postgres:
+            postgres = _row("Postgres", on_postgres, url, hello, goal=900)
+    return [sqlite, postgres]
+
+
+def _row(name: str, running: Server, database_url: str | None, hello: str, *, goal: float) -> Row:
+    with httpx.Client(headers=running.headers) as client:
+        org_id = organization(client, running)
+    url = database_url or f"sqlite+aiosqlite:///{running.data_dir / 'spunto.db'}"
+    project_id = asyncio.run(_seed(url, OrgId(org_id)))
+    target = f"{running.url}/api/orgs/{org_id}/projects/{project_id}/workers"
+    listed = httpx.get(target, headers=running.headers).json()["items"]
+    assert len(listed) == WORKERS, len(listed)
+    ours, reference = [], []
+    for _ in range(ROUNDS):
+        reference.append(_load(hello, {}))
+        ours.append(_load(target, running.headers))
+    return Row(
+        name=f"list of {WORKERS} workers on {name}, {CONNECTIONS} connections, one process",
+        figure=median(ours),
+        unit="/s",
+        goal=goal,
+        better="higher",
+        detail=f"Quart's hello {median(reference):.0f}/s, ours {median(ours) / median(reference):.2f} of it",
+    )
+
+
+async def _seed(url: str, org_id: OrgId) -> str:
+    store = await SqlStore.open(url, Wakeups(SystemClock()), pool_size=2)
+    try:
+        async with store.reading() as tx:
+            owner = await tx.members.find_user_by_email("owner@localhost")
+        assert owner is not None
+        actor = Actor(kind=ActorKind.USER, user_id=owner.id, credential_id="bench", roles={org_id: Role.OWNER})
+        tenant = actor.require(Action.ORG_READ, org_id=org_id)
+        node = await a_connected_node(store, tenant, name="bench", cpu_millis=10**6, memory_bytes=2**40)
+        return (await some_workers(store, tenant, node, count=WORKERS)).id
+    finally:
+        await store.aclose()
+
+
+def _load(url: str, headers: dict[str, str]) -> float:
+    """Requests per second that were answered well."""
+    named = [argument for name, value in headers.items() for argument in ("-H", f"{name}: {value}")]
+    command = [answer_of("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(REPORT), *named, url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["failed"] == 0, report
+    return float(report["requests"]) / (float(report["microseconds"]) / 1e6)
+
+
+@contextmanager
+def _hello() -> Iterator[str]:
+    """The least that Quart on Hypercorn does, in a process of its own."""
+    port = free_port()
+    with process("benchmarks.hello", str(port), environment={}):
+        url = f"http://127.0.0.1:{port}"
+        wait_until_ready(url)
+        yield url
