@@ -1,0 +1,439 @@
+"""The streams' rules: order, credit, turns, half-close, reset, and that everything is forgotten in the end."""
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.unit.core.protocol.messages import observed
+from tests.unit.core.protocol.sessions import Pair, an_open_pair
+
+from spunto.core.kernel.errors import Conflict, Unavailable
+from spunto.core.protocol.codec import decode, encode
+from spunto.core.protocol.events import StreamEnd, StreamOpened, StreamReady
+from spunto.core.protocol.messages import (
+    Credit,
+    Data,
+    Eof,
+    Forget,
+    Limits,
+    Open,
+    Reset,
+    StreamControl,
+    StreamMessage,
+)
+from spunto.core.protocol.multiplexer import StreamReset
+from spunto.core.protocol.session import Session
+
+WINDOW = 64 * 1024
+SMALL = Limits(window_bytes=WINDOW, max_streams=4)
+
+
+def everything(session: Session, stream: int) -> list[Any]:
+    """All that can be taken now, bytes joined."""
+    pieces: list[Any] = []
+    while (piece := session.streams.take(stream)) is not None:
+        if isinstance(piece, bytes) and pieces and isinstance(pieces[-1], bytes):
+            pieces[-1] += piece
+        else:
+            pieces.append(piece)
+        if isinstance(piece, StreamEnd):
+            break
+    return pieces
+
+
+def an_open_stream(**limits: int) -> tuple[Pair, int]:
+    """A stream that the server opened and the agent knows."""
+    pair = an_open_pair(limits=Limits(**limits))
+    stream = pair.server.streams.open("exec", {"command": ["sh"]})
+    pair.exchange()
+    pair.agent_events.clear()
+    return pair, stream
+
+
+def test_a_stream_opens_with_its_kind_and_parameters() -> None:
+    pair = an_open_pair()
+
+    ids = [pair.server.streams.open("exec", {"x": 1}), pair.server.streams.open("logs", {})]
+    pair.agent.streams.open("terminal", {})
+    pair.exchange()
+
+    assert pair.agent_events == [StreamOpened(ids[0], "exec", {"x": 1}), StreamOpened(ids[1], "logs", {})]
+    assert pair.server_events == [StreamOpened(1, "terminal", {})]
+
+
+def test_data_controls_and_end_keep_their_order() -> None:
+    pair, stream = an_open_stream()
+
+    pair.server.streams.write(stream, b"one ")
+    pair.server.streams.write(stream, b"two")
+    assert pair.server.streams.write_control(stream, {"resize": [80, 24]})
+    pair.server.streams.write(stream, b"three")
+    pair.server.streams.write_eof(stream)
+    pair.exchange()
+
+    assert everything(pair.agent, stream) == [b"one two", {"resize": [80, 24]}, b"three", StreamEnd()]
+    assert pair.server.streams.offsets(stream) == (12, 0)
+    assert pair.agent.streams.offsets(stream) == (0, 12)
+
+
+def test_one_direction_goes_on_after_the_other_has_ended() -> None:
+    pair, stream = an_open_stream()
+
+    pair.server.streams.write_eof(stream)
+    pair.exchange()
+    pair.agent.streams.write(stream, b"answer")
+    pair.agent.streams.write_eof(stream)
+    pair.exchange()
+
+    assert everything(pair.server, stream) == [b"answer", StreamEnd()]
+
+
+def test_writing_stops_at_the_window_and_goes_on_as_the_reader_takes() -> None:
+    pair, stream = an_open_stream(window_bytes=WINDOW)
+    pair.server.streams.write(stream, bytes(WINDOW))
+    pair.exchange()
+    assert pair.server.streams.room(stream) == 0
+
+    pair.agent.streams.take(stream)
+    pair.exchange()
+
+    assert pair.server.streams.room(stream) == WINDOW
+    assert pair.server_events == [StreamReady(stream)]
+
+
+def test_a_control_waits_for_credit_too() -> None:
+    pair, stream = an_open_stream(window_bytes=WINDOW)
+    pair.server.streams.write(stream, bytes(WINDOW - 100))
+
+    assert not pair.server.streams.write_control(stream, {"exit": 0})
+
+
+def test_streams_take_turns() -> None:
+    pair = an_open_pair()
+    first, second = pair.server.streams.open("logs", {}), pair.server.streams.open("logs", {})
+    pair.exchange()
+    for _ in range(2):
+        pair.server.streams.write(first, bytes(64 * 1024))
+    pair.server.streams.write(second, b"x")
+
+    frames = [pair.server.next_frame(0) for _ in range(3)]
+
+    assert [int.from_bytes(frame[:4], "big") for frame in frames if isinstance(frame, bytes)] == [first, second, first]
+
+
+def test_a_reset_overtakes_and_drops_what_was_not_sent() -> None:
+    pair, stream = an_open_stream()
+    pair.server.streams.write(stream, b"lost")
+
+    pair.server.streams.reset(stream, "aborted", "No need any more.")
+    pair.exchange()
+
+    assert everything(pair.agent, stream) == [
+        StreamEnd(Reset(stream=stream, code="aborted", message="No need any more."))
+    ]
+    with pytest.raises(StreamReset) as raised:
+        pair.agent.streams.room(stream)
+    assert (raised.value.code, raised.value.message) == ("aborted", "No need any more.")
+
+
+def test_data_on_its_way_to_a_stream_that_was_reset_is_dropped() -> None:
+    pair, stream = an_open_stream()
+    pair.agent.streams.write(stream, b"on its way")
+    under_way = pair.agent.next_frame(0)
+    pair.server.streams.reset(stream, "aborted", "")
+    pair.to_agent()
+
+    assert under_way is not None
+    assert pair.server.receive(under_way, 0) == []
+    pair.exchange()
+
+    assert pair.server.closed is None
+
+
+def test_closing_sends_what_was_written_and_then_stops_the_peer() -> None:
+    pair, stream = an_open_stream()
+    pair.server.streams.write(stream, b"last words")
+
+    pair.server.streams.close(stream)
+    pair.exchange()
+
+    assert everything(pair.agent, stream) == [b"last words", StreamEnd()]
+    with pytest.raises(StreamReset):
+        pair.agent.streams.room(stream)
+    assert len(pair.server.streams) == 0
+
+
+def test_nothing_is_written_after_the_end() -> None:
+    pair, stream = an_open_stream()
+    pair.server.streams.write_eof(stream)
+
+    with pytest.raises(Conflict):
+        pair.server.streams.room(stream)
+
+
+def test_a_stream_above_the_limit_is_refused() -> None:
+    pair = an_open_pair(limits=SMALL)
+    for id_ in (1, 3, 5, 7, 9):
+        pair.server_events += pair.server.receive(encode(Open(stream=id_, kind="exec")), 0)
+    refused = pair.server.next_frame(0)
+
+    assert [event.stream for event in pair.server_events if isinstance(event, StreamOpened)] == [1, 3, 5, 7]
+    assert refused is not None
+    assert isinstance(reset := decode(refused), Reset)
+    assert (reset.stream, reset.code) == (9, "too_many_streams")
+
+
+def test_more_streams_than_the_limit_are_not_opened() -> None:
+    pair = an_open_pair(limits=SMALL)
+    for _ in range(4):
+        pair.server.streams.open("exec", {})
+
+    with pytest.raises(Unavailable, match="Too many streams"):
+        pair.server.streams.open("exec", {})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(Open(stream=2, kind="exec"), id="opens with our ids"),
+        pytest.param(Open(stream=1, kind="exec"), id="opens again"),
+        pytest.param(Eof(stream=9), id="ends what was never opened"),
+        pytest.param(Eof(stream=8), id="ends what we never opened"),
+        pytest.param(StreamControl(stream=9, body={}), id="speaks on what was never opened"),
+        pytest.param(Credit(stream=1, bytes=1), id="credit for what was not sent"),
+        pytest.param(StreamControl(stream=1, body={"x": "y" * 17_000}), id="too big a control"),
+    ],
+)
+def test_what_a_stream_does_not_allow_is_a_violation(message: StreamMessage) -> None:
+    pair = an_open_pair()
+    pair.server.receive(encode(Open(stream=1, kind="exec")), 0)
+
+    pair.server.receive(encode(message), 0)
+
+    assert pair.server.closed is not None
+    assert (pair.server.closed.code, pair.server.closed.reason) == (4400, "protocol_violation")
+
+
+@pytest.mark.parametrize("last", [Eof(stream=1), Reset(stream=1, code="x")])
+def test_nothing_comes_after_a_stream_s_end(last: Eof | Reset) -> None:
+    pair = an_open_pair()
+    pair.server.receive(encode(Open(stream=1, kind="exec")), 0)
+    pair.server.receive(encode(last), 0)
+
+    pair.server.receive(encode(Data(1, b"x")), 0)
+
+    assert pair.server.closed is not None
+
+
+@pytest.mark.parametrize("reset_before", [False, True])
+def test_data_beyond_credit_is_a_violation(reset_before: bool) -> None:
+    pair = an_open_pair(limits=SMALL)
+    pair.server.receive(encode(Open(stream=1, kind="exec")), 0)
+    if reset_before:
+        pair.server.streams.reset(1, "aborted", "")
+    pair.server.receive(encode(Data(1, bytes(WINDOW))), 0)
+    assert pair.server.closed is None
+
+    pair.server.receive(encode(Data(1, b"x")), 0)
+
+    assert pair.server.closed is not None
+    assert "credit" in pair.server.closed.message
+
+
+def test_a_peer_that_never_answers_resets_costs_bounded_memory() -> None:
+    pair = an_open_pair(limits=SMALL)
+    opened = 0
+    while pair.server.closed is None and opened < 10_000:
+        opened += 1
+        pair.server.receive(encode(Open(stream=2 * opened - 1, kind="exec")), opened)
+        while pair.server.next_frame(opened):
+            pass
+
+    assert opened <= 4096 + SMALL.max_streams + 1
+
+
+def test_bytes_that_come_one_by_one_are_kept_together() -> None:
+    pair = an_open_pair(limits=SMALL)
+    pair.server.receive(encode(Open(stream=1, kind="exec")), 0)
+
+    for _ in range(WINDOW):
+        pair.server.receive(encode(Data(1, b"x")), 0)
+
+    assert pair.server.streams.take(1) == b"x" * WINDOW
+
+
+SIDES = st.sampled_from(["agent", "server"])
+
+
+class TwoSessions(RuleBasedStateMachine):
+    """Whatever both applications do and however frames are delayed, each byte arrives once and in order."""
+
+    @initialize()
+    def connect(self) -> None:
+        pair = an_open_pair(limits=SMALL)
+        self.sessions = {"agent": pair.agent, "server": pair.server}
+        self.wires: dict[str, list[str | bytes]] = {"agent": [], "server": []}  # by sender
+        self.known: dict[str, list[int]] = {"agent": [], "server": []}
+        self.written: dict[tuple[str, int], list[Any]] = {}  # by writer
+        self.taken: dict[tuple[str, int], list[Any]] = {}  # by reader
+        self.ends: dict[tuple[str, int], StreamEnd] = {}
+        self.cut: set[int] = set()  # streams that were reset or closed by somebody
+        self.ended: set[tuple[str, int]] = set()
+        self.count = 0
+
+    def stream(self, side: str, pick: int) -> int | None:
+        known = self.known[side]
+        return known[pick % len(known)] if known else None
+
+    def learn(self, side: str, stream: int) -> None:
+        self.known[side].append(stream)
+        self.written[side, stream] = []
+        self.taken[side, stream] = []
+
+    @rule(side=SIDES)
+    def open(self, side: str) -> None:
+        streams = self.sessions[side].streams
+        if len(streams) < SMALL.max_streams:
+            self.learn(side, streams.open("exec", {}))
+
+    @rule(side=SIDES, pick=st.integers(0, 9), size=st.sampled_from([1, 7, 1000, 40_000, WINDOW]))
+    def write(self, side: str, pick: int, size: int) -> None:
+        stream = self.stream(side, pick)
+        if stream is None or not (room := self.room(side, stream)):
+            return
+        self.count += 1
+        data = bytes([self.count % 256]) * min(size, room)
+        self.sessions[side].streams.write(stream, data)
+        self.written[side, stream].append(data)
+
+    @rule(side=SIDES, pick=st.integers(0, 9), size=st.sampled_from([1, 300, 10_000]))
+    def write_control(self, side: str, pick: int, size: int) -> None:
+        stream = self.stream(side, pick)
+        if stream is None or not self.room(side, stream):
+            return
+        body = {"ü": "x" * size}
+        if self.sessions[side].streams.write_control(stream, body):
+            self.written[side, stream].append(body)
+
+    @rule(side=SIDES, pick=st.integers(0, 9))
+    def write_eof(self, side: str, pick: int) -> None:
+        stream = self.stream(side, pick)
+        if stream is not None and self.room(side, stream) is not None:
+            self.sessions[side].streams.write_eof(stream)
+            self.ended.add((side, stream))
+
+    @rule(side=SIDES, pick=st.integers(0, 9), pieces=st.integers(1, 5))
+    def take(self, side: str, pick: int, pieces: int) -> None:
+        stream = self.stream(side, pick)
+        for _ in range(pieces if stream is not None else 0):
+            assert stream is not None
+            self.take_one(side, stream)
+
+    @rule(side=SIDES, pick=st.integers(0, 9), gracefully=st.booleans())
+    def let_go(self, side: str, pick: int, gracefully: bool) -> None:
+        stream = self.stream(side, pick)
+        if stream is None:
+            return
+        if gracefully:
+            self.sessions[side].streams.close(stream)
+        else:
+            self.sessions[side].streams.reset(stream, "aborted", "")
+        self.known[side].remove(stream)
+        self.cut.add(stream)
+
+    @rule(side=SIDES)
+    def speak(self, side: str) -> None:
+        session = self.sessions[side]
+        session.send(observed("w") if side == "agent" else Forget(epoch=7, ids=()))
+        frame = session.next_frame(0)
+        assert isinstance(frame, str), "control overtakes data"
+        self.wires[side].append(frame)
+
+    @rule(side=SIDES, frames=st.integers(1, 20))
+    def send(self, side: str, frames: int) -> None:
+        for _ in range(frames):
+            if (frame := self.sessions[side].next_frame(0)) is not None:
+                self.wires[side].append(frame)
+
+    @precondition(lambda self: any(self.wires.values()))
+    @rule(side=SIDES, frames=st.integers(1, 20))
+    def deliver(self, side: str, frames: int) -> None:
+        receiver = "server" if side == "agent" else "agent"
+        arriving, self.wires[side] = self.wires[side][:frames], self.wires[side][frames:]
+        for frame in arriving:
+            for event in self.sessions[receiver].receive(frame, 0):
+                if isinstance(event, StreamOpened):
+                    self.learn(receiver, event.stream)
+
+    def room(self, side: str, stream: int) -> int | None:
+        try:
+            return self.sessions[side].streams.room(stream)
+        except (Conflict, StreamReset):
+            return None
+
+    def take_one(self, side: str, stream: int) -> bool:
+        piece = self.sessions[side].streams.take(stream)
+        if piece is None or (side, stream) in self.ends:
+            return False
+        if isinstance(piece, StreamEnd):
+            self.ends[side, stream] = piece
+        else:
+            self.taken[side, stream].append(piece)
+            assert joined(self.written[other(side), stream]).startswith(joined(self.taken[side, stream]))
+        return True
+
+    @invariant()
+    def nobody_is_accused(self) -> None:
+        assert [session.closed for session in self.sessions.values()] == [None, None]
+
+    @invariant()
+    def what_is_under_way_fits_the_window(self) -> None:
+        for (side, stream), written in self.written.items():
+            taken = self.taken.get((other(side), stream), [])
+            assert volume(written) - volume(taken) <= WINDOW or stream in self.cut
+
+    def teardown(self) -> None:
+        if not hasattr(self, "sessions"):
+            return
+        self.settle()
+        for side, known in self.known.items():
+            for stream in known:
+                while self.take_one(side, stream):
+                    self.settle()
+                if stream not in self.cut and stream in self.known[other(side)]:  # else it was refused
+                    assert joined(self.taken[side, stream]) == joined(self.written[other(side), stream])
+                    end = StreamEnd() if (other(side), stream) in self.ended else None
+                    assert self.ends.get((side, stream)) == end
+        for side in self.known:
+            while self.known[side]:
+                self.let_go(side, 0, gracefully=True)
+        self.settle()
+        assert [len(session.streams) for session in self.sessions.values()] == [0, 0]
+        assert [session.streams._resetting for session in self.sessions.values()] == [{}, {}]
+
+    def settle(self) -> None:
+        busy = True
+        while busy:
+            for side in self.sessions:
+                self.send(side, 10_000)
+            busy = any(self.wires.values())
+            for side in self.sessions:
+                self.deliver(side, 10_000)
+
+
+def other(side: str) -> str:
+    return "server" if side == "agent" else "agent"
+
+
+def joined(pieces: list[Any]) -> bytes:
+    return b"".join(piece if isinstance(piece, bytes) else repr(piece).encode() for piece in pieces)
+
+
+def volume(pieces: list[Any]) -> int:
+    return sum(len(piece) if isinstance(piece, bytes) else len(piece["ü"]) for piece in pieces)
+
+
+TestTwoSessions = TwoSessions.TestCase
+TestTwoSessions.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
