@@ -1,0 +1,112 @@
+"""The client against the real application over the memory store, without a socket between them."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from tests.unit.entrypoints.http.house import LOCAL, House, build_house
+
+from spunto.client.client import SpuntoClient
+from spunto.client.errors import BadCredential, InvalidRequest, NotThere, StateConflict
+from spunto.client.models import Health
+from spunto.client.retry import NO_RETRY
+
+
+@pytest.fixture
+def house() -> House:
+    return build_house()
+
+
+@pytest.fixture
+async def ann(house: House) -> AsyncIterator[SpuntoClient]:
+    async with client_of(house, (await house.person("ann")).token) as client:
+        yield client
+
+
+def client_of(house: House, token: str) -> SpuntoClient:
+    return SpuntoClient(LOCAL, token, retry=NO_RETRY, transport=httpx.ASGITransport(house.app))
+
+
+async def test_an_organization_is_made_found_and_listed(ann: SpuntoClient) -> None:
+    made = await ann.orgs.create("Second", slug="second")
+
+    assert await ann.orgs.get(made.id) == made
+    assert {each.slug async for each in ann.orgs.iter_orgs()} == {"ann", "second"}
+
+
+async def test_the_members_of_an_organization_are_listed(house: House, ann: SpuntoClient) -> None:
+    members = await ann.orgs.members(house.people["ann"].org_id)
+
+    assert [(member.email, member.role) for member in members.items] == [("ann@example.org", "owner")]
+
+
+async def test_a_project_lives_through_versions(house: House, ann: SpuntoClient) -> None:
+    org_id = house.people["ann"].org_id
+    made = await ann.projects.create(org_id, "web", "debian:12", env={"A": "1", "B": "2"}, cpus=0.5, memory_bytes=2**28)
+
+    changed = await ann.projects.update(org_id, made.id, {"env": {"A": None}, "postStartCommand": "true"})
+    restored = await ann.projects.restore(org_id, made.id, 1)
+    versions = [version async for version in ann.projects.iter_versions(org_id, made.id)]
+
+    assert (changed.version, changed.env, changed.post_start_command) == (2, {"B": "2"}, "true")
+    assert (restored.version, restored.env, restored.post_start_command) == (3, {"A": "1", "B": "2"}, None)
+    assert [(version.version, version.restored_from) for version in versions] == [(3, 1), (2, None), (1, None)]
+    await ann.projects.delete(org_id, made.id)
+    with pytest.raises(NotThere, match="project"):
+        await ann.projects.get(org_id, made.id)
+
+
+async def test_an_iterator_goes_over_all_pages(house: House, ann: SpuntoClient) -> None:
+    org_id = house.people["ann"].org_id
+    names = {f"p{number}" for number in range(5)}
+    for name in sorted(names):
+        await ann.projects.create(org_id, name, "debian:12")
+
+    first = await ann.projects.list(org_id, limit=2)
+    second = await ann.projects.list(org_id, limit=2, cursor=first.next_cursor)
+
+    assert [each.name for each in (*first.items, *second.items)] == ["p4", "p3", "p2", "p1"]
+    assert {each.name async for each in ann.projects.iter_projects(org_id)} == names
+
+
+async def test_the_same_idempotency_key_makes_one_project(house: House, ann: SpuntoClient) -> None:
+    org_id = house.people["ann"].org_id
+
+    first = await ann.projects.create(org_id, "web", "debian:12", idempotency_key="k")
+    second = await ann.projects.create(org_id, "web", "debian:12", idempotency_key="k")
+
+    assert first == second
+
+
+async def test_requests_of_their_own_have_keys_of_their_own(house: House, ann: SpuntoClient) -> None:
+    org_id = house.people["ann"].org_id
+    await ann.projects.create(org_id, "web", "debian:12")
+
+    with pytest.raises(StateConflict) as refusal:
+        await ann.projects.create(org_id, "web", "debian:12")
+
+    assert refusal.value.code == "project_name_taken"
+
+
+async def test_an_invalid_field_is_named(house: House, ann: SpuntoClient) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        await ann.projects.create(house.people["ann"].org_id, "web", "debian:12", cpus=-1)
+
+    assert (refusal.value.status, [each.pointer for each in refusal.value.errors]) == (422, ["/cpus"])
+    assert refusal.value.request_id
+
+
+async def test_a_bad_token_is_refused(house: House) -> None:
+    async with client_of(house, "nonsense") as stranger:
+        with pytest.raises(BadCredential):
+            await stranger.orgs.list()
+
+
+async def test_health_says_why_a_server_is_not_ready() -> None:
+    async def obstacle() -> str:
+        return "The database is away."
+
+    async with client_of(build_house(readiness=obstacle), "") as anybody:
+        health = await anybody.health()
+
+    assert health == Health(is_alive=True, is_ready=False, reason="The database is away.")
