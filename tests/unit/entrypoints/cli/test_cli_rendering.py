@@ -1,0 +1,131 @@
+"""What people and programs read."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spunto.client.models import Failure, Organization, SetupStatus, Worker
+from spunto.core.kernel.errors import NotFound
+from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.output import Output, aligned, printable
+from spunto.entrypoints.cli.progress import reporting, stage_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ACME = Organization(id="org_1", name="Acme \x1b[31m", slug="acme", role="owner", created_at=NOW)
+
+
+def a_worker(state: str, *, phase: str = "", error: str | None = None) -> Worker:
+    return Worker(
+        id="wkr_1",
+        org_id="org_1",
+        project_id="prj_1",
+        name="fox",
+        state=state,
+        setup_status=SetupStatus(phase=phase),
+        error=None if error is None else Failure(message=error),
+        created_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86400, "1d"), (10**7, "115d")],
+)
+def test_an_age_is_told_in_its_largest_unit(seconds: int, text: str) -> None:
+    assert rendering.age(NOW - timedelta(seconds=seconds), NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("count_bytes", "text"),
+    [
+        (None, ""),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KiB"),
+        (2**30, "1 GiB"),
+        (2**41, "2 TiB"),
+        (2**52, "4096 TiB"),
+    ],
+)
+def test_a_size_is_told_in_its_largest_unit(count_bytes: int | None, text: str) -> None:
+    assert rendering.size(count_bytes) == text
+
+
+def test_columns_are_aligned_without_trailing_blanks() -> None:
+    assert aligned([["NAME", "STATE"], ["a", "ready"], ["longer", ""]]) == ["NAME    STATE", "a       ready", "longer"]
+
+
+@given(st.text())
+def test_no_text_from_elsewhere_steers_the_terminal(text: str) -> None:
+    assert all(ord(character) >= 32 and not 0x7F <= ord(character) < 0xA0 for character in printable(text))
+
+
+def test_text_of_all_scripts_stays_as_it_is() -> None:
+    assert printable("Zoë 部署 🚀") == "Zoë 部署 🚀"
+
+
+def test_a_table_on_a_pipe_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).table([ACME], rendering.ORGANIZATIONS, wire=Organization.to_wire)
+
+    assert capsys.readouterr().out == "NAME           SLUG  ROLE   ID\nAcme \\x1b[31m  acme  owner  org_1\n"
+
+
+def test_json_is_what_the_server_said(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).table([ACME], rendering.ORGANIZATIONS, wire=Organization.to_wire)
+
+    assert capsys.readouterr().out == (
+        '{"items": [{"id": "org_1", "name": "Acme \\u001b[31m", "slug": "acme", "role": "owner", '
+        '"createdAt": "2026-01-01T00:00:00Z"}]}\n'
+    )
+
+
+def test_fields_that_say_nothing_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).record(ACME, [("name", "Acme"), ("role", ""), ("id", "org_1")])
+
+    assert capsys.readouterr().out == "name:  Acme\nid:    org_1\n"
+
+
+def test_an_error_leaves_stdout_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).error(NotFound("x_not_found", "No."))
+    Output(as_json=False).error(NotFound("x_not_found", "No."))
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == (
+        '{"type": "urn:spunto:error:x_not_found", "code": "x_not_found", "title": "X not found", "detail": "No."}\n'
+        "error: No.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("worker", "stage"),
+    [
+        (a_worker("spawning"), "spawning"),
+        (a_worker("spawning", phase="cloning"), "spawning · cloning"),
+        (a_worker("ready", phase="ready"), "ready"),
+        (a_worker("error", phase="error", error="no such image"), "error · no such image"),
+    ],
+)
+def test_progress_is_told_in_a_few_words(worker: Worker, stage: str) -> None:
+    assert stage_of(worker) == stage
+
+
+def test_progress_on_a_pipe_is_a_line_for_each_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    with reporting(Output(as_json=False), "fox") as report:
+        for worker in (a_worker("spawning"), a_worker("spawning"), a_worker("ready")):
+            report(worker)
+
+    shown = capsys.readouterr()
+    assert (shown.out, [line.partition(" (")[0] for line in shown.err.splitlines()]) == (
+        "",
+        ["fox: spawning", "fox: ready"],
+    )
+
+
+def test_progress_is_silent_with_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with reporting(Output(as_json=True), "fox") as report:
+        report(a_worker("spawning"))
+
+    assert capsys.readouterr() == ("", "")

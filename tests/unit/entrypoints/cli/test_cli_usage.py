@@ -1,0 +1,163 @@
+"""The command line as a whole: what it offers, and what it says to those who get it wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from spunto.entrypoints.cli import inside, login, nodes, orgs, projects, settings
+from spunto.entrypoints.cli.main import LAZY, app, main
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("SPUNTO_DATA_DIR", str(tmp_path))
+    for name in ("SPUNTO_URL", "SPUNTO_TOKEN", "SPUNTO_ORG", "SPUNTO_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def called(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit code of the whole program."""
+    monkeypatch.setattr(sys, "argv", ["spunto", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def names_in(group: typer.Typer) -> set[str]:
+    return {str(each.name) for each in group.registered_commands}
+
+
+def test_every_command_that_is_promised_is_there() -> None:
+    assert names_in(orgs.app) == {"list", "create", "show", "use", "members"}
+    assert names_in(nodes.app) == {
+        "list", "create", "show", "delete", "rotate-token", "drain", "undrain", "inventory",
+    }  # fmt: skip
+    assert names_in(projects.app) == {"list", "create", "show", "update", "delete", "versions", "restore"}
+    assert names_in(inside.app) == {
+        "spawn", "list", "show", "stop", "start", "destroy", "rename", "logs", "exec", "shell", "stats", "ports",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*LAZY, "up", "serve", "db", "version"])
+def test_every_command_explains_itself(name: str) -> None:
+    result = RUNNER.invoke(app, [name, "--help"])
+
+    assert (result.exit_code, "--help" in result.stdout) == (0, True)
+
+
+def test_the_summary_of_a_command_is_the_commands_own() -> None:
+    own = {name: RUNNER.invoke(app, [name, "--help"]).stdout for name in LAZY}
+
+    assert [name for name, (_, sentence) in LAZY.items() if sentence not in " ".join(own[name].split())] == []
+
+
+@pytest.mark.parametrize(
+    "group",
+    [orgs.app, nodes.app, projects.app, inside.app, login.app, settings.app],
+    ids=lambda group: str(group.info.help),
+)
+def test_every_command_speaks_json(group: typer.Typer) -> None:
+    mute = [
+        each.name
+        for each in group.registered_commands
+        if each.callback is None or "as_json" not in each.callback.__annotations__
+    ]
+
+    assert mute == []
+
+
+def test_help_answers_without_loading_what_only_a_command_needs() -> None:
+    heavy = ("httpx", "pydantic", "websockets", "rich.table")
+    program = f"import sys, spunto.entrypoints.cli.main; print([m for m in {heavy} if m in sys.modules])"
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert loaded == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("worker", "nonsense"),
+        ("worker", "show"),
+        ("worker", "logs", "w", "--tail", "0"),
+        ("worker", "logs", "w", "--since", "soon"),
+        ("project", "create", "p", "--memory", "much"),
+        ("up", "--port", "0"),
+        ("up", "--engine", "lxc"),
+        ("login", "--token", "a", "--token-file", "b"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    assert called(monkeypatch, *arguments) == 2
+
+
+def test_with_json_a_wrong_command_line_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = called(monkeypatch, "worker", "show", "--json")
+
+    shown = capsys.readouterr()
+    assert (code, shown.out, json.loads(shown.err)["code"]) == (2, "", "usage")
+
+
+def test_a_flag_of_the_workers_command_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = called(monkeypatch, "worker", "exec", "w", "--", "ls", "--json")
+
+    assert (code, capsys.readouterr().err.startswith("error: No token")) == (4, True)
+
+
+def test_who_is_not_logged_in_exits_with_4(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code = called(monkeypatch, "worker", "list", "--json")
+
+    assert (code, json.loads(capsys.readouterr().err)["code"]) == (4, "not_logged_in")
+
+
+def test_a_login_without_a_token_says_where_it_looked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code = called(monkeypatch, "login")
+
+    assert (code, str(tmp_path / "owner.token") in capsys.readouterr().err) == (4, True)
+
+
+def test_a_server_that_is_not_there_exits_with_6(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Port 1 is tcpmux, which nobody runs.
+    monkeypatch.setenv("SPUNTO_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("SPUNTO_TOKEN", "t")
+
+    assert called(monkeypatch, "org", "list") == 6
+
+
+def test_config_lists_settings_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPUNTO_TOKEN", "sesame")
+    monkeypatch.setenv("SPUNTO_DATABASE_URL", "postgresql+asyncpg://spunto:sesame@db/spunto")
+
+    code = called(monkeypatch, "config", "--json")
+
+    shown = capsys.readouterr().out
+    values = {item["name"]: item["value"] for item in json.loads(shown)["items"]}
+    assert (code, "sesame" in shown) == (0, False)
+    assert values["SPUNTO_TOKEN"] == "***"
+    assert values["SPUNTO_DATABASE_URL"] == "postgresql+asyncpg://spunto:***@db/spunto"
+
+
+def test_the_version_is_told_to_programs_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called(monkeypatch, "version", "--json")
+
+    assert set(json.loads(capsys.readouterr().out)) == {"version"}
