@@ -44,6 +44,7 @@ class NodeRunner:
         self._listed: dict[str, Container] = {}
         self._has_listed = False
         self._named: set[str] = set()
+        self._stands_down = False
         self._group: asyncio.TaskGroup | None = None
         self._effects = Effects(runtime, clock=clock, settings=settings)
         self._slots = Slots(settings.concurrent_starts)
@@ -82,6 +83,10 @@ class NodeRunner:
         """The first word of a connection."""
         return hello_of(self._settings, self._watch.info, self._watch.problem)
 
+    async def engine_answered(self) -> None:
+        """Wait until the engine has answered for the first time since the start."""
+        await self._watch.has_answered.wait()
+
     def attach(self, reporter: Reporter) -> None:
         """Report to this connection from now on: all that is known at once, and an inventory soon."""
         self._outbox.attach(reporter)
@@ -92,8 +97,18 @@ class NodeRunner:
         if self._outbox.reporter is reporter:
             self._outbox.reporter = None
 
+    def stand_down(self) -> None:
+        """Begin nothing more until a whole set comes: another agent speaks for this node now."""
+        self._stands_down = True
+        for subject in self._subjects.values():
+            if subject.task is not None:
+                subject.task.cancel()
+
     def apply(self, desired: Desired) -> None:
         """Take in what is wanted. What a whole set does not name any more is let go of, and left standing."""
+        if desired.whole and self._stands_down:
+            self._stands_down = False
+            self._watch.look_again()
         newer = [item for item in desired.items if self._is_newer(item)]
         for item in newer:
             self._want(item)
@@ -154,12 +169,16 @@ class NodeRunner:
     def _wake(self, subject: Subject) -> None:
         """Have the subject looked after; before the first list nobody knows what stands."""
         subject.wakeup.hint()
-        if subject.task is None and self._group is not None and self._has_listed:
+        ready = self._has_listed and not self._stands_down
+        if ready and subject.task is None and self._group is not None:
             subject.task = self._group.create_task(self._look_after(subject), name=f"subject {subject.item.id}")
 
     async def _look_after(self, subject: Subject) -> None:
         try:
             await self._driver.drive(subject)
+        except asyncio.CancelledError:
+            subject.stale = True
+            raise
         finally:
             subject.task = None
 

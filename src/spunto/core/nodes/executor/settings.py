@@ -63,7 +63,7 @@ class NodeSettings:
     memory_reserve_bytes: int = 0
     concurrent_starts: int = max(4, 2 * (os.cpu_count() or 1))
     stop_grace_seconds: float = 10.0
-    engine_seconds: float = 60.0
+    engine_seconds: float = 150.0
     pull_seconds: float = 1800.0
     setup_seconds: float = 1800.0
     relist_seconds: float = 30.0

@@ -1,7 +1,8 @@
 """Serves the streams that the server opens into containers: exec, logs, stats and terminals."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -97,10 +98,11 @@ class NodeStreams:
         await self._terminals.serve(stream, name, params)
 
 
-async def _send_logs(stream: Stream, chunks: AsyncIterator[LogChunk]) -> None:
-    async for chunk in chunks:
-        line = {"at": chunk.at, "stream": chunk.stream, "line": chunk.line}
-        await stream.write(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+async def _send_logs(stream: Stream, chunks: AsyncGenerator[LogChunk, None]) -> None:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            line = {"at": chunk.at, "stream": chunk.stream, "line": chunk.line}
+            await stream.write(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
     await stream.write_eof()
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from spunto.core.kernel.clock import Clock
 from spunto.core.nodes.executor.runner import NodeRunner
 from spunto.core.nodes.executor.settings import Log
+from spunto.core.protocol import closing
 from spunto.core.protocol.connection import Connection, OnStream
 from spunto.core.protocol.events import Closed
 from spunto.core.protocol.messages import (
@@ -14,6 +15,7 @@ from spunto.core.protocol.messages import (
     Desired,
     EngineReport,
     Forget,
+    Hello,
     Inventory,
     InventoryItem,
     Observed,
@@ -61,24 +63,25 @@ class Uplink:
 
     async def serve(self, transport: Transport) -> Closed:
         """Say hello and serve until the connection is over, and tell why it is."""
+        hello = self._runner.hello()
         connection = Connection.agent(
             transport,
             clock=self._clock,
-            hello=self._runner.hello(),
+            hello=hello,
             on_message=self._take_in,
             on_error=self._note_error,
             on_stream=self._on_stream,
             settings=self._session,
         )
         async with asyncio.TaskGroup() as group:
-            reporting = group.create_task(self._report_to(connection), name="reporting")
+            reporting = group.create_task(self._report_to(connection, hello), name="reporting")
             try:
                 closed = await connection.run()
             finally:
                 reporting.cancel()
         return closed
 
-    async def _report_to(self, connection: Connection) -> None:
+    async def _report_to(self, connection: Connection, hello: Hello) -> None:
         try:
             welcome = await connection.ready()
         except ConnectionLost:
@@ -87,6 +90,10 @@ class Uplink:
         reporter = ConnectionReporter(connection)
         self._runner.attach(reporter)
         try:
+            if not hello.engine.version:
+                # Sizes and versions travel in the hello alone, so it is said again when they are known.
+                await self._runner.engine_answered()
+                connection.close(closing.RESTARTING, "engine_found")
             await asyncio.get_running_loop().create_future()
         finally:
             self._runner.detach(reporter)

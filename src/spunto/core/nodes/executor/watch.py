@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
@@ -45,6 +46,7 @@ class EngineWatch:
         self._label = f"{NODE_LABEL}={settings.node_id}"
         self._relist = Wakeup(clock)
         self._is_back = asyncio.Event()
+        self.has_answered = asyncio.Event()
         self.info: EngineInfo | None = None
         self.problem: Problem | None = Problem(code="engine_unavailable", message="The engine has not answered yet.")
 
@@ -77,6 +79,7 @@ class EngineWatch:
             self._log("engine_found", engine=self._settings.engine)
         self.problem = None
         self._is_back.set()
+        self.has_answered.set()
         self._listed(containers)
 
     def _note_loss(self, error: Exception) -> None:
@@ -92,9 +95,10 @@ class EngineWatch:
         while True:
             await self._is_back.wait()
             try:
-                async for event in self._runtime.events(label=self._label):
-                    failures = 0
-                    self._heard(event)
+                async with aclosing(self._runtime.events(label=self._label)) as events:
+                    async for event in events:
+                        failures = 0
+                        self._heard(event)
             except EngineUnavailable as error:
                 self._log("engine_events_ended", error=error.message)
             failures += 1

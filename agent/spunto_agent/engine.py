@@ -1,0 +1,131 @@
+"""Finds the node's container engine, and connects to it whenever it is there."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+
+from spunto.core.nodes.runtime import (
+    Container,
+    ContainerRuntime,
+    ContainerSpec,
+    EngineEvent,
+    EngineInfo,
+    Exec,
+    ExecSpec,
+    LogChunk,
+    Network,
+    Stats,
+)
+
+_SOCKETS = (
+    ("docker", "/run/docker.sock"),
+    ("docker", "/var/run/docker.sock"),
+    ("podman", "/run/podman/podman.sock"),
+    ("podman", "{XDG_RUNTIME_DIR}/podman/podman.sock"),
+)
+
+
+def find_engine(engine: str, url: str | None) -> tuple[str, str]:
+    """Which engine at which address; where none is there yet, the first place where it would be."""
+    places = [(kind, path.format(XDG_RUNTIME_DIR=os.environ.get("XDG_RUNTIME_DIR", "/run"))) for kind, path in _SOCKETS]
+    wanted = [(kind, path) for kind, path in places if engine in ("auto", kind)]
+    if url is not None:
+        guessed = "podman" if "podman" in url else "docker"
+        return (guessed if engine == "auto" else engine), url
+    kind, path = next((place for place in wanted if Path(place[1]).exists()), wanted[0])
+    return kind, f"unix://{path}"
+
+
+class LateRuntime:
+    """A `ContainerRuntime` whose engine need not be there yet: the first call that finds it connects."""
+
+    def __init__(self, engine: str, url: str) -> None:
+        self._engine = engine
+        self._url = url
+        self._lock = asyncio.Lock()
+        self._connected: ContainerRuntime | None = None
+
+    async def _runtime(self) -> ContainerRuntime:
+        if self._connected is None:
+            async with self._lock:
+                if self._connected is None:
+                    self._connected = await connect(self._engine, self._url)
+        return self._connected
+
+    async def info(self) -> EngineInfo:
+        return await (await self._runtime()).info()
+
+    async def has_image(self, image: str) -> bool:
+        return await (await self._runtime()).has_image(image)
+
+    async def pull_image(self, image: str) -> None:
+        await (await self._runtime()).pull_image(image)
+
+    async def ensure_network(self, network: Network) -> None:
+        await (await self._runtime()).ensure_network(network)
+
+    async def list_networks(self) -> list[Network]:
+        return await (await self._runtime()).list_networks()
+
+    async def remove_network(self, name: str) -> None:
+        await (await self._runtime()).remove_network(name)
+
+    async def remove_volume(self, name: str) -> None:
+        await (await self._runtime()).remove_volume(name)
+
+    async def create_container(self, spec: ContainerSpec) -> Container:
+        return await (await self._runtime()).create_container(spec)
+
+    async def start_container(self, name: str) -> None:
+        await (await self._runtime()).start_container(name)
+
+    async def stop_container(self, name: str, *, grace_seconds: float) -> None:
+        await (await self._runtime()).stop_container(name, grace_seconds=grace_seconds)
+
+    async def remove_container(self, name: str) -> None:
+        await (await self._runtime()).remove_container(name)
+
+    async def find_container(self, name: str) -> Container | None:
+        return await (await self._runtime()).find_container(name)
+
+    async def list_containers(self, *, label: str) -> list[Container]:
+        return await (await self._runtime()).list_containers(label=label)
+
+    async def events(self, *, label: str) -> AsyncGenerator[EngineEvent, None]:
+        async with aclosing((await self._runtime()).events(label=label)) as events:
+            async for event in events:
+                yield event
+
+    async def logs(
+        self, name: str, *, tail: int | None, since: datetime | None, follow: bool
+    ) -> AsyncGenerator[LogChunk, None]:
+        async with aclosing((await self._runtime()).logs(name, tail=tail, since=since, follow=follow)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def stats(self, name: str) -> Stats:
+        return await (await self._runtime()).stats(name)
+
+    async def exec(self, name: str, spec: ExecSpec) -> Exec:
+        return await (await self._runtime()).exec(name, spec)
+
+    async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
+        await (await self._runtime()).put_file(name, path, content, mode=mode)
+
+    async def aclose(self) -> None:
+        if self._connected is not None:
+            await self._connected.aclose()
+
+
+async def connect(engine: str, url: str) -> ContainerRuntime:
+    """Connect now; only the driver that is needed is loaded. Raises EngineUnavailable."""
+    if engine == "podman":
+        from spunto.adapters.runtimes.podman import PodmanRuntime
+
+        return await PodmanRuntime.connect(url)
+    from spunto.adapters.runtimes.docker import DockerRuntime
+
+    return await DockerRuntime.connect(url)

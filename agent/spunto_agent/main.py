@@ -1,0 +1,149 @@
+"""The agent's process: opens engine and journal, runs the node, and ends cleanly with containers left as they are."""
+
+import asyncio
+import os
+import platform
+import secrets
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from spunto.core.kernel.clock import SystemClock
+from spunto.core.kernel.errors import Unavailable
+from spunto.core.nodes.executor.journal import Journal, MemoryJournal
+from spunto.core.nodes.executor.runner import NodeRunner
+from spunto.core.nodes.executor.settings import Log, NodeSettings
+from spunto.core.nodes.executor.streams import NodeStreams
+from spunto.core.nodes.executor.uplink import Uplink
+from spunto.core.protocol.events import Closed
+from spunto_agent.engine import LateRuntime, find_engine
+from spunto_agent.journal import SqliteJournal
+from spunto_agent.link import Link, advice_for
+from spunto_agent.settings import AgentSettings, SettingsError, load, node_id_of
+
+TURNED_AWAY = 77
+BAD_SETTINGS = 78
+_ENGINE_SECONDS = 5.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def main() -> int:
+    """`python -m spunto_agent`: the settings of this machine, then `run`."""
+    try:
+        return run(load(os.environ))
+    except SettingsError as error:
+        sys.stderr.write(f"spunto-agent: {error}\n")
+        return BAD_SETTINGS
+
+
+def run(settings: AgentSettings) -> int:
+    """Run until SIGTERM or SIGINT (0) or until the server turns the agent away (77). Raises SettingsError."""
+    return uvloop.run(serve(settings))
+
+
+async def serve(settings: AgentSettings) -> int:
+    """`run` inside an event loop that is there already."""
+    log = _log(settings)
+    working = asyncio.ensure_future(_work(settings, log))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, working.cancel)
+    try:
+        closed = await working
+    except asyncio.CancelledError:
+        log("stopped")
+        return 0
+    sys.stderr.write(f"spunto-agent: {advice_for(closed)}\n")
+    return TURNED_AWAY
+
+
+async def _work(settings: AgentSettings, log: Log) -> Closed:
+    token = settings.read_token()
+    node_id = node_id_of(token)
+    engine, engine_url = find_engine(settings.engine, settings.engine_url)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        runtime = LateRuntime(engine, engine_url)
+        stack.push_async_callback(runtime.aclose)
+        journal = _open_journal(settings, node_id, log)
+        stack.callback(journal.close)
+        runner = NodeRunner(
+            runtime, journal=journal, clock=clock, settings=_node_settings(settings, node_id, engine), log=log
+        )
+        streams = NodeStreams(runtime, clock=clock, standing=runner.standing, log=log)
+        uplink = Uplink(runner, clock=clock, on_stream=streams.handle, log=log)
+        link = Link(settings.connect_url, token, uplink=uplink, runner=runner, clock=clock, log=log)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(runner.run(), name="node runner"),
+                group.create_task(streams.run(), name="node streams"),
+            ]
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ENGINE_SECONDS):
+                    await runner.engine_answered()
+            closed = await link.run()
+            for task in tasks:
+                task.cancel()
+    return closed
+
+
+def _node_settings(settings: AgentSettings, node_id: str, engine: str) -> NodeSettings:
+    return NodeSettings(
+        node_id=node_id,
+        instance_id=secrets.token_hex(8),
+        boot_id=_boot_id(),
+        agent_version=_version(),
+        engine=engine,
+        labels=settings.labels,
+        subnet_pool=settings.subnet_pool,
+        policy=settings.policy,
+        cpu_overcommit=settings.cpu_overcommit,
+        memory_reserve_bytes=settings.memory_reserve_bytes,
+        concurrent_starts=settings.concurrent_starts,
+    )
+
+
+def _open_journal(settings: AgentSettings, node_id: str, log: Log) -> Journal:
+    """A node without a usable disk still works; it then finds its containers by their labels after a restart."""
+    try:
+        return SqliteJournal.of_node(settings.data_dir, node_id)
+    except Unavailable as error:
+        log("journal_failed", error=error.message)
+        return MemoryJournal()
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return platform.node() or "unknown"
+
+
+def _version() -> str:
+    try:
+        return version("spunto")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _log(settings: AgentSettings) -> Log:
+    to_console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer() if to_console else structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logger = structlog.get_logger()
+
+    def log(event: str, /, **fields: object) -> None:
+        logger.info(event, **fields)
+
+    return log

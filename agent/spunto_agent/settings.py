@@ -1,0 +1,117 @@
+"""What the node's owner sets: environment over file over defaults. The server can change none of it."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from spunto.core.kernel.secret import Secret
+from spunto.core.nodes.executor.settings import DEFAULT_SUBNET_POOL, Policy
+from spunto.core.nodes.model import NodeId, node_of_token
+
+PREFIX = "SPUNTO_AGENT_"
+FILE = Path("/etc/spunto/agent.toml")
+
+
+class SettingsError(Exception):
+    """The settings can't be used; the message says which and why, one a line."""
+
+
+def _pairs(value: object) -> object:
+    """`key=value,key=value` as the environment writes a mapping."""
+    if not isinstance(value, str):
+        return value
+    pairs = (pair.partition("=") for pair in value.split(",") if pair.strip())
+    return {key.strip(): text.strip() for key, _, text in pairs}
+
+
+class AgentSettings(BaseModel):
+    """One field a setting: `SPUNTO_AGENT_SERVER_URL`, or `server_url` in the file. `None` is no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    server_url: str
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    data_dir: Path = Path("/var/lib/spunto-agent")
+    engine: Literal["auto", "docker", "podman"] = "auto"
+    engine_url: str | None = None
+    labels: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(default_factory=dict)
+    subnet_pool: IPv4Network = DEFAULT_SUBNET_POOL
+    cpu_overcommit: float = Field(default=4.0, ge=1.0, le=64.0)
+    memory_reserve_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
+    max_workers: int | None = Field(default=None, ge=0)
+    max_worker_cpu_millis: int | None = Field(default=None, ge=1)
+    max_worker_memory_bytes: int | None = Field(default=None, ge=1)
+    max_worker_pids: int | None = Field(default=None, ge=1)
+    concurrent_starts: int = Field(default=max(4, 2 * (os.cpu_count() or 1)), ge=1, le=256)
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "AgentSettings":
+        if (self.token is None) == (self.token_file is None):
+            raise ValueError("give either token or token_file")
+        if urlsplit(self.server_url).scheme not in ("http", "https", "ws", "wss"):
+            raise ValueError("server_url must begin with https:// (or http:// for a server on this machine)")
+        if self.subnet_pool.prefixlen > 24:
+            raise ValueError("subnet_pool must be a /24 or larger: each worker takes a /28 of it")
+        return self
+
+    @property
+    def connect_url(self) -> str:
+        """Where the agent dials."""
+        parts = urlsplit(self.server_url)
+        scheme = "wss" if parts.scheme in ("https", "wss") else "ws"
+        return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/agent/connect"
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(
+            max_workers=self.max_workers,
+            max_worker_cpu_millis=self.max_worker_cpu_millis,
+            max_worker_memory_bytes=self.max_worker_memory_bytes,
+            max_worker_pids=self.max_worker_pids,
+        )
+
+    def read_token(self) -> Secret:
+        """The node's token. Raises SettingsError."""
+        if self.token is not None:
+            return Secret(self.token.get_secret_value().strip())
+        try:
+            return Secret((self.token_file or Path()).read_text().strip())
+        except OSError as error:
+            raise SettingsError(f"token_file can't be read: {error}") from error
+
+
+def node_id_of(token: Secret) -> NodeId:
+    """The node that the token is for. Raises SettingsError for what is no token."""
+    node_id = node_of_token(token)
+    if node_id is None:
+        raise SettingsError("The token is not a node's token (spn_...), or was not copied whole.")
+    return node_id
+
+
+def load(environment: Mapping[str, str], *, file: Path = FILE) -> AgentSettings:
+    """The settings of this machine. Raises SettingsError."""
+    values: dict[str, Any] = {}
+    try:
+        if file.exists():
+            values = tomllib.loads(file.read_text())
+        for name, value in environment.items():
+            if name.startswith(PREFIX) and value:
+                values[name.removeprefix(PREFIX).lower()] = value
+        return AgentSettings.model_validate(values)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_line, error.errors(include_input=False, include_url=False)))) from error
+
+
+def _line(error: Any) -> str:
+    name = ".".join(str(part) for part in error["loc"]) or "settings"
+    return f"{name}: {error['msg']} (set {PREFIX}{name.upper()} or write it in {FILE})"

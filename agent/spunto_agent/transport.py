@@ -1,0 +1,105 @@
+"""The agent's WebSocket: dialled with the node's token, as a transport of the protocol."""
+
+import ssl
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as dial_websocket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from spunto.core.kernel.secret import Secret
+from spunto.core.protocol import closing
+from spunto.core.protocol.codec import MAX_FRAME_BYTES
+from spunto.core.protocol.events import Closed
+from spunto.core.protocol.transport import TransportClosed
+
+_OPEN_SECONDS = 15.0
+_CLOSE_SECONDS = 3.0
+_QUEUED_FRAMES = 16
+_LOST = 1006
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_CODES: dict[int, int] = {
+    HTTPStatus.UNAUTHORIZED: closing.UNAUTHENTICATED,
+    HTTPStatus.FORBIDDEN: closing.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS: closing.BUSY,
+}
+
+
+class Refused(Exception):
+    """No connection came about; `closed` says it in the words of a session's end."""
+
+    def __init__(self, closed: Closed) -> None:
+        super().__init__(closed.message or closed.reason)
+        self.closed = closed
+
+
+class _Dial(dial_websocket):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """The token goes to the server that the owner named, and nowhere else."""
+        return exc
+
+
+class WebSocketTransport:
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def send(self, frame: str | bytes) -> None:
+        try:
+            await self._socket.send(frame)
+        except ConnectionClosed as closed:
+            raise _transport_closed(closed) from closed
+
+    async def receive(self) -> str | bytes:
+        try:
+            return await self._socket.recv()
+        except ConnectionClosed as closed:
+            raise _transport_closed(closed) from closed
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._socket.close(code, reason[:100])
+
+
+async def dial(url: str, token: Secret) -> WebSocketTransport:
+    """Connect; certificates are verified and redirects refused. Raises Refused."""
+    try:
+        socket = await _Dial(
+            url,
+            additional_headers={"Authorization": f"Bearer {token.reveal()}"},
+            compression=None,
+            max_size=MAX_FRAME_BYTES,
+            max_queue=_QUEUED_FRAMES,
+            open_timeout=_OPEN_SECONDS,
+            close_timeout=_CLOSE_SECONDS,
+            ping_interval=None,  # the session has its own
+            proxy=None if urlsplit(url).hostname in _LOOPBACK else True,
+        )
+    except InvalidStatus as error:
+        raise Refused(_closed_of(error)) from error
+    except ssl.SSLCertVerificationError as error:
+        message = f"The server's certificate is not good: {error.verify_message}"
+        raise Refused(Closed(code=_LOST, reason="bad_certificate", message=message)) from error
+    except (InvalidHandshake, OSError, TimeoutError, EOFError) as error:
+        message = str(error) or type(error).__name__
+        raise Refused(Closed(code=_LOST, reason="unreachable", message=message)) from error
+    return WebSocketTransport(socket)
+
+
+def _closed_of(error: InvalidStatus) -> Closed:
+    response = error.response
+    code = _CODES.get(response.status_code, _LOST)
+    message = f"The server answered the upgrade with HTTP {response.status_code}."
+    if 300 <= response.status_code < 400:
+        message += " Redirects are not followed; set the server's own address."
+    after = response.headers.get("Retry-After", "")
+    retry_after_seconds = min(float(after), 3600.0) if after.isdecimal() else None
+    return Closed(code=code, reason="refused", message=message, retry_after_seconds=retry_after_seconds, by_peer=True)
+
+
+def _transport_closed(closed: ConnectionClosed) -> TransportClosed:
+    received = closed.rcvd
+    return (
+        TransportClosed(_LOST, "connection lost")
+        if received is None
+        else TransportClosed(received.code, received.reason)
+    )
