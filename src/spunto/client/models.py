@@ -14,8 +14,8 @@ class WireModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="allow")
 
     def to_wire(self) -> dict[str, Any]:
-        """As the server would say it: camelCase, times in RFC 3339."""
-        return self.model_dump(mode="json", by_alias=True)
+        """What the server said, and as it said it: camelCase, times in RFC 3339."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 class FieldError(WireModel):

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from spunto.entrypoints.cli import inside, login, nodes, orgs, projects, settings
+from spunto.entrypoints.cli import inside, login, nodes, orgs, projects, settings, workers
 from spunto.entrypoints.cli.main import LAZY, app, main
 
 RUNNER = CliRunner()
@@ -36,12 +36,13 @@ def names_in(group: typer.Typer) -> set[str]:
 
 
 def test_every_command_that_is_promised_is_there() -> None:
+    assert LAZY["worker"][0] == inside.__name__, "this is what adds logs, exec and shell to the others"
     assert names_in(orgs.app) == {"list", "create", "show", "use", "members"}
     assert names_in(nodes.app) == {
         "list", "create", "show", "delete", "rotate-token", "drain", "undrain", "inventory",
     }  # fmt: skip
     assert names_in(projects.app) == {"list", "create", "show", "update", "delete", "versions", "restore"}
-    assert names_in(inside.app) == {
+    assert names_in(workers.app) == {
         "spawn", "list", "show", "stop", "start", "destroy", "rename", "logs", "exec", "shell", "stats", "ports",
     }  # fmt: skip
 
@@ -61,7 +62,7 @@ def test_the_summary_of_a_command_is_the_commands_own() -> None:
 
 @pytest.mark.parametrize(
     "group",
-    [orgs.app, nodes.app, projects.app, inside.app, login.app, settings.app],
+    [orgs.app, nodes.app, projects.app, workers.app, login.app, settings.app],
     ids=lambda group: str(group.info.help),
 )
 def test_every_command_speaks_json(group: typer.Typer) -> None:
