@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from spunto.adapters.memory.runtime_commands import BUILT_IN, Command, Files
@@ -161,7 +161,6 @@ class FakeRuntime:
         spec = container.spec
         if spec.network not in self._networks:
             raise EngineRefused(f"network {spec.network} not found")
-        self._require_command(spec.command)
         container.state, container.started_at = ContainerState.RUNNING, self._now()
         container.finished_at, container.exit_code, container.oom_killed = None, None, False
         container.main = main_process(
@@ -193,12 +192,12 @@ class FakeRuntime:
         found = [container.view() for container in self._containers.values() if _carries(container.spec.labels, label)]
         return sorted(found, key=lambda container: container.name)
 
-    def events(self, *, label: str) -> AsyncIterator[EngineEvent]:
+    def events(self, *, label: str) -> AsyncGenerator[EngineEvent, None]:
         queue: asyncio.Queue[_Announced | None] = asyncio.Queue(MAX_EVENTS_BEHIND)
         self._subscribers.add(queue)
         return self._events(label, queue)
 
-    async def _events(self, label: str, queue: "asyncio.Queue[_Announced | None]") -> AsyncIterator[EngineEvent]:
+    async def _events(self, label: str, queue: "asyncio.Queue[_Announced | None]") -> AsyncGenerator[EngineEvent, None]:
         try:
             await self._enter("events")
             while announced := await queue.get():
@@ -211,7 +210,7 @@ class FakeRuntime:
 
     async def logs(
         self, name: str, *, tail: int | None, since: datetime | None, follow: bool
-    ) -> AsyncIterator[LogChunk]:
+    ) -> AsyncGenerator[LogChunk, None]:
         await self._enter("logs")
         container = self._require(name)
         lines = [line for line in container.log.lines if since is None or line[1].at >= since]

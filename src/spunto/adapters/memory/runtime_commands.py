@@ -75,9 +75,13 @@ Command = Callable[[Process, Sequence[str]], Awaitable[int]]
 
 
 async def run(process: Process, command: Sequence[str]) -> int:
-    """The exit code of the command, which is in the table."""
+    """The exit code of the command; one that is not in the table ends with 127."""
+    known = process.commands.get(command[0].rpartition("/")[2])
+    if known is None:
+        await process.write("stderr", f"exec {command[0]} failed: No such file or directory\n".encode())
+        return 127
     try:
-        return await process.commands[command[0].rpartition("/")[2]](process, command[1:])
+        return await known(process, command[1:])
     except Exited as exited:
         return exited.code
 

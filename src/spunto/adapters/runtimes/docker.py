@@ -65,8 +65,15 @@ class DockerRuntime(EngineRuntime):
             await self._docker.containers.container(name).stop(t=grace_seconds)
 
     async def _remove_container(self, name: str) -> None:
-        async with bounded(self._timeouts.start_seconds):
-            await self._docker.containers.container(name).delete(force=True, v=True)
+        try:
+            async with bounded(self._timeouts.start_seconds):
+                await self._docker.containers.container(name).delete(force=True, v=True)
+        except Refusal as refusal:
+            if refusal.status != 409:
+                raise
+            # Somebody else is removing it: what is asked for is that it is gone.
+            path, params = f"containers/{name}/wait", {"condition": "removed"}
+            await self._socket.call("POST", path, params=params, seconds=self._timeouts.start_seconds)
 
     async def _inspect_container(self, name: str) -> Container:
         async with bounded(self._timeouts.call_seconds):

@@ -29,7 +29,7 @@ _HANG_UP = """
 for process in /proc/[0-9]*; do
   read -r stat < "$process/stat" || continue
   set -- "$1" ${stat##*) }
-  [ "$3" = 0 ] && grep -qF "$1" "$process/environ" && kill -HUP "${process#/proc/}"
+  [ "$3" = 0 ] && tr '\\0' '\\n' < "$process/environ" | grep -qxF "$1" && kill -HUP "${process#/proc/}"
 done 2>/dev/null
 """
 

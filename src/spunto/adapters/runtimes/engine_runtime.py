@@ -79,7 +79,7 @@ class EngineRuntime(EngineStreams):
                 asyncio.timeout(limit),
                 self._socket.stream("POST", "images/create", params=params, answer_seconds=limit) as content,
             ):
-                async for progress in json_lines(content):
+                async for progress in json_lines(content.iter_any()):
                     if "error" in progress:
                         raise ImageNotFound(image, progress["error"].strip())
         except TimeoutError as error:
@@ -140,7 +140,6 @@ class EngineRuntime(EngineStreams):
         try:
             await self._remove_container(name)
         except Refusal:
-            # Another one removing it at the same time is refused by Docker (409) though both get what they want.
             if await self.find_container(name) is not None:
                 raise
 

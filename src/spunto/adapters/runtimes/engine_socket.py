@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ import aiohttp
 
 from spunto.core.nodes.runtime import EngineRefused, EngineUnavailable
 
-MAX_EVENT_BYTES = 256 * 1024
+MAX_LINE_BYTES = 256 * 1024
 
 
 class Refusal(EngineRefused):
@@ -127,18 +127,29 @@ class EngineSocket:
         await self.client.close()
 
 
-async def json_lines(content: aiohttp.StreamReader) -> AsyncGenerator[dict[str, Any], None]:
+async def json_lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[dict[str, Any], None]:
     """One object a line; a line beyond the limit is dropped, so that memory stays bounded."""
     pending = bytearray()
     overlong = False
-    async for chunk in content.iter_any():
-        pending += chunk
-        *lines, rest = pending.split(b"\n")
+    async for chunk in chunks:
+        *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            if line.strip() and not overlong:
-                yield json.loads(line)
+            if line.strip() and not overlong and len(line) <= MAX_LINE_BYTES:
+                yield _object(line)
             overlong = False
-        pending = bytearray() if (overlong := overlong or len(rest) > MAX_EVENT_BYTES) else rest
+        if len(pending) > MAX_LINE_BYTES:
+            pending.clear()
+            overlong = True
+
+
+def _object(line: bytes | bytearray) -> dict[str, Any]:
+    try:
+        parsed = json.loads(line)
+    except ValueError as error:
+        raise EngineUnavailable("what it says is not JSON") from error
+    if not isinstance(parsed, dict):
+        raise EngineUnavailable("what it says is not an object")
+    return parsed
 
 
 def _words(text: str) -> str:

@@ -7,7 +7,7 @@ import tarfile
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Literal
@@ -44,16 +44,16 @@ class EngineStreams(ABC):
     def _log_time(self, moment: datetime) -> str:
         """The moment as the engine's `since` wants it."""
 
-    def events(self, *, label: str) -> AsyncIterator[EngineEvent]:
+    def events(self, *, label: str) -> AsyncGenerator[EngineEvent, None]:
         # Asking for what happened since this call closes the gap until the engine has taken the subscription.
         return self._events(label, after_nanos=time.time_ns())
 
-    async def _events(self, label: str, *, after_nanos: int) -> AsyncIterator[EngineEvent]:
+    async def _events(self, label: str, *, after_nanos: int) -> AsyncGenerator[EngineEvent, None]:
         params = {"since": str(after_nanos // 1_000_000_000), "filters": '{"type": ["container"]}'}
         try:
             async with (
                 self._socket.stream("GET", "events", params=params) as content,
-                aclosing(json_lines(content)) as lines,
+                aclosing(json_lines(content.iter_any())) as lines,
             ):
                 async for line in lines:
                     event = translate.event(line, label=label, after_nanos=after_nanos)
@@ -65,7 +65,7 @@ class EngineStreams(ABC):
 
     async def logs(
         self, name: str, *, tail: int | None, since: datetime | None, follow: bool
-    ) -> AsyncIterator[LogChunk]:
+    ) -> AsyncGenerator[LogChunk, None]:
         params = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": str(int(follow))}
         params["tail"] = "all" if tail is None else str(tail)
         if since is not None:

@@ -29,7 +29,10 @@ class LogLines:
         stamp, _, piece = frame.partition(b" ")
         line = self._open.get(stream)
         if line is None:
-            at = moment(stamp.decode("ascii", "replace"))
+            try:
+                at = moment(stamp.decode("ascii", "replace"))
+            except (ValueError, OverflowError):
+                at = None
             if at is None:
                 return None
             line = self._open[stream] = _Line(at)

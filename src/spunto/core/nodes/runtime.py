@@ -3,7 +3,7 @@
 Everything is addressed by name, because names are deterministic: a repeated call finds what an earlier one made.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -125,7 +125,7 @@ class ExecSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineEvent:
-    """Something happened to a labelled container: `name` is the container's, `action` the engine's own word."""
+    """Something happened to a labelled container: `name` is the container's, `action` is Docker's word for it."""
 
     name: str
     action: str
@@ -183,7 +183,7 @@ class Exec(Protocol):
         """Send to the command's standard input; a command that has ended ignores it."""
 
     async def write_eof(self) -> None:
-        """Close the command's standard input. Repeating is harmless."""
+        """Close the command's standard input (with a tty: type its end-of-file character). Repeating is harmless."""
 
     async def resize(self, *, cols: int, rows: int) -> None:
         """Set the terminal's size; ignored after the command's end."""
@@ -225,7 +225,10 @@ class ContainerRuntime(Protocol):
         """
 
     async def start_container(self, name: str) -> None:
-        """Start it; a running one is success. Raises ContainerGone, EngineRefused (its words, e.g. no such command)."""
+        """Start it; a running one is success. Raises ContainerGone, EngineRefused (its words, e.g. a missing network).
+
+        A command that does not exist is no refusal: the container's init ends at once and its log says why.
+        """
 
     async def stop_container(self, name: str, *, grace_seconds: float) -> None:
         """SIGTERM, then after the grace SIGKILL; a stopped or missing one is success. Returns when it has stopped."""
@@ -238,13 +241,15 @@ class ContainerRuntime(Protocol):
     async def list_containers(self, *, label: str) -> list[Container]:
         """All containers, running or not, that carry the label (`key` or `key=value`)."""
 
-    def events(self, *, label: str) -> AsyncIterator[EngineEvent]:
+    def events(self, *, label: str) -> AsyncGenerator[EngineEvent, None]:
         """Container events (create, start, die, oom, destroy, rename) of labelled containers from now on.
 
-        Ends by raising EngineUnavailable; the caller re-lists and subscribes again.
+        Ends by raising EngineUnavailable; the caller re-lists and subscribes again. Close it to end it earlier.
         """
 
-    def logs(self, name: str, *, tail: int | None, since: datetime | None, follow: bool) -> AsyncIterator[LogChunk]:
+    def logs(
+        self, name: str, *, tail: int | None, since: datetime | None, follow: bool
+    ) -> AsyncGenerator[LogChunk, None]:
         """The container's log, oldest first; with `follow` until the container stops. Raises ContainerGone."""
 
     async def stats(self, name: str) -> Stats:

@@ -1,0 +1,61 @@
+"""Finds the container engine of this machine."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from spunto.adapters.runtimes import translate
+from spunto.adapters.runtimes.docker import DEFAULT_TIMEOUTS, DockerRuntime
+from spunto.adapters.runtimes.engine_socket import EngineSocket, Timeouts
+from spunto.adapters.runtimes.podman import PodmanRuntime
+from spunto.core.nodes.runtime import ContainerRuntime, EngineUnavailable
+
+Engine = Literal["auto", "docker", "podman"]
+
+
+async def connect(
+    engine: Engine,
+    url: str | None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+) -> ContainerRuntime:
+    """The engine at the URL, or the first at the usual places that is of the wanted kind and answers.
+
+    Raises EngineUnavailable, which says what was tried and what to do.
+    """
+    tried: list[str] = []
+    for candidate in [url] if url else candidates(environment):
+        try:
+            found = await _kind(candidate, timeouts)
+        except EngineUnavailable as unavailable:
+            tried.append(f"{candidate}: {unavailable.message}")
+            continue
+        if engine in ("auto", found):
+            runtime = DockerRuntime if found == "docker" else PodmanRuntime
+            return await runtime.connect(candidate, timeouts=timeouts)
+        tried.append(f"{candidate} is {found}")
+    wanted = "container" if engine == "auto" else engine.capitalize()
+    raise EngineUnavailable(
+        f"no {wanted} engine found ({'; '.join(tried) or 'no socket at the usual places'}); "
+        "start dockerd or `podman system service`, or say where it is with --engine-url"
+    )
+
+
+def candidates(environment: Mapping[str, str]) -> list[str]:
+    """Where an engine may listen, in the order of preference; of the usual places those that exist."""
+    usual = [Path("/var/run/docker.sock"), Path("/run/podman/podman.sock")]
+    if directory := environment.get("XDG_RUNTIME_DIR"):
+        usual += [Path(directory) / "docker.sock", Path(directory) / "podman/podman.sock"]
+    said = (environment.get("DOCKER_HOST"), environment.get("CONTAINER_HOST"))
+    found = [url for url in said if url] + [f"unix://{path}" for path in usual if path.is_socket()]
+    return list(dict.fromkeys(found))
+
+
+async def _kind(url: str, timeouts: Timeouts) -> Literal["docker", "podman"]:
+    socket = await EngineSocket.open(url, timeouts)
+    try:
+        return translate.kind_of_engine(await socket.version())
+    finally:
+        await socket.aclose()

@@ -1,0 +1,102 @@
+"""Engines that a test may kill, and registries that never answer."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from tests.contracts.container_runtime import StalledImage
+
+START_SECONDS = 60
+
+
+class PrivateEngine:
+    """A daemon of the test's own, which says over systemd's socket when it is ready."""
+
+    def __init__(self, directory: Path, command: list[str], *, stale: Path | None = None) -> None:
+        self._directory = directory
+        self._command = command
+        self._stale = stale
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        if self._stale is not None:
+            self._stale.unlink(missing_ok=True)
+        ready = _Ready()
+        notify = self._directory / "notify"
+        notify.unlink(missing_ok=True)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: ready, str(notify), family=socket.AF_UNIX)
+        try:
+            with (self._directory / "log").open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command, stdout=log, stderr=log, env={**os.environ, "NOTIFY_SOCKET": str(notify)}
+                )
+            async with asyncio.timeout(START_SECONDS):
+                await ready.said.wait()
+        finally:
+            transport.close()
+
+    async def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def stop(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
+
+
+class _Ready(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.said = asyncio.Event()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        if b"READY=1" in data:
+            self.said.set()
+
+
+def private_docker(directory: Path) -> tuple[str, PrivateEngine]:
+    """In a network namespace of its own: a second daemon in ours would take the first one's bridge away."""
+    url = f"unix://{directory}/sock"
+    command = ["unshare", "--net", "dockerd", f"--host={url}", f"--data-root={directory}/data"]
+    command += [f"--exec-root={directory}/exec", f"--pidfile={directory}/pid", "--storage-driver=vfs"]
+    command += ["--bridge=none", "--iptables=false", "--ip-masq=false"]
+    return url, PrivateEngine(directory, command, stale=directory / "exec/containerd/containerd.pid")
+
+
+def private_podman(directory: Path) -> tuple[str, PrivateEngine]:
+    url = f"unix://{directory}/sock"
+    command = [
+        "podman",
+        f"--root={directory}/data",
+        f"--runroot={directory}/run",
+        f"--tmpdir={directory}/tmp",
+        "--storage-driver=vfs",
+    ]
+    command += ["system", "service", "--time=0", url]
+    return url, PrivateEngine(directory, command, stale=directory / "sock")
+
+
+@asynccontextmanager
+async def stalled_registry() -> AsyncIterator[StalledImage]:
+    """On loopback, where engines try plain HTTP as well; it takes connections and never says a word."""
+    asked_for = asyncio.Event()
+    open_ends: list[asyncio.StreamWriter] = []
+
+    def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ends.append(writer)
+        asked_for.set()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield StalledImage(name=f"127.0.0.1:{port}/spunto/stalled:1", asked_for=asked_for)
+        server.close()
+        for writer in open_ends:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()

@@ -1,0 +1,114 @@
+"""What a real engine must show beyond the contract: limits and hardening, seen from inside the container."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.contracts.container_runtime import ContainerRuntimeContract, Lab, StalledImage
+from tests.integration.runtimes.engines import stalled_registry
+
+from spunto.core.nodes.runtime import ContainerState
+
+# CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT AUDIT_WRITE SETFCAP
+DEV_WORKER_CAPABILITIES = sum(1 << bit for bit in (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 29, 31))
+CGROUP_FILES = {
+    "pids": ("/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/pids/pids.max"),
+    "memory": ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+}
+
+
+class RealEngineContract(ContainerRuntimeContract):
+    tells_oom = True
+
+    @pytest.fixture
+    async def stalled_image(self) -> AsyncIterator[StalledImage]:
+        async with stalled_registry() as image:
+            yield image
+
+    async def test_a_worker_has_the_capabilities_of_its_profile_and_seccomp(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        status = await _status(lab, name)
+
+        assert {kind: int(status[kind], 16) for kind in ("CapEff", "CapPrm", "CapBnd")} == dict.fromkeys(
+            ("CapEff", "CapPrm", "CapBnd"), DEV_WORKER_CAPABILITIES
+        )
+        assert status["Seccomp"] == "2"
+        assert status["NoNewPrivs"] == "0"  # sudo needs it
+
+    async def test_a_worker_has_an_init_that_passes_signals_on(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        first = await lab.ran(name, "cat", "/proc/1/comm")
+
+        assert first.stdout.strip() != b"sleep"
+
+    async def test_a_worker_has_its_limits(self, lab: Lab) -> None:
+        spec = lab.a_spec()
+        name = await lab.started()
+
+        pids = await lab.ran(name, "cat", *CGROUP_FILES["pids"])
+        memory = await lab.ran(name, "cat", *CGROUP_FILES["memory"])
+        files = await lab.ran(name, "sh", "-c", "ulimit -n")
+
+        assert int(pids.stdout) == spec.pids
+        assert int(memory.stdout) == spec.memory_bytes
+        assert int(files.stdout) > 1024
+
+    async def test_a_worker_that_takes_too_much_memory_is_killed_and_says_why(self, lab: Lab) -> None:
+        hog = "exec tail /dev/zero"
+        name = await lab.started(command=("sh", "-c", hog), memory_bytes=16 * 1024 * 1024)
+
+        async with asyncio.timeout(60):
+            async for _ in lab.runtime.logs(name, tail=0, since=None, follow=True):
+                pass
+        await lab.runtime.stop_container(name, grace_seconds=0)
+
+        ended = await lab.runtime.find_container(name)
+        assert ended is not None
+        assert (ended.state, ended.exit_code, ended.oom_killed) == (ContainerState.EXITED, 137, self.tells_oom)
+
+    async def test_a_busy_worker_uses_no_more_than_its_share(self, lab: Lab) -> None:
+        name = await lab.started(command=("sh", "-c", "while :; do :; done"), cpu_millis=500)
+
+        await lab.runtime.stats(name)
+        stats = await lab.runtime.stats(name)
+
+        assert 10 < stats.cpu_percent < 75
+
+    async def test_a_worker_that_ignores_the_signal_is_killed_after_its_grace(self, lab: Lab) -> None:
+        name = await lab.started(command=("sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"))
+        await anext(lab.runtime.logs(name, tail=None, since=None, follow=True))
+
+        await lab.runtime.stop_container(name, grace_seconds=0.5)
+
+        stopped = await lab.runtime.find_container(name)
+        assert stopped is not None
+        assert (stopped.state, stopped.exit_code) == (ContainerState.EXITED, 137)
+
+    async def test_a_long_line_is_cut_and_the_next_one_is_whole(self, lab: Lab) -> None:
+        script = "head -c 100000 /dev/zero | tr '\\0' x; echo; echo next"
+        name = await lab.started(command=("sh", "-c", script))
+
+        log = [chunk async for chunk in lab.runtime.logs(name, tail=None, since=None, follow=True)]
+
+        assert [chunk.line for chunk in log] == ["x" * 64 * 1024, "next"]
+
+    async def test_workers_of_two_networks_do_not_reach_one_another(self, lab: Lab) -> None:
+        network = lab.a_network()
+        await lab.runtime.ensure_network(network)
+        server = await lab.started(network=network.name, command=("nc", "-l", "-p", "7000", "-e", "echo", "hello"))
+        client = await lab.started(name=f"{server}-client")
+        address = (await lab.ran(server, "hostname", "-i")).stdout.decode().strip()
+
+        by_neighbour = await lab.ran(client, "sh", "-c", f"nc -w 2 {address} 7000 < /dev/null")
+        by_itself = await lab.ran(server, "sh", "-c", f"nc -w 2 {address} 7000 < /dev/null")
+
+        assert by_neighbour.stdout == b""
+        assert by_itself.stdout == b"hello\n"
+
+
+async def _status(lab: Lab, name: str) -> dict[str, str]:
+    status = await lab.ran(name, "cat", "/proc/self/status")
+    pairs = (line.split(":", 1) for line in status.stdout.decode().splitlines())
+    return {key: value.strip() for key, value in pairs}
