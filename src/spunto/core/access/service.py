@@ -11,7 +11,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Unauthenticated
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
-from spunto.core.kernel.uow import UnitOfWork
+from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
 
 SESSION_LIFETIME = timedelta(days=7)
@@ -73,6 +73,7 @@ class AccessService:
             await tx.commit()
         return code
 
+    @retried
     async def redeem(self, code: Secret) -> Opened:
         """Open a session for a one-time code. Raises Unauthenticated for a used, expired or unknown one."""
         async with self._uow() as tx:

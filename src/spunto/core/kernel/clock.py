@@ -3,9 +3,12 @@
 import asyncio
 import heapq
 import itertools
+import math
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_MICROS = 1_000_000
 
 
 class Clock(Protocol):
@@ -32,37 +35,42 @@ class SystemClock:
 
 
 class ManualClock:
-    """Time that stands still until somebody advances it. Sleepers wake in the order of their hour."""
+    """Time that stands still until somebody advances it. Sleepers wake in the order of their hour.
+
+    It counts whole microseconds, as `datetime` does: with fractions a sleeper could wake just before its hour.
+    """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
-        self._elapsed_seconds = 0.0
+        self._elapsed_micros = 0
         self._order = itertools.count()
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._elapsed_seconds)
+        return self._start + timedelta(microseconds=self._elapsed_micros)
 
     def monotonic(self) -> float:
-        return self._elapsed_seconds
+        return self._elapsed_micros / _MICROS
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
         woken = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._elapsed_seconds + seconds, next(self._order), woken))
+        due_micros = self._elapsed_micros + math.ceil(seconds * _MICROS)
+        heapq.heappush(self._sleepers, (due_micros, next(self._order), woken))
         await woken
 
     def advance(self, seconds: float) -> None:
         """Move time forward and wake who is due. What they then do happens as soon as the loop runs."""
-        self._elapsed_seconds += seconds
-        while self._sleepers and self._sleepers[0][0] <= self._elapsed_seconds:
+        self._elapsed_micros += round(seconds * _MICROS)
+        while self._sleepers and self._sleepers[0][0] <= self._elapsed_micros:
             _, _, woken = heapq.heappop(self._sleepers)
             if not woken.done():
                 woken.set_result(None)
 
     def next_wake_seconds(self) -> float | None:
         """How far to advance until somebody wakes; None when nobody sleeps."""
-        pending = [due for due, _, woken in self._sleepers if not woken.done()]
-        return min(pending) - self._elapsed_seconds if pending else None
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return (self._sleepers[0][0] - self._elapsed_micros) / _MICROS if self._sleepers else None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, SpuntoError
+from spunto.core.kernel.errors import Conflict, SpuntoError, Unavailable
 from spunto.core.kernel.wakeups import Wakeups
 
 POLL_SECONDS = 5.0
@@ -78,11 +78,17 @@ class Reconciler:
         self._report = report
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled; while the queue can't be reached, try again at the poll's pace."""
         with self._wakeups.subscribe(topic(self._kind)) as wakeup:
             while True:
-                if await self.run_once() == 0:
-                    await wakeup.wait(max_seconds=await self._idle_seconds())
+                try:
+                    idle_seconds = 0.0 if await self.run_once() else await self._idle_seconds()
+                except Unavailable as error:
+                    self._report(self._kind, "", error)
+                    await self._clock.sleep(POLL_SECONDS)
+                    continue
+                if idle_seconds > 0:
+                    await wakeup.wait(max_seconds=idle_seconds)
 
     async def run_once(self) -> int:
         """Claim and handle one batch; how many there were."""
@@ -111,6 +117,9 @@ class Reconciler:
             await self._queue.finish(claim, look_again_at=self._later(again_seconds), error_code=error_code)
         except Conflict:
             return  # The lease ran out and somebody else has the item; there is nothing left to end.
+        except Unavailable as error:
+            # The lease will run out, and the item is claimed again.
+            self._report(self._kind, claim.subject_id, error)
 
     def _later(self, seconds: float | None) -> datetime | None:
         return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)

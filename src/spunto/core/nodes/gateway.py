@@ -5,7 +5,7 @@ import hmac
 from collections import deque
 
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Forbidden, Unauthenticated
+from spunto.core.kernel.errors import Forbidden, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
@@ -14,7 +14,7 @@ from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, Problem, node
 from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.nodes.reports import Reports
 from spunto.core.nodes.sync import keep_in_step, topic
-from spunto.core.protocol.closing import FORBIDDEN, SUPERSEDED, UNAUTHENTICATED
+from spunto.core.protocol.closing import BUSY, FORBIDDEN, SUPERSEDED, UNAUTHENTICATED
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, Inventory, Observed, StateMessage, Welcome
 from spunto.core.protocol.stream import ConnectionLost
@@ -24,6 +24,7 @@ HEARTBEAT_SECONDS = 15.0
 FLAPPING_WINDOW_SECONDS = 300.0
 FLAPPING_LIMIT = 3
 _LEAVE_SECONDS = 10.0
+_RETRY_SECONDS = 5.0
 
 
 class NodeGateway:
@@ -73,6 +74,7 @@ class _Attendance:
         self._gateway = gateway
         self._node_id = node.id
         self._token_hash = node.token_hash
+        self._epoch: int | None = None
         self._link: Link | None = None
         self._connection = Connection.server(
             transport, clock=gateway.clock, accept=self._accept, on_message=self._take_in
@@ -116,6 +118,8 @@ class _Attendance:
                 node.connected_anew(agent=_agent_of(hello), capacity=_capacity_of(hello), at=now)
             )
             tx.hint(topic(node.id))
+            # Known before the commit, because a connection that dies during it has to be ended all the same.
+            self._epoch = node.epoch
             await tx.commit()
         return node.epoch
 
@@ -148,6 +152,8 @@ class _Attendance:
             await keep_in_step(self._gateway.uow, self._gateway.wakeups, self._node_id, self._connection)
         except ConnectionLost:
             return
+        except Unavailable as error:
+            self._connection.close(BUSY, error.code, message=error.message, retry_after_seconds=_RETRY_SECONDS)
 
     async def _refuse_if_outdated(self) -> None:
         """A rotation between the accepting transaction and the link's being known could not cut this connection."""
@@ -167,13 +173,14 @@ class _Attendance:
     async def _leave(self) -> None:
         if self._link is not None:
             self._gateway.links.detach(self._node_id, self._link)
-            await self._disconnect(self._connection.epoch)
+        if self._epoch is not None and self._gateway.links.find(self._node_id) is None:
+            await self._disconnect(self._epoch)
 
     @retried
     async def _disconnect(self, epoch: int) -> None:
         async with self._gateway.uow() as tx:
             node = await tx.nodes.find(self._node_id)
-            if node is not None and node.epoch == epoch:
+            if node is not None and node.epoch == epoch and node.connected:
                 await tx.nodes.update(node.disconnected(epoch=epoch, at=self._gateway.clock.now()))
                 await tx.commit()
 

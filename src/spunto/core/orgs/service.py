@@ -1,5 +1,7 @@
 """Use cases of organizations, and the bootstrap of a single box."""
 
+from dataclasses import replace
+
 from spunto.core.access.model import Actor, ActorKind, OrgId, Tenant, UserId
 from spunto.core.access.policy import Action, Role
 from spunto.core.access.service import GRANTS_TOPIC
@@ -33,7 +35,9 @@ class OrganizationService:
         async with self._uow() as tx:
             made = await find_made(tx.idempotency, actor.subject_id, idempotency, now=now)
             if made is not None:
-                return await self._view(tx, actor, OrgId(made))
+                # The actor may have been recognised before it made the organization that it now gets again.
+                known = replace(actor, roles=await tx.grants.roles_of(actor.user_id))
+                return await self._view(tx, known, OrgId(made))
             organization = Organization(
                 id=OrgId(self._ids.new("org")), name=name, slug=slug or await self._free_slug(tx, name), created_at=now
             )
@@ -71,7 +75,7 @@ class OrganizationService:
         slug = slug_for(name)
         if await tx.organizations.find_by_slug(slug) is None:
             return slug
-        return f"{slug}-{self._ids.new('org')[-6:]}"
+        return f"{slug[:33].rstrip('-')}-{self._ids.new('org')[-6:]}"
 
 
 class BootstrapService:

@@ -24,8 +24,9 @@ def placement_for(request: Request, nodes: Sequence[Node]) -> NodeId | None:
 def load_key(node: Node) -> tuple[float, int, str]:
     """Sorts nodes: the scarcer of cpu and memory by its reserved share, then fewer workers, then the older node."""
     assert node.capacity is not None, "a node without capacity never fits"  # noqa: S101 - narrows for the type checker
-    cpu = node.reserved.cpu_millis / node.capacity.cpu_millis
-    memory = node.reserved.memory_bytes / node.capacity.memory_bytes
+    # A node may offer nothing of a kind, and still fit who asks for nothing of it.
+    cpu = node.reserved.cpu_millis / max(1, node.capacity.cpu_millis)
+    memory = node.reserved.memory_bytes / max(1, node.capacity.memory_bytes)
     return max(cpu, memory), node.assignments, node.id
 
 

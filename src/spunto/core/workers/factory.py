@@ -10,7 +10,7 @@ from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.projects.model import Environment, Project
 from spunto.core.protocol.messages import AssignmentKind, Wanted
 from spunto.core.scheduling.placement import Request
-from spunto.core.workers.model import PATIENCE, Worker, WorkerId, WorkerState
+from spunto.core.workers.model import PATIENCE, DockerState, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 
 PIDS = 1024
@@ -66,7 +66,7 @@ def first_assignment(worker: Worker, environment: Environment) -> Assignment:
 
 def started(assignment: Assignment, *, at: datetime) -> Assignment:
     """The assignment that runs again; a container that is gone is asked for anew."""
-    gone = assignment.observed is None or assignment.observed.container_state is None
+    gone = assignment.observed is None or assignment.observed.container_state in (None, DockerState.NOT_FOUND)
     made_in = assignment.generation + 1 if gone else assignment.spec.made_in
     spec = replace(assignment.spec, power=Power.RUNNING, made_in=made_in)
     return replace(assignment.asking(spec, at=at), reserves=True)

@@ -1,5 +1,6 @@
 """The state of a worker's git repositories, read from git's own machine format (git-status(1), porcelain v2)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ find /workspace -maxdepth 4 -name .git -prune -print 2>/dev/null | sort | while 
 done
 """
 COMMAND = ("sh", "-c", _SCRIPT)
+_COUNT = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Repository:
 def parse(output: str) -> list[Repository]:
     """The repositories in the script's output; lines that say nothing to us are passed over."""
     repositories: list[Repository] = []
-    for line in output.splitlines():
+    for line in output.split("\n"):
         word, _, rest = line.partition(" ")
         if word == "repo":
             repositories.append(Repository(path=rest))
@@ -51,7 +53,7 @@ def _with_line(repository: Repository, word: str, rest: str) -> Repository:
             return replace(repository, staged=repository.staged + staged, modified=repository.modified + modified)
         case "?":
             return replace(repository, untracked=repository.untracked + 1)
-        case "unpushed" if rest.isdigit():
+        case "unpushed" if _COUNT.fullmatch(rest):
             return replace(repository, unpushed=int(rest))
         case _:
             return repository
@@ -63,9 +65,9 @@ def _with_header(repository: Repository, words: Sequence[str]) -> Repository:
             return replace(repository, head=head)
         case ["branch.head", branch] if branch != "(detached)":
             return replace(repository, branch=branch)
-        case ["branch.ab", ahead, behind]:
-            return replace(repository, ahead=int(ahead), behind=-int(behind))
-        case ["stash", count]:
+        case ["branch.ab", ahead, behind] if _COUNT.fullmatch(ahead[1:]) and _COUNT.fullmatch(behind[1:]):
+            return replace(repository, ahead=int(ahead[1:]), behind=int(behind[1:]))
+        case ["stash", count] if _COUNT.fullmatch(count):
             return replace(repository, stashed=int(count))
         case _:
             return repository

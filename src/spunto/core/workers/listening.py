@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 COMMAND = ("ss", "-tlnpH")
 _PROCESS = re.compile(r'users:\(\("([^"]*)"')
+_PORT = re.compile(r"[0-9]{1,5}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +17,8 @@ class Listener:
 
 def parse(output: str) -> list[Listener]:
     """Listeners by port and address; lines of another shape are passed over."""
-    found = {listener for line in output.splitlines() if (listener := _listener(line)) is not None}
-    return sorted(found, key=lambda each: (each.port, each.address))
+    found = {listener for line in output.split("\n") if (listener := _listener(line)) is not None}
+    return sorted(found, key=lambda each: (each.port, each.address, each.process or ""))
 
 
 def _listener(line: str) -> Listener | None:
@@ -25,7 +26,7 @@ def _listener(line: str) -> Listener | None:
     if len(fields) < 4 or fields[0] != "LISTEN":
         return None
     address, _, port = fields[3].rpartition(":")
-    if not port.isdigit():
+    if _PORT.match(port) is None:
         return None
     process = _PROCESS.search(line)
     return Listener(port=int(port), address=address.strip("[]"), process=process[1] if process else None)

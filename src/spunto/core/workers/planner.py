@@ -74,10 +74,12 @@ def _settled(worker: Worker, assignment: Assignment, observed: Observation, now:
             return worker.moved(WorkerState.READY, at=now)
         case Phase.FAILED if worker.state is not WorkerState.ERROR:
             return worker.moved(WorkerState.ERROR, at=now, problem=observed.problem or _unexplained(observed))
-        case Phase.STOPPED if worker.state is WorkerState.STOPPING:
-            return worker.moved(WorkerState.STOPPED, at=now)
-        case Phase.STOPPED if worker.state not in (WorkerState.STOPPED, WorkerState.ERROR):
-            return worker.moved(WorkerState.STOPPED, at=now, problem=observed.problem or _ended(observed))
+        case Phase.FAILED if observed.problem is not None:
+            return replace(worker, problem=observed.problem)
+        case Phase.STOPPED if worker.state is not WorkerState.STOPPED:
+            asked = assignment.spec.power is Power.STOPPED
+            problem = None if asked else observed.problem or _ended(observed)
+            return worker.moved(WorkerState.STOPPED, at=now, problem=problem)
         case _:
             return worker
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -68,7 +69,7 @@ class WorkerReach:
         worker = await self._look(actor, org_id, worker_id)
         if worker.state not in _RUNNING:
             raise _not_running(worker)
-        async with self._open(worker, "stats", {}) as stream, asyncio.timeout(ANSWER_SECONDS):
+        async with self._open(worker, "stats", {}) as stream, _patience(ANSWER_SECONDS):
             body = await stream.next()
         if not isinstance(body, dict):
             raise Unavailable("node_answer_missing", "The node ended the answer before giving it; try again.")
@@ -122,17 +123,8 @@ class WorkerReach:
             "stdin": bool(request.stdin),
             "timeoutSeconds": request.timeout_seconds,
         }
-        transcript = Transcript(limit_bytes=MAX_OUTPUT_BYTES)
-        async with (
-            self._open(worker, "exec", params) as stream,
-            asyncio.timeout(request.timeout_seconds + ANSWER_SECONDS),
-            asyncio.TaskGroup() as group,
-        ):
-            feeding = group.create_task(_feed(stream, request.stdin), name="exec stdin")
-            while (piece := await stream.next()) is not None:
-                transcript.add(piece)
-            feeding.cancel()
-        return transcript.result()
+        async with self._open(worker, "exec", params) as stream, _patience(request.timeout_seconds + ANSWER_SECONDS):
+            return await _converse(stream, request.stdin)
 
     async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:
         """A worker named without its organization; one of another organization is as unknown as a missing one."""
@@ -160,10 +152,38 @@ class WorkerReach:
         return self._links.open(worker.node_id, kind, {"name": container_name(worker.id), **params})
 
 
+@asynccontextmanager
+async def _patience(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Unavailable("node_silent", "The node did not answer in time; try again.") from error
+
+
+async def _converse(stream: Stream, stdin: bytes) -> ExecResult:
+    transcript = Transcript(limit_bytes=MAX_OUTPUT_BYTES)
+    failure: Unavailable | None = None
+    async with asyncio.TaskGroup() as group:
+        feeding = group.create_task(_feed(stream, stdin), name="exec stdin")
+        try:
+            while (piece := await stream.next()) is not None:
+                transcript.add(piece)
+        except Unavailable as error:
+            # Raised after the group, which would wrap it.
+            failure = error
+        feeding.cancel()
+    if failure is not None:
+        raise failure
+    return transcript.result()
+
+
 async def _feed(stream: Stream, stdin: bytes) -> None:
-    if stdin:
-        await stream.write(stdin)
-    await stream.write_eof()
+    """A command need not read all of its input; how the stream ended is for the reader to say."""
+    with suppress(Unavailable):
+        if stdin:
+            await stream.write(stdin)
+        await stream.write_eof()
 
 
 def _not_running(worker: Worker) -> Unavailable:

@@ -173,6 +173,7 @@ class WorkerService:
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             worker = await tx.workers.update(replace(worker, name=name))
             await tx.audit.add(self._auditor.entry(tenant, Action.WORKER_UPDATE, worker.id))
+            tx.hint(worker_topic(worker.id))
             await tx.commit()
         return self._view(worker, project)
 

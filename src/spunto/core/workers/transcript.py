@@ -31,7 +31,7 @@ class Transcript:
     def add(self, piece: bytes | JsonObject) -> None:
         if isinstance(piece, dict):
             self._fd = 2 if piece.get("fd", self._fd) == 2 else 1
-            self._end = piece if "exitCode" in piece else self._end
+            self._end = piece if isinstance(piece.get("exitCode"), int) else self._end
             return
         output = self._outputs[self._fd]
         room = self._limit_bytes - len(output)
@@ -42,11 +42,12 @@ class Transcript:
         """Raises Unavailable `exec_cut_off` where the command's end was never told."""
         if self._end is None:
             raise Unavailable("exec_cut_off", "The connection to the command ended before the command; try again.")
+        duration_ms = self._end.get("durationMs")
         return ExecResult(
-            exit_code=int(self._end["exitCode"]),
+            exit_code=self._end["exitCode"],
             stdout=bytes(self._outputs[1]),
             stderr=bytes(self._outputs[2]),
             truncated=self._truncated,
             timed_out=self._end.get("timedOut") is True,
-            duration_ms=int(self._end.get("durationMs", 0)),
+            duration_ms=duration_ms if isinstance(duration_ms, int) else 0,
         )

@@ -1,0 +1,169 @@
+"""The services over the memory store, on a clock that stands still, and a way to lose races on purpose."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from tests.unit.core.builders import ORG, OTHER_USER, USER, a_node, a_report, an_actor, an_environment
+
+from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
+from spunto.core.access.model import Actor, OrgId
+from spunto.core.access.policy import Action, Role
+from spunto.core.access.service import AccessService
+from spunto.core.kernel.clock import ManualClock
+from spunto.core.kernel.ids import TimeOrderedIds
+from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.nodes.assignment import Assignment, Observation
+from spunto.core.nodes.links import Link, NodeLinks
+from spunto.core.nodes.model import Node, NodeId
+from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.model import Membership, Organization, User
+from spunto.core.orgs.service import BootstrapService, OrganizationService
+from spunto.core.projects.model import Project
+from spunto.core.projects.service import ProjectService
+from spunto.core.workers.model import Worker, WorkerId
+from spunto.core.workers.reconcile import WorkerReconciler
+from spunto.core.workers.service import WorkerService
+
+Interference = Callable[[], Awaitable[None]]
+
+
+class RacingStore:
+    """Lets somebody else commit between the first transaction's reading and its commit."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.interference: list[Interference] = []
+
+    def reading(self) -> AbstractAsyncContextManager[MemoryTransaction]:
+        return self._store.reading()
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[MemoryTransaction]:
+        async with self._store() as tx:
+            if self.interference:
+                interfere, commit = self.interference.pop(0), tx.commit
+
+                async def late_commit() -> None:
+                    await interfere()
+                    await commit()
+
+                tx.commit = late_commit  # type: ignore[method-assign]  # the race itself
+            yield tx
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """One organization with two members, and every service."""
+
+    clock: ManualClock = field(default_factory=ManualClock)
+    wakeups: Wakeups = field(init=False)
+    store: MemoryStore = field(init=False)
+    racing: RacingStore = field(init=False)
+    ids: TimeOrderedIds = field(init=False)
+    links: NodeLinks = field(default_factory=NodeLinks)
+    access: AccessService = field(init=False)
+    bootstrap: BootstrapService = field(init=False)
+    organizations: OrganizationService = field(init=False)
+    projects: ProjectService = field(init=False)
+    nodes: NodeService = field(init=False)
+    workers: WorkerService = field(init=False)
+    reconciler: WorkerReconciler = field(init=False)
+    owner: Actor = field(default_factory=an_actor)
+    member: Actor = field(default_factory=lambda: an_actor(user_id=OTHER_USER, role=Role.MEMBER))
+
+    def __post_init__(self) -> None:
+        self.wakeups = Wakeups(self.clock)
+        self.store = MemoryStore(self.wakeups)
+        self.racing = RacingStore(self.store)
+        self.ids = TimeOrderedIds(self.clock)
+        self.access = AccessService(self.racing, clock=self.clock, ids=self.ids, wakeups=self.wakeups)
+        self.bootstrap = BootstrapService(self.racing, clock=self.clock, ids=self.ids)
+        self.organizations = OrganizationService(self.racing, clock=self.clock, ids=self.ids)
+        self.projects = ProjectService(self.racing, clock=self.clock, ids=self.ids)
+        self.nodes = NodeService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
+        self.workers = WorkerService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
+        self.reconciler = WorkerReconciler(self.racing, clock=self.clock)
+
+    async def populate(self) -> None:
+        """The organization and its two members."""
+        now = self.clock.now()
+        async with self.store() as tx:
+            await tx.organizations.add(Organization(id=ORG, name="Org", slug="org", created_at=now))
+            for user_id, role in ((USER, Role.OWNER), (OTHER_USER, Role.MEMBER)):
+                await tx.members.add_user(User(id=user_id, name="x", email=f"{user_id}@example.org", created_at=now))
+                await tx.members.add(Membership(org_id=ORG, user_id=user_id, role=role, joined_at=now))
+            await tx.commit()
+
+    async def add_node(self, name: str = "one", **fields: Any) -> Node:
+        node = a_node(name, id=NodeId(self.ids.new("nod")), **fields)
+        async with self.store() as tx:
+            await tx.nodes.add(node)
+            await tx.commit()
+        return node
+
+    async def add_project(self, name: str = "hello", **fields: Any) -> Project:
+        return await self.projects.create(self.owner, ORG, name=name, environment=an_environment(**fields))
+
+    async def report(self, worker_id: WorkerId, report: Observation) -> None:
+        """What the worker's node says, recorded and reacted to."""
+        async with self.store() as tx:
+            assignment = await self._assignment(tx, worker_id)
+            await tx.assignments.update(assignment.observing(report))
+            await tx.commit()
+        await self.reconciler.handle(worker_id)
+
+    async def reported(self, worker_id: WorkerId, **fields: Any) -> None:
+        """The same, of the newest generation."""
+        assignment = await self.assignment(worker_id)
+        await self.report(worker_id, replace(a_report(generation=assignment.generation), **fields))
+
+    async def gone(self, worker_id: WorkerId) -> None:
+        """The node says that what was to be absent is."""
+        async with self.store() as tx:
+            assignment = await self._assignment(tx, worker_id)
+            if assignment.reserves:
+                await tx.nodes.release(assignment.node_id, assignment.demand)
+            await tx.assignments.remove(assignment, at=self.clock.now())
+            await tx.commit()
+        await self.reconciler.handle(worker_id)
+
+    async def assignment(self, worker_id: WorkerId) -> Assignment:
+        async with self.store.reading() as tx:
+            return await self._assignment(tx, worker_id)
+
+    async def node(self, node_id: NodeId) -> Node:
+        async with self.store.reading() as tx:
+            node = await tx.nodes.find(node_id)
+        assert node is not None
+        return node
+
+    async def worker(self, worker_id: WorkerId) -> Worker | None:
+        async with self.store.reading() as tx:
+            return await tx.workers.find(worker_id)
+
+    async def set_connected(self, node_id: NodeId, *, connected: bool) -> None:
+        async with self.store() as tx:
+            node = await tx.nodes.find(node_id)
+            assert node is not None
+            await tx.nodes.update(replace(node, connected=connected, connection_changed_at=self.clock.now()))
+            await tx.commit()
+
+    async def audit(self, org_id: OrgId = ORG) -> Mapping[str, int]:
+        """How often each action stands in the audit log."""
+        counted: dict[str, int] = {}
+        async with self.store.reading() as tx:
+            tenant = an_actor(roles={org_id: Role.OWNER}).require(Action.ORG_READ, org_id=org_id)
+            for entry in await tx.audit.list(tenant, limit=1000):
+                counted[entry.action.value] = counted.get(entry.action.value, 0) + 1
+        return counted
+
+    def link(self, node_id: NodeId) -> None:
+        """As if the node's agent were connected to this process; nothing can be opened on it."""
+        self.links.attach(node_id, cast("Link", object()))
+
+    async def _assignment(self, tx: MemoryTransaction, worker_id: WorkerId) -> Assignment:
+        assignment = await tx.assignments.find(worker_id)
+        assert assignment is not None
+        return assignment
