@@ -72,8 +72,8 @@ _UPDATE = (
         load=_load(
             reserved_cpu=nodes.c.reserved_cpu_millis,
             reserved_memory=nodes.c.reserved_memory_bytes,
-            cpu=bindparam("cpu_millis", type_=BigInteger),
-            memory=bindparam("memory_bytes", type_=BigInteger),
+            cpu=bindparam("offered_cpu", type_=BigInteger),
+            memory=bindparam("offered_memory", type_=BigInteger),
         )
     )
 )
@@ -158,8 +158,14 @@ class SqlNodeRepository:
 
     async def update(self, node: Node) -> Node:
         after = replace(node, version=node.version + 1)
-        values = {"of_id": node.id, "of_version": node.version, "version": after.version, **_changing(after)}
-        if await self._statements.change(_UPDATE, values) == 0:
+        values = _changing(after)
+        which = {
+            "of_id": node.id,
+            "of_version": node.version,
+            "offered_cpu": values["cpu_millis"],
+            "offered_memory": values["memory_bytes"],
+        }
+        if await self._statements.change(_UPDATE, {**which, "version": after.version, **values}) == 0:
             raise StaleVersion("node", node.id)
         return after
 

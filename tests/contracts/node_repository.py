@@ -1,0 +1,208 @@
+"""The contracts of nodes and of assignments."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.contracts.store import A_DEMAND, LATER, NOW, Store, a_node, a_tenant, an_assignment, node_in
+
+from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.paging import PageRequest
+from spunto.core.nodes.assignment import Observation
+from spunto.core.nodes.model import Demand, Problem
+from spunto.core.protocol.messages import Phase
+
+
+class NodeRepositoryContract:
+    async def test_a_node_comes_back_whole(self, store: Store) -> None:
+        tenant = a_tenant()
+        connected = await node_in(
+            store, tenant, quarantine=Problem(code="flapping", message="Twice"), reserved=A_DEMAND, assignments=1
+        )
+        fresh = await node_in(
+            store, tenant, capacity=None, epoch=0, connected=False, connection_changed_at=None, agent=None
+        )
+
+        async with store.reading() as tx:
+            assert await tx.nodes.get(tenant, connected.id) == connected
+            assert await tx.nodes.find(fresh.id) == fresh
+            assert await tx.nodes.all_of(tenant) == [connected, fresh]
+            assert (await tx.nodes.list(tenant, PageRequest())).items == [fresh, connected]
+
+    async def test_a_foreign_node_is_as_unknown_as_a_missing_one(self, store: Store) -> None:
+        foreign, tenant = await node_in(store, a_tenant()), a_tenant()
+
+        async with store() as tx:
+            for node_id in (foreign.id, a_node(tenant).id):
+                for ask in (tx.nodes.get, tx.nodes.remove):
+                    with pytest.raises(NotFound) as caught:
+                        await ask(tenant, node_id)
+                    assert caught.value.code == "node_not_found"
+            assert await tx.nodes.all_of(tenant) == []
+            assert await tx.nodes.find(a_node(tenant).id) is None
+
+    async def test_a_name_belongs_to_one_node_of_an_organization(self, store: Store) -> None:
+        tenant = a_tenant()
+        node = await node_in(store, tenant)
+        await node_in(store, a_tenant(), name=node.name)
+
+        with pytest.raises(Conflict) as caught:
+            await node_in(store, tenant, name=node.name)
+
+        assert caught.value.code == "node_name_taken"
+
+    async def test_an_update_writes_all_but_the_counters(self, store: Store) -> None:
+        tenant = a_tenant()
+        node = await node_in(store, tenant)
+        changed = replace(node, name="other", draining=True, labels={}, token_hash=b"new", agent=None)
+        async with store() as tx:
+            await tx.nodes.reserve(node.id, A_DEMAND)
+            after = await tx.nodes.update(replace(changed, reserved=Demand(cpu_millis=7, memory_bytes=7)))
+            await tx.commit()
+
+        assert after.version == 2
+        async with store.reading() as tx:
+            assert await tx.nodes.find(node.id) == replace(changed, version=2, reserved=A_DEMAND, assignments=1)
+
+    async def test_a_stale_version_conflicts(self, store: Store) -> None:
+        node = await node_in(store, a_tenant())
+        async with store() as tx:
+            await tx.nodes.update(node)
+            await tx.commit()
+
+        with pytest.raises(StaleVersion):
+            async with store() as tx:
+                await tx.nodes.update(node)
+
+    async def test_a_removed_node_takes_assignments_and_tombstones_along(self, store: Store) -> None:
+        tenant = a_tenant()
+        node = await node_in(store, tenant)
+        standing, gone = an_assignment(tenant, node.id), an_assignment(tenant, node.id)
+        async with store() as tx:
+            await tx.assignments.add(standing)
+            await tx.assignments.add(gone)
+            await tx.assignments.remove(gone, at=NOW)
+            await tx.commit()
+
+        async with store() as tx:
+            await tx.nodes.remove(tenant, node.id)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.nodes.find(node.id) is None
+            assert await tx.assignments.find(standing.subject_id) is None
+            assert await tx.assignments.buried(node.id, [gone.subject_id]) == frozenset()
+
+    async def test_a_starting_server_disconnects_all(self, store: Store) -> None:
+        tenant = a_tenant()
+        connected, away = await node_in(store, tenant), await node_in(store, tenant, connected=False)
+
+        async with store() as tx:
+            await tx.nodes.disconnect_all(at=LATER)
+            await tx.commit()
+
+        cut = replace(connected, connected=False, connection_changed_at=LATER, version=2)
+        async with store() as tx:
+            assert await tx.nodes.all_of(tenant) == [cut, away]
+            assert await tx.nodes.reserve_least_loaded(tenant.org_id, A_DEMAND, among=None) is None
+
+
+class AssignmentRepositoryContract:
+    async def test_an_assignment_comes_back_whole(self, store: Store) -> None:
+        tenant = a_tenant()
+        node = await node_in(store, tenant)
+        assignment = an_assignment(
+            tenant,
+            node.id,
+            reserves=False,
+            observed=Observation(
+                generation=1,
+                phase=Phase.FAILED,
+                container_id="c",
+                container_state="exited",
+                exit_code=1,
+                problem=Problem(code="image_not_found", message="no such image"),
+                setup={"phase": "error"},
+                at=NOW - timedelta(microseconds=1),
+            ),
+        )
+        async with store() as tx:
+            await tx.assignments.add(assignment)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.assignments.find(assignment.subject_id) == assignment
+            assert await tx.assignments.find("wkr_unknown") is None
+
+    async def test_a_subject_stands_once(self, store: Store) -> None:
+        tenant = a_tenant()
+        node = await node_in(store, tenant)
+        assignment = an_assignment(tenant, node.id)
+
+        async with store() as tx:
+            await tx.assignments.add(assignment)
+            with pytest.raises(Conflict) as caught:
+                await tx.assignments.add(assignment)
+
+        assert caught.value.code == "assignment_exists"
+
+    async def test_assignments_come_by_node_and_by_subject(self, store: Store) -> None:
+        tenant = a_tenant()
+        node, other = await node_in(store, tenant), await node_in(store, tenant)
+        first, second = an_assignment(tenant, node.id), an_assignment(tenant, node.id)
+        elsewhere = an_assignment(tenant, other.id)
+        async with store() as tx:
+            for assignment in (elsewhere, second, first):
+                await tx.assignments.add(assignment)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.assignments.of_node(node.id) == [first, second]
+            asked = [elsewhere.subject_id, first.subject_id, "wkr_unknown"]
+            assert await tx.assignments.of_subjects(asked) == [first, elsewhere]
+            assert await tx.assignments.of_subjects([]) == []
+
+    async def test_an_update_counts_the_version_up(self, store: Store) -> None:
+        tenant = a_tenant()
+        node = await node_in(store, tenant)
+        assignment = an_assignment(tenant, node.id)
+        asking = assignment.asking(replace(assignment.spec, image="other"), at=LATER)
+        async with store() as tx:
+            await tx.assignments.add(assignment)
+            after = await tx.assignments.update(asking)
+            await tx.commit()
+
+        assert after == replace(asking, version=2)
+        async with store.reading() as tx:
+            assert await tx.assignments.find(assignment.subject_id) == after
+
+    async def test_a_stale_version_conflicts(self, store: Store) -> None:
+        tenant = a_tenant()
+        node = await node_in(store, tenant)
+        assignment = an_assignment(tenant, node.id)
+        async with store() as tx:
+            await tx.assignments.add(assignment)
+            await tx.assignments.update(assignment)
+            await tx.commit()
+
+        async with store() as tx:
+            with pytest.raises(StaleVersion):
+                await tx.assignments.update(assignment)
+            with pytest.raises(StaleVersion):
+                await tx.assignments.remove(assignment, at=NOW)
+
+    async def test_a_removed_assignment_leaves_a_tombstone_on_its_node(self, store: Store) -> None:
+        tenant = a_tenant()
+        node, other = await node_in(store, tenant), await node_in(store, tenant)
+        assignment, standing = an_assignment(tenant, node.id), an_assignment(tenant, node.id)
+        async with store() as tx:
+            await tx.assignments.add(assignment)
+            await tx.assignments.add(standing)
+            await tx.assignments.remove(assignment, at=NOW)
+            await tx.commit()
+
+        asked = [assignment.subject_id, standing.subject_id, "wkr_unknown"]
+        async with store.reading() as tx:
+            assert await tx.assignments.find(assignment.subject_id) is None
+            assert await tx.assignments.buried(node.id, asked) == {assignment.subject_id}
+            assert await tx.assignments.buried(other.id, asked) == frozenset()

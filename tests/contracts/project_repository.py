@@ -1,0 +1,174 @@
+"""The contract of projects and their versions."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from tests.contracts.store import (
+    LATER,
+    Store,
+    a_project,
+    a_tenant,
+    a_version,
+    a_worker,
+    project_in,
+)
+
+from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.paging import PageRequest
+from spunto.core.projects.model import Environment
+
+CALLERS = 16
+
+
+class ProjectRepositoryContract:
+    async def test_a_project_comes_back_whole(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+
+        async with store.reading() as tx:
+            assert await tx.projects.get(tenant, project.id) == project
+
+    async def test_a_foreign_project_is_as_unknown_as_a_missing_one(self, store: Store) -> None:
+        foreign = await project_in(store, a_tenant())
+        tenant = a_tenant()
+
+        async with store.reading() as tx:
+            for project_id in (foreign.id, a_project(tenant).id):
+                with pytest.raises(NotFound) as caught:
+                    await tx.projects.get(tenant, project_id)
+                assert caught.value.code == "project_not_found"
+            assert (await tx.projects.list(tenant, PageRequest())).items == []
+
+    async def test_a_name_belongs_to_one_project_of_an_organization(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        async with store() as tx:
+            await tx.projects.add(a_project(a_tenant(), name=project.name))
+            await tx.commit()
+
+        with pytest.raises(Conflict) as caught:
+            async with store() as tx:
+                await tx.projects.add(a_project(tenant, name=project.name))
+
+        assert caught.value.code == "project_name_taken"
+
+    async def test_renaming_frees_the_old_name_and_takes_the_new_one(self, store: Store) -> None:
+        tenant = a_tenant()
+        first, second = await project_in(store, tenant), await project_in(store, tenant)
+
+        async with store() as tx:
+            await tx.projects.update(replace(first, name="free"))
+            await tx.projects.update(replace(second, name=first.name))
+            await tx.commit()
+
+        with pytest.raises(Conflict) as caught:
+            async with store() as tx:
+                await tx.projects.update(replace(second, name="free", version=2))
+        assert caught.value.code == "project_name_taken"
+
+    async def test_an_update_counts_the_version_up(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        changed = project.with_environment(Environment(image="other"), at=LATER)
+
+        async with store() as tx:
+            after = await tx.projects.update(changed)
+            await tx.commit()
+
+        assert after == replace(changed, version=2)
+        async with store.reading() as tx:
+            assert await tx.projects.get(tenant, project.id) == after
+
+    async def test_a_stale_version_conflicts(self, store: Store) -> None:
+        project = await project_in(store, a_tenant())
+        async with store() as tx:
+            await tx.projects.update(project)
+            await tx.commit()
+
+        for change in ("update", "remove"):
+            with pytest.raises(StaleVersion):
+                async with store() as tx:
+                    await getattr(tx.projects, change)(project)
+
+    async def test_indexes_are_given_out_once_and_disturb_no_writer(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+
+        async def next_index() -> int:
+            async with store() as tx:
+                index = await tx.projects.next_index(project.id)
+                await tx.commit()
+            return index
+
+        indexes = await asyncio.gather(*(next_index() for _ in range(CALLERS)))
+
+        assert sorted(indexes) == list(range(1, CALLERS + 1))
+        async with store() as tx:
+            await tx.projects.update(project)
+            await tx.commit()
+        async with store.reading() as tx:
+            assert (await tx.projects.get(tenant, project.id)).workers_made == CALLERS
+
+    async def test_a_project_with_workers_stays(self, store: Store) -> None:
+        project = await project_in(store, a_tenant())
+        async with store() as tx:
+            await tx.workers.add(a_worker(project))
+            await tx.commit()
+
+        with pytest.raises(Conflict) as caught:
+            async with store() as tx:
+                await tx.projects.remove(project)
+
+        assert caught.value.code == "project_in_use"
+
+    async def test_a_removed_project_takes_its_versions_along(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        async with store() as tx:
+            await tx.projects.add_version(a_version(project))
+            await tx.projects.remove(project)
+            await tx.commit()
+
+        async with store() as tx:
+            with pytest.raises(NotFound):
+                await tx.projects.get_version(tenant, project.id, 1)
+            await tx.projects.add(project)
+
+    async def test_a_version_comes_back_whole(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        version = a_version(project, 2, restored_from=1)
+        async with store() as tx:
+            await tx.projects.add_version(version)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.projects.get_version(tenant, project.id, 2) == version
+            for asker, number in ((tenant, 3), (a_tenant(), 2)):
+                with pytest.raises(NotFound) as caught:
+                    await tx.projects.get_version(asker, project.id, number)
+                assert caught.value.code == "project_version_not_found"
+
+    async def test_a_taken_version_number_is_a_lost_race(self, store: Store) -> None:
+        project = await project_in(store, a_tenant())
+
+        async with store() as tx:
+            await tx.projects.add_version(a_version(project))
+            with pytest.raises(StaleVersion):
+                await tx.projects.add_version(a_version(project))
+
+    async def test_versions_are_paged_by_number_newest_first(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        async with store() as tx:
+            for number in range(1, 12):
+                await tx.projects.add_version(a_version(project, number))
+            await tx.commit()
+
+        async with store.reading() as tx:
+            page = await tx.projects.list_versions(tenant, project.id, limit=9, before=None)
+            rest = await tx.projects.list_versions(tenant, project.id, limit=9, before=3)
+
+        assert ([version.number for version in page.items], page.next_before) == (list(range(11, 2, -1)), "3")
+        assert ([version.number for version in rest.items], rest.next_before) == ([2, 1], None)

@@ -1,0 +1,92 @@
+"""The contract of sessions, sign-in codes and grants."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.contracts.store import LATER, NOW, Store, a_session, a_user, an_id
+
+from spunto.core.access.model import OrgId, SignInCode, UserId
+from spunto.core.access.policy import Role
+from spunto.core.orgs.model import Membership
+
+CLIENTS = 64
+
+
+class SessionRepositoryContract:
+    async def test_a_session_is_found_by_its_tokens_hash(self, store: Store) -> None:
+        session = a_session()
+
+        async with store() as tx:
+            await tx.sessions.add(session)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.sessions.find_by_hash(session.token_hash) == session
+            assert await tx.sessions.find_by_hash(b"another") is None
+
+    async def test_a_repeated_revocation_keeps_the_first_time(self, store: Store) -> None:
+        session = a_session()
+        async with store() as tx:
+            await tx.sessions.add(session)
+            await tx.sessions.revoke(session.id, at=NOW)
+            await tx.commit()
+
+        async with store() as tx:
+            await tx.sessions.revoke(session.id, at=LATER)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.sessions.find_by_hash(session.token_hash) == replace(session, revoked_at=NOW)
+
+    async def test_of_many_clients_with_one_code_exactly_one_wins(self, store: Store) -> None:
+        code = await _code_in(store)
+
+        won = await asyncio.gather(*(_redeem(store, code) for _ in range(CLIENTS)))
+
+        assert [user_id for user_id in won if user_id is not None] == [code.user_id]
+
+    async def test_a_code_is_good_until_it_expires(self, store: Store) -> None:
+        code = await _code_in(store)
+
+        async with store() as tx:
+            assert await tx.sessions.redeem_code(code.code_hash, now=LATER) is None
+        async with store() as tx:
+            assert await tx.sessions.redeem_code(code.code_hash, now=LATER - timedelta(microseconds=1)) is not None
+
+    async def test_a_redemption_rolled_back_did_not_use_the_code_up(self, store: Store) -> None:
+        code = await _code_in(store)
+        async with store() as tx:
+            await tx.sessions.redeem_code(code.code_hash, now=NOW)
+
+        assert await _redeem(store, code) == code.user_id
+
+    async def test_the_roles_of_a_user_come_by_organization(self, store: Store) -> None:
+        user, other = a_user(), a_user()
+        first, second = OrgId(an_id("org")), OrgId(an_id("org"))
+        async with store() as tx:
+            for held_by, org_id, role in (
+                (user, first, Role.OWNER),
+                (user, second, Role.MEMBER),
+                (other, first, Role.ADMIN),
+            ):
+                await tx.members.add(Membership(org_id=org_id, user_id=held_by.id, role=role, joined_at=NOW))
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.grants.roles_of(user.id) == {first: Role.OWNER, second: Role.MEMBER}
+
+
+async def _code_in(store: Store) -> SignInCode:
+    code = SignInCode(code_hash=b"code", user_id=UserId("usr_1"), expires_at=LATER)
+    async with store() as tx:
+        await tx.sessions.add_code(code)
+        await tx.commit()
+    return code
+
+
+async def _redeem(store: Store, code: SignInCode) -> UserId | None:
+    async with store() as tx:
+        user_id = await tx.sessions.redeem_code(code.code_hash, now=NOW)
+        await tx.commit()
+    return user_id

@@ -1,0 +1,135 @@
+"""The contract of workers."""
+
+from dataclasses import replace
+
+import pytest
+from tests.contracts.store import LATER, NOW, Store, a_tenant, a_worker, project_in
+
+from spunto.core.access.model import ApiKeyId
+from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.paging import PageRequest
+from spunto.core.nodes.model import Problem
+from spunto.core.workers.model import DockerState, WorkerState
+
+
+class WorkerRepositoryContract:
+    async def test_a_worker_comes_back_whole(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        worker = a_worker(
+            project,
+            user_id=None,
+            api_key_id=ApiKeyId("key_1"),
+            branch="main",
+            container_id="c",
+            docker_state=DockerState.RUNNING,
+            setup={"phase": "ready", "timings": {"total": 1.5}, "repos": [{"name": "r"}]},
+            problem=Problem(code="image_not_found", message="Ünknown"),
+            stopped_at=LATER,
+        )
+        async with store() as tx:
+            await tx.workers.add(worker)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.workers.get(tenant, worker.id) == worker
+            assert await tx.workers.find(worker.id) == worker
+
+    async def test_a_foreign_worker_is_as_unknown_as_a_missing_one(self, store: Store) -> None:
+        project = await project_in(store, a_tenant())
+        foreign, tenant = a_worker(project), a_tenant()
+        async with store() as tx:
+            await tx.workers.add(foreign)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            for worker_id in (foreign.id, a_worker(project).id):
+                with pytest.raises(NotFound) as caught:
+                    await tx.workers.get(tenant, worker_id)
+                assert caught.value.code == "worker_not_found"
+            assert (await tx.workers.list(tenant, project.id, PageRequest())).items == []
+            assert await tx.workers.find(a_worker(project).id) is None
+
+    async def test_a_name_belongs_to_one_worker_of_a_project(self, store: Store) -> None:
+        tenant = a_tenant()
+        project, other = await project_in(store, tenant), await project_in(store, tenant)
+        worker = a_worker(project)
+        async with store() as tx:
+            await tx.workers.add(worker)
+            await tx.workers.add(a_worker(other, name=worker.name))
+            await tx.commit()
+
+        with pytest.raises(Conflict) as caught:
+            async with store() as tx:
+                await tx.workers.add(a_worker(project, name=worker.name))
+
+        assert caught.value.code == "worker_name_taken"
+
+    async def test_an_update_counts_the_version_up(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        worker = a_worker(project)
+        async with store() as tx:
+            await tx.workers.add(worker)
+            moved = worker.moved(WorkerState.READY, at=LATER)
+            after = await tx.workers.update(moved)
+            await tx.commit()
+
+        assert after == replace(moved, version=2)
+        async with store.reading() as tx:
+            assert await tx.workers.get(tenant, worker.id) == after
+
+    async def test_renaming_to_a_taken_name_conflicts(self, store: Store) -> None:
+        project = await project_in(store, a_tenant())
+        first, second = a_worker(project), a_worker(project)
+
+        async with store() as tx:
+            await tx.workers.add(first)
+            await tx.workers.add(second)
+            with pytest.raises(Conflict) as caught:
+                await tx.workers.update(replace(second, name=first.name))
+
+        assert caught.value.code == "worker_name_taken"
+
+    async def test_a_stale_version_conflicts(self, store: Store) -> None:
+        worker = a_worker(await project_in(store, a_tenant()))
+        async with store() as tx:
+            await tx.workers.add(worker)
+            await tx.workers.update(worker)
+            await tx.commit()
+
+        for change in ("update", "remove"):
+            with pytest.raises(StaleVersion):
+                async with store() as tx:
+                    await getattr(tx.workers, change)(worker)
+
+    async def test_a_removed_worker_is_gone_and_its_name_free(self, store: Store) -> None:
+        project = await project_in(store, a_tenant())
+        worker = a_worker(project)
+        async with store() as tx:
+            await tx.workers.add(worker)
+            await tx.workers.remove(worker)
+            await tx.workers.add(a_worker(project, name=worker.name))
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.workers.find(worker.id) is None
+
+    async def test_pages_are_stable_while_rows_are_added(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        workers = [a_worker(project, created_at=NOW) for _ in range(5)]
+        async with store() as tx:
+            for worker in workers:
+                await tx.workers.add(worker)
+            await tx.commit()
+
+        async with store() as tx:
+            page = await tx.workers.list(tenant, project.id, PageRequest(limit=2))
+            await tx.workers.add(a_worker(project))
+            await tx.commit()
+        async with store.reading() as tx:
+            rest = await tx.workers.list(tenant, project.id, PageRequest(limit=3, before=page.next_before))
+
+        assert [*page.items, *rest.items] == workers[::-1]
+        assert rest.next_before is None

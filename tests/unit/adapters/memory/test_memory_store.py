@@ -1,0 +1,78 @@
+"""The memory store keeps the storage contracts."""
+
+import pytest
+from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
+from tests.contracts.organization_repository import (
+    AuditLogContract,
+    IdempotencyRepositoryContract,
+    MemberRepositoryContract,
+    OrganizationRepositoryContract,
+)
+from tests.contracts.project_repository import ProjectRepositoryContract
+from tests.contracts.session_repository import SessionRepositoryContract
+from tests.contracts.store_placement import PlacementContract
+from tests.contracts.store_unit_of_work import UnitOfWorkContract
+from tests.contracts.store_work_queue import WorkQueueContract
+from tests.contracts.worker_repository import WorkerRepositoryContract
+
+from spunto.adapters.memory.store import MemoryStore
+from spunto.core.kernel.clock import ManualClock
+from spunto.core.kernel.wakeups import Wakeups
+
+
+@pytest.fixture
+def wakeups() -> Wakeups:
+    return Wakeups(ManualClock())
+
+
+@pytest.fixture
+def store(wakeups: Wakeups) -> MemoryStore:
+    return MemoryStore(wakeups)
+
+
+class TestUnitOfWork(UnitOfWorkContract):
+    pass
+
+
+class TestSessions(SessionRepositoryContract):
+    pass
+
+
+class TestOrganizations(OrganizationRepositoryContract):
+    pass
+
+
+class TestMembers(MemberRepositoryContract):
+    pass
+
+
+class TestAuditLog(AuditLogContract):
+    pass
+
+
+class TestIdempotency(IdempotencyRepositoryContract):
+    pass
+
+
+class TestProjects(ProjectRepositoryContract):
+    pass
+
+
+class TestWorkers(WorkerRepositoryContract):
+    pass
+
+
+class TestNodes(NodeRepositoryContract):
+    pass
+
+
+class TestAssignments(AssignmentRepositoryContract):
+    pass
+
+
+class TestPlacement(PlacementContract):
+    pass
+
+
+class TestWorkQueue(WorkQueueContract):
+    pass
