@@ -113,5 +113,7 @@ def load(environment: Mapping[str, str], *, file: Path = FILE) -> AgentSettings:
 
 
 def _line(error: Any) -> str:
-    name = ".".join(str(part) for part in error["loc"]) or "settings"
+    if not error["loc"]:
+        return f"{error['msg']} ({PREFIX}... or {FILE})"
+    name = ".".join(str(part) for part in error["loc"])
     return f"{name}: {error['msg']} (set {PREFIX}{name.upper()} or write it in {FILE})"

@@ -41,6 +41,11 @@ def labels(subject_id: str, spec: WorkerSpec, *, node_id: str) -> Mapping[str, s
     }
 
 
+def network_labels(subject_id: str, spec: WorkerSpec, *, node_id: str) -> Mapping[str, str]:
+    """Without a generation, because the network stays when the container is replaced."""
+    return {key: value for key, value in labels(subject_id, spec, node_id=node_id).items() if key != GENERATION_LABEL}
+
+
 def container_spec(subject_id: str, spec: WorkerSpec, *, node_id: str) -> ContainerSpec:
     name = container_name(subject_id)
     return ContainerSpec(

@@ -143,9 +143,10 @@ class Effects:
         return container
 
     async def _create(self, subject_id: str, spec: WorkerSpec) -> Container:
-        container = containers.container_spec(subject_id, spec, node_id=self._settings.node_id)
-        await self.subnets.ensure_network(container.network, container.labels)
-        return await self._runtime.create_container(container)
+        node_id = self._settings.node_id
+        labels = containers.network_labels(subject_id, spec, node_id=node_id)
+        await self.subnets.ensure_network(network_name(subject_id), labels)
+        return await self._runtime.create_container(containers.container_spec(subject_id, spec, node_id=node_id))
 
     async def run_setup(self, action: RunSetup, subject_id: str) -> tuple[int, bytes]:
         """Run one of the project's commands as the image's user; its exit code and the end of its output.

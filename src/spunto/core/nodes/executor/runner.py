@@ -108,6 +108,8 @@ class NodeRunner:
         """Take in what is wanted. What a whole set does not name any more is let go of, and left standing."""
         if desired.whole and self._stands_down:
             self._stands_down = False
+            for subject in self._subjects.values():
+                subject.stale = True
             self._watch.look_again()
         newer = [item for item in desired.items if self._is_newer(item)]
         for item in newer:
