@@ -8,20 +8,24 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One claim. `figure` is held against `goal`; `detail` gives the raw figures of both sides."""
+    """One claim. `figure` is held against `goal`, where one is set; `detail` gives the raw figures of both sides."""
 
     name: str
     figure: float
     unit: str
-    goal: float
+    goal: float | None
     better: Literal["lower", "higher"]
     detail: str
 
     @property
     def is_met(self) -> bool:
+        if self.goal is None:
+            return True
         return self.figure <= self.goal if self.better == "lower" else self.figure >= self.goal
 
     def __str__(self) -> str:
+        if self.goal is None:
+            return f"| {self.name} | {self.figure:.3g} {self.unit} | | | {self.detail} |"
         sign = "≤" if self.better == "lower" else "≥"
         verdict = "met" if self.is_met else "missed"
         return f"| {self.name} | {self.figure:.3g} {self.unit} | {sign} {self.goal:g} | {verdict} | {self.detail} |"
