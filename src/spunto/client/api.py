@@ -19,6 +19,7 @@ from spunto.core.kernel.secret import Secret
 
 M = TypeVar("M", bound=WireModel)
 
+LARGEST_PAGE = 200
 # A 429 or 503 with Retry-After was answered before anything was done.
 _REFUSALS = frozenset({429, 503})
 
@@ -58,7 +59,7 @@ class Api:
         """Every item of a list, page by page."""
         cursor: str | None = None
         while True:
-            page = await self.page(model, path, limit=200, cursor=cursor)
+            page = await self.page(model, path, limit=LARGEST_PAGE, cursor=cursor)
             for item in page.items:
                 yield item
             cursor = page.next_cursor

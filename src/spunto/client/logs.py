@@ -13,6 +13,7 @@ from spunto.client.sockets import Ending, close_code_of, ending_of, frame_of, is
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
 
+LONGEST_TAIL = 10_000
 _FASTEST_SECONDS, _SLOWEST_SECONDS = 0.1, 5.0
 
 Dial = Callable[[Mapping[str, Any]], Awaitable[ClientConnection]]
@@ -26,7 +27,8 @@ def lines_of(text: str) -> list[LogLine]:
 class LogCursor:
     """Which lines of a followed log have been read, so that following it anew repeats none.
 
-    A log is followed anew from the time of its last line; lines of that very moment are told apart by counting.
+    Then the server sends from some earlier line on: lines of an earlier time are known, and lines of the very moment
+    of the last one are told apart by counting.
     """
 
     def __init__(self) -> None:
@@ -75,7 +77,8 @@ async def followed(dial: Dial, *, tail: int, since: datetime | None, clock: Cloc
             if ending_of(connection.close_code) is Ending.FINISHED:
                 return
         cursor.resume()
-        params = params if cursor.since is None else {"since": rfc3339(cursor.since)}
+        # The longest tail there is: what was read of it already is known by its time.
+        params = params if cursor.since is None else {"tail": LONGEST_TAIL}
 
 
 async def _received(connection: ClientConnection) -> AsyncIterator[LogLine]:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from tests.unit.entrypoints.http.house import LOCAL, House, build_house
 
+from spunto.client import api
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import BadCredential, InvalidRequest, NotThere, StateConflict
 from spunto.client.models import Health
@@ -59,7 +60,10 @@ async def test_a_project_lives_through_versions(house: House, ann: SpuntoClient)
         await ann.projects.get(org_id, made.id)
 
 
-async def test_an_iterator_goes_over_all_pages(house: House, ann: SpuntoClient) -> None:
+async def test_an_iterator_goes_over_all_pages(
+    monkeypatch: pytest.MonkeyPatch, house: House, ann: SpuntoClient
+) -> None:
+    monkeypatch.setattr(api, "LARGEST_PAGE", 2)
     org_id = house.people["ann"].org_id
     names = {f"p{number}" for number in range(5)}
     for name in sorted(names):

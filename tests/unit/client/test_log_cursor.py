@@ -32,9 +32,10 @@ def test_a_line_without_a_time_is_always_new() -> None:
 
 @given(
     steps=st.lists(st.integers(0, 2), max_size=40),
-    breaks=st.lists(st.integers(0, 20), max_size=6),
+    # Each connection: how many lines it brings, and how many of earlier moments the server has forgotten.
+    breaks=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=6),
 )
-def test_however_often_it_breaks_every_line_comes_once(steps: list[int], breaks: list[int]) -> None:
+def test_however_often_it_breaks_every_line_comes_once(steps: list[int], breaks: list[tuple[int, int]]) -> None:
     seconds = 0
     log = []
     for number, step in enumerate(steps):
@@ -43,8 +44,9 @@ def test_however_often_it_breaks_every_line_comes_once(steps: list[int], breaks:
     cursor = LogCursor()
     read: list[LogLine] = []
 
-    for sent in [*breaks, len(log)]:
-        served = [line for line in log if cursor.since is None or (line.at is not None and line.at >= cursor.since)]
+    for sent, forgotten in [*breaks, (len(log), 0)]:
+        earlier = sum(1 for line in log if line.at is not None and cursor.since is not None and line.at < cursor.since)
+        served = log[min(forgotten, earlier) :]
         read += [line for line in served[:sent] if cursor.admits(line)]
         cursor.resume()
 

@@ -21,11 +21,11 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def moment_of(text: str) -> datetime:
     """`10m` ago, or a time in RFC 3339."""
     amount, unit = text[:-1], text[-1:]
-    if amount.isascii() and amount.isdigit() and len(amount) < 8 and unit in _UNIT_SECONDS:
-        return datetime.now(UTC) - timedelta(seconds=int(amount) * _UNIT_SECONDS[unit])
     try:
+        if amount.isascii() and amount.isdigit() and unit in _UNIT_SECONDS:
+            return datetime.now(UTC) - timedelta(seconds=int(amount) * _UNIT_SECONDS[unit])
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is neither a time span such as 10m nor a time in RFC 3339.") from error
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 

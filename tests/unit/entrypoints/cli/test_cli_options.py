@@ -1,5 +1,6 @@
 """Texts of the command line, read as values."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,8 +56,17 @@ def test_a_time_span_is_so_long_ago(text: str, ago: int) -> None:
 @pytest.mark.parametrize(
     "text", ["2026-01-01T00:00:00Z", "2026-01-01T02:00:00+02:00", "2026-01-01", "2026-01-01T00:00"]
 )
-def test_a_time_is_in_utc_unless_it_says_otherwise(text: str) -> None:
+def test_a_time_is_in_utc_unless_it_says_otherwise(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+
     assert moment_of(text) == NOW
+
+
+@pytest.mark.parametrize("text", ["99999999999999d", "9999999d", "d", "-1d", "soon"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        moment_of(text)
 
 
 @given(st.text(max_size=12))

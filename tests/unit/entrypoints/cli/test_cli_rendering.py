@@ -1,5 +1,6 @@
 """What people and programs read."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -124,7 +125,11 @@ def test_progress_on_a_pipe_is_a_line_for_each_stage(capsys: pytest.CaptureFixtu
     )
 
 
-def test_progress_is_silent_with_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_silent_with_json_even_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
     with reporting(Output(as_json=True), "fox") as report:
         report(a_worker("spawning"))
 
