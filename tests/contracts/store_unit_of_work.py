@@ -74,6 +74,37 @@ class UnitOfWorkContract:
             await tx.organizations.add(organization)
             await tx.commit()
 
+    async def test_a_reader_neither_waits_for_an_open_transaction_nor_sees_it(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+
+        async with store() as writer:
+            await writer.projects.update(replace(project, description="changed"))
+            async with store.reading() as reader:
+                seen = await reader.projects.get(tenant, project.id)
+
+        assert seen == project
+
+    async def test_a_transaction_cancelled_half_way_holds_nothing_up(self, store: Store) -> None:
+        organization = an_organization()
+        reached = asyncio.Event()
+
+        async def hang() -> None:
+            async with store() as tx:
+                await tx.organizations.add(organization)
+                reached.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(hang())
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        async with store() as tx:
+            await tx.organizations.add(organization)
+            await tx.commit()
+
     async def test_hints_go_out_after_the_commit_and_not_before(self, store: Store, wakeups: Wakeups) -> None:
         heard: list[str] = []
         for name in ("grants", topic("worker")):

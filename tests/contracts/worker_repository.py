@@ -9,7 +9,7 @@ from spunto.core.access.model import ApiKeyId
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.nodes.model import Problem
-from spunto.core.workers.model import DockerState, WorkerState
+from spunto.core.workers.model import DockerState, Worker, WorkerState
 
 
 class WorkerRepositoryContract:
@@ -114,6 +114,30 @@ class WorkerRepositoryContract:
 
         async with store.reading() as tx:
             assert await tx.workers.find(worker.id) is None
+
+    async def test_a_list_shows_every_committed_change_and_no_other(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        first, second = a_worker(project), a_worker(project)
+        async with store() as tx:
+            await tx.workers.add(first)
+            await tx.workers.add(second)
+            await tx.commit()
+
+        async def listed() -> list[Worker]:
+            async with store.reading() as tx:
+                return list((await tx.workers.list(tenant, project.id, PageRequest())).items)
+
+        assert await listed() == [second, first]
+        async with store() as tx:
+            lost = await tx.workers.update(replace(second, name="lost"))
+            page = await tx.workers.list(tenant, project.id, PageRequest())
+        assert page.items == [lost, first]
+        async with store() as tx:
+            kept = await tx.workers.update(replace(second, name="kept"))
+            await tx.workers.remove(first)
+            await tx.commit()
+        assert await listed() == [kept]
 
     async def test_pages_are_stable_while_rows_are_added(self, store: Store) -> None:
         tenant = a_tenant()

@@ -19,7 +19,7 @@ from spunto.adapters.sql.types import to_json
 from spunto.core.kernel.errors import Invalid
 
 # Only another process can hold the lock: a backup, a migration.
-BUSY_SECONDS = 2.0
+BUSY_SECONDS = 1.0
 BUSY_WHILE_READING_SECONDS = 0.1
 
 

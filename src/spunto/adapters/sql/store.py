@@ -20,7 +20,7 @@ from spunto.adapters.sql.queue import SqlQueue, SqlSchedule
 from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables import timelines
-from spunto.adapters.sql.workers import SqlWorkerRepository
+from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.wakeups import Wakeups
 
@@ -40,7 +40,7 @@ class Database(Protocol):
 class SqlTransaction:
     """Satisfies the transaction protocol of every slice."""
 
-    def __init__(self, statements: Statements, wakeups: Wakeups) -> None:
+    def __init__(self, statements: Statements, wakeups: Wakeups, known: KnownWorkers) -> None:
         self._statements = statements
         self._wakeups = wakeups
         self._hints: dict[str, None] = {}
@@ -51,7 +51,7 @@ class SqlTransaction:
         self.nodes = SqlNodeRepository(statements)
         self.assignments = SqlAssignmentRepository(statements)
         self.projects = SqlProjectRepository(statements)
-        self.workers = SqlWorkerRepository(statements)
+        self.workers = SqlWorkerRepository(statements, known)
         self.audit = SqlAuditLog(statements)
         self.due = SqlSchedule(statements, self.hint)
         self.idempotency = SqlIdempotencyRepository(statements)
@@ -73,6 +73,7 @@ class SqlStore:
     def __init__(self, database: Database, wakeups: Wakeups) -> None:
         self._database = database
         self._wakeups = wakeups
+        self._known = KnownWorkers()
         self.queue = SqlQueue(writing=database.writing, reading=database.reading)
 
     @classmethod
@@ -91,10 +92,10 @@ class SqlStore:
         await self._database.aclose()
 
     def __call__(self) -> AbstractAsyncContextManager[SqlTransaction]:
-        return self._transaction(self._database.writing())
+        return self._transaction(self._database.writing(), KnownWorkers())
 
     def reading(self) -> AbstractAsyncContextManager[SqlTransaction]:
-        return self._transaction(self._database.reading())
+        return self._transaction(self._database.reading(), self._known)
 
     async def timeline_id(self) -> str:
         """Names this database's history; agents notice by it that a backup was restored."""
@@ -103,9 +104,11 @@ class SqlStore:
         return str(rows[0][0])
 
     @asynccontextmanager
-    async def _transaction(self, opening: AbstractAsyncContextManager[Statements]) -> AsyncIterator[SqlTransaction]:
+    async def _transaction(
+        self, opening: AbstractAsyncContextManager[Statements], known: KnownWorkers
+    ) -> AsyncIterator[SqlTransaction]:
         async with opening as statements:
-            yield SqlTransaction(statements, self._wakeups)
+            yield SqlTransaction(statements, self._wakeups, known)
 
 
 def _database_at(url: str, pool_size: int) -> Database:

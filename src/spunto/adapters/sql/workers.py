@@ -1,15 +1,16 @@
 """Workers in SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
-from spunto.adapters.sql.paging import page_of, paged, window
+from spunto.adapters.sql.paging import paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables import workers
+from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.errors import NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
@@ -21,7 +22,11 @@ _IN_TENANT = workers.c.org_id == bindparam("org_id")
 _ADD = insert(workers)
 _FIND = select(workers).where(workers.c.id == bindparam("worker_id"))
 _GET = _FIND.where(_IN_TENANT)
-_LIST = paged(select(workers).where(_IN_TENANT, workers.c.project_id == bindparam("project_id")), workers.c.id)
+_LIST = paged(
+    select(workers.c.id, workers.c.version).where(_IN_TENANT, workers.c.project_id == bindparam("project_id")),
+    workers.c.id,
+)
+_BY_IDS = select(workers).where(is_in(workers.c.id, bindparam("ids", type_=IdList)))
 _UPDATE = update(workers).where(_IS_CURRENT)
 _REMOVE = delete(workers).where(_IS_CURRENT)
 
@@ -30,9 +35,31 @@ _STATES: Mapping[str, WorkerState] = {state.value: state for state in WorkerStat
 _DOCKER_STATES: Mapping[str, DockerState] = {state.value: state for state in DockerState}
 
 
+class KnownWorkers:
+    """Workers as last read. A worker of the same version is the same, so a list fetches only what has changed.
+
+    Only committed rows belong in here: a version that is rolled back may come again as something else.
+    """
+
+    CAPACITY = 4096
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Worker] = {}
+
+    def get(self, worker_id: str, version: int) -> Worker | None:
+        worker = self._by_id.get(worker_id)
+        return worker if worker is not None and worker.version == version else None
+
+    def add(self, worker: Worker) -> None:
+        if len(self._by_id) >= self.CAPACITY:
+            self._by_id.clear()
+        self._by_id[worker.id] = worker
+
+
 class SqlWorkerRepository:
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, known: KnownWorkers) -> None:
         self._statements = statements
+        self._known = known
 
     async def add(self, worker: Worker) -> None:
         await self._statements.change(
@@ -62,7 +89,9 @@ class SqlWorkerRepository:
 
     async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[Worker]:
         rows = await self._statements.all(_LIST, {"org_id": tenant.org_id, "project_id": project_id, **window(page)})
-        return page_of(rows, page.limit, item_of=_worker, key_of=lambda worker: worker.id)
+        found = await self._fetched(rows[: page.limit])
+        more = len(rows) > page.limit
+        return Page(items=found, next_before=rows[page.limit - 1][0] if more else None)
 
     async def update(self, worker: Worker) -> Worker:
         after = replace(worker, version=worker.version + 1)
@@ -71,6 +100,16 @@ class SqlWorkerRepository:
 
     async def remove(self, worker: Worker) -> None:
         await self._change_current(_REMOVE, worker)
+
+    async def _fetched(self, rows: Sequence[AnyRow]) -> Sequence[Worker]:
+        """The workers of these ids and versions, or newer; without those that are gone by now."""
+        workers_by_id = {worker_id: self._known.get(worker_id, version) for worker_id, version in rows}
+        missing = [worker_id for worker_id, worker in workers_by_id.items() if worker is None]
+        if missing:
+            for row in await self._statements.all(_BY_IDS, {"ids": missing}):
+                worker = workers_by_id[row[0]] = _worker(row)
+                self._known.add(worker)
+        return [worker for worker in workers_by_id.values() if worker is not None]
 
     async def _change_current(self, statement: Any, worker: Worker, **values: Any) -> None:
         which = {"of_id": worker.id, "of_version": worker.version}
