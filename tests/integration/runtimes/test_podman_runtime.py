@@ -1,6 +1,7 @@
 """Podman keeps the contract."""
 
 import asyncio
+import gc
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -57,3 +58,11 @@ class TestPodmanRuntime(RealEngineContract):
     async def test_a_socket_without_an_engine_is_unavailable(self, tmp_path: Path) -> None:
         with pytest.raises(EngineUnavailable):
             await PodmanRuntime.connect(f"unix://{tmp_path}/none")
+
+    async def test_no_socket_stays_open_where_nobody_answers(self, mortal: Mortal) -> None:
+        await mortal.end()
+
+        for _ in range(2):  # the first fails on the connection that was open, the second can't make a new one
+            with pytest.raises(EngineUnavailable):
+                await mortal.runtime.info()
+        gc.collect()  # shows a socket that only the exception held: the warning fails the test

@@ -73,11 +73,12 @@ class EngineRuntime(EngineStreams):
             return
         # A registry's every failure ends here, the unreachable one too: without its answer there is no image.
         limit = self._timeouts.pull_seconds
+        answer_limit = limit + self._timeouts.call_seconds
         params = {"fromImage": image if translate.has_tag(image) else f"{image}:latest"}
         try:
             async with (
                 asyncio.timeout(limit),
-                self._socket.stream("POST", "images/create", params=params, answer_seconds=limit) as content,
+                self._socket.stream("POST", "images/create", params=params, answer_seconds=answer_limit) as content,
             ):
                 async for progress in json_lines(content.iter_any()):
                     if "error" in progress:
