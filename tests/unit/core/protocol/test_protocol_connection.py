@@ -248,9 +248,10 @@ async def test_streams_are_refused_where_nobody_takes_them() -> None:
 async def test_handlers_that_outlive_their_streams_are_bounded() -> None:
     running = 0
 
-    async def linger(_: Stream) -> None:
+    async def linger(stream: Stream) -> None:
         nonlocal running
         running += 1
+        stream.reset("no_interest")
         await asyncio.Event().wait()
 
     async with connected(on_stream=linger) as both:

@@ -194,8 +194,9 @@ def test_both_sides_ping_each_heartbeat_and_learn_the_round_trip() -> None:
 
 def test_a_pong_that_answers_no_ping_says_nothing() -> None:
     pair = an_open_pair()
+    pair.pass_seconds(15)
 
-    pair.server.receive(encode(Pong(nonce=5, sent_at=-1e300)), 0)
+    pair.server.receive(encode(Pong(nonce=5, sent_at=-1e300)), 15)
 
     assert pair.server.rtt_seconds is None
 
@@ -256,6 +257,17 @@ def test_a_flood_of_frames_ends_the_session() -> None:
     # A burst of 2000 in which the Hello was one.
     assert pings == 2000
     assert (pair.server.closed.code, pair.server.closed.reason) == (closing.FLOODING, "too_many_frames")
+
+
+def test_long_silence_allows_no_greater_burst() -> None:
+    pair = an_open_pair()
+
+    for _ in range(2001):
+        pair.server.receive(encode(Ping(nonce=1, sent_at=0)), 3600)
+        pair.to_agent()
+
+    assert pair.server.closed is not None
+    assert pair.server.closed.reason == "too_many_frames"
 
 
 def test_two_hundred_frames_a_second_are_no_flood() -> None:

@@ -216,13 +216,37 @@ def test_what_a_stream_does_not_allow_is_a_violation(message: StreamMessage) -> 
     assert (pair.server.closed.code, pair.server.closed.reason) == (4400, "protocol_violation")
 
 
+def test_a_stream_that_both_sides_ended_is_let_go_without_a_word() -> None:
+    pair, stream = an_open_stream()
+    for session in (pair.server, pair.agent):
+        session.streams.write_eof(stream)
+    pair.exchange()
+
+    pair.server.streams.reset(stream, "aborted", "")
+
+    assert pair.server.next_frame(0) is None
+
+
+def test_a_stream_being_closed_keeps_nothing_that_comes_in() -> None:
+    pair, stream = an_open_stream()
+    pair.agent.streams.write(stream, b"before")
+    pair.exchange()
+    pair.server.streams.write(stream, b"last words")
+    pair.server.streams.close(stream)
+
+    assert pair.server.receive(encode(Data(stream, b"after")), 0) == []
+
+    assert pair.server.streams.take(stream) is None
+
+
+@pytest.mark.parametrize("after", [encode(Data(1, b"x")), encode(Eof(stream=1))], ids=["data", "eof"])
 @pytest.mark.parametrize("last", [Eof(stream=1), Reset(stream=1, code="x")])
-def test_nothing_comes_after_a_stream_s_end(last: Eof | Reset) -> None:
+def test_nothing_comes_after_a_stream_s_end(last: Eof | Reset, after: str | bytes) -> None:
     pair = an_open_pair()
     pair.server.receive(encode(Open(stream=1, kind="exec")), 0)
     pair.server.receive(encode(last), 0)
 
-    pair.server.receive(encode(Data(1, b"x")), 0)
+    pair.server.receive(after, 0)
 
     assert pair.server.closed is not None
 
