@@ -61,6 +61,8 @@ class Terminal:
         wanted = self._ring.start if offset is None else min(max(offset, 0), self._ring.end)
         self._offset = max(wanted, self._ring.start)
         self._attached, self.detached_since = stream, None
+        self._changed.set()
+        self._taken.set()
         try:
             await stream.send_control({"session": self.session, "offset": self._offset})
             if self._offset > wanted:

@@ -37,7 +37,7 @@ async def test_a_command_s_outputs_come_apart_and_its_end_last() -> None:
 
 async def test_a_command_gets_input_environment_directory_and_user() -> None:
     async with LinkedNode().with_worker() as server:
-        asked = {"env": {"COLOUR": "blue"}, "cwd": "/tmp", "user": "vscode", "stdin": True}
+        asked: dict[str, Any] = {"env": {"COLOUR": "blue"}, "cwd": "/tmp", "user": "vscode", "stdin": True}
         stream = server.open("exec", command=["sh", "-c", "echo $COLOUR; pwd; id; cat"], **asked)
         await stream.write(b"typed")
         await stream.write_eof()

@@ -1,0 +1,93 @@
+"""What the node's owner sets, and how mistakes are told."""
+
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from spunto.core.nodes.model import NodeId, new_token
+from spunto_agent.engine import find_engine
+from spunto_agent.settings import SettingsError, load, node_id_of
+
+NODE = NodeId("nod_00000000000000000000000000")
+GOOD = {"SPUNTO_AGENT_SERVER_URL": "https://spunto.example", "SPUNTO_AGENT_TOKEN": "t"}
+
+
+def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text('server_url = "https://one"\ntoken = "t"\nmax_workers = 3\n[labels]\nzone = "a"\n')
+
+    settings = load({"SPUNTO_AGENT_SERVER_URL": "https://two", "SPUNTO_AGENT_SUBNET_POOL": "10.9.0.0/16"}, file=file)
+
+    assert settings.server_url == "https://two"
+    assert settings.policy.max_workers == 3
+    assert settings.labels == {"zone": "a"}
+    assert settings.subnet_pool == IPv4Network("10.9.0.0/16")
+
+
+def test_labels_from_the_environment_are_pairs(tmp_path: Path) -> None:
+    settings = load({**GOOD, "SPUNTO_AGENT_LABELS": "zone=a, gpu=,fast"}, file=tmp_path / "none")
+
+    assert settings.labels == {"zone": "a", "gpu": "", "fast": ""}
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://spunto.example", "wss://spunto.example/api/agent/connect"),
+        ("http://127.0.0.1:8000/", "ws://127.0.0.1:8000/api/agent/connect"),
+        ("wss://spunto.example/base/", "wss://spunto.example/base/api/agent/connect"),
+    ],
+)
+def test_the_agent_dials_the_server_s_address(url: str, expected: str, tmp_path: Path) -> None:
+    assert load({**GOOD, "SPUNTO_AGENT_SERVER_URL": url}, file=tmp_path / "none").connect_url == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"SPUNTO_AGENT_SERVER_URL": ""}, "server_url"),
+        ({"SPUNTO_AGENT_SERVER_URL": "ftp://x"}, "https://"),
+        ({"SPUNTO_AGENT_TOKEN": ""}, "token"),
+        ({"SPUNTO_AGENT_TOKEN_FILE": "/x"}, "either"),
+        ({"SPUNTO_AGENT_SUBNET_POOL": "10.0.0.0/28"}, "/24"),
+        ({"SPUNTO_AGENT_MAX_WORKERS": "many"}, "SPUNTO_AGENT_MAX_WORKERS"),
+        ({"SPUNTO_AGENT_TYPO": "1"}, "typo"),
+    ],
+)
+def test_a_mistake_is_told_by_its_name_and_without_the_token(
+    change: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    secret = {**GOOD, "SPUNTO_AGENT_TOKEN": "very-secret"}
+
+    with pytest.raises(SettingsError, match=words) as caught:
+        load({**secret, **change}, file=tmp_path / "none")
+
+    assert "very-secret" not in str(caught.value)
+
+
+def test_the_token_never_shows(tmp_path: Path) -> None:
+    settings = load({**GOOD, "SPUNTO_AGENT_TOKEN": "very-secret"}, file=tmp_path / "none")
+
+    assert "very-secret" not in repr(settings)
+    assert settings.read_token().reveal() == "very-secret"
+
+
+def test_a_token_names_its_node_and_a_broken_one_is_told() -> None:
+    token = new_token(NODE)
+
+    assert node_id_of(token) == NODE
+    with pytest.raises(SettingsError, match="token"):
+        node_id_of(type(token)(token.reveal()[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("engine", "url", "expected"),
+    [
+        ("auto", "unix:///x/podman.sock", ("podman", "unix:///x/podman.sock")),
+        ("auto", "unix:///x/docker.sock", ("docker", "unix:///x/docker.sock")),
+        ("docker", "unix:///x/podman.sock", ("docker", "unix:///x/podman.sock")),
+    ],
+)
+def test_an_engine_s_address_says_what_it_is_unless_told(engine: str, url: str, expected: tuple[str, str]) -> None:
+    assert find_engine(engine, url) == expected
