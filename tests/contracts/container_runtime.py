@@ -1,180 +1,31 @@
 """What every container engine adapter guarantees."""
 
 import asyncio
-import random
-import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
+from tests.contracts.container_commands import ContainerCommandContract
+from tests.contracts.container_lab import PATIENCE_SECONDS, Lab, Mortal, StalledImage, a_subnet, events_until, lines
 
 from spunto.core.kernel.errors import Conflict
 from spunto.core.nodes.runtime import (
     ContainerGone,
-    ContainerNotRunning,
     ContainerRuntime,
-    ContainerSpec,
     ContainerState,
     EngineEvent,
     EngineRefused,
     EngineUnavailable,
-    Exec,
     ExecSpec,
     ImageNotFound,
-    LogChunk,
     Mount,
-    Network,
     SubnetTaken,
 )
 
-PATIENCE_SECONDS = 30
-FOREVER = ("sleep", "1000")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """What a command wrote and how it ended."""
-
-    stdout: bytes
-    stderr: bytes
-    code: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Lab:
-    """Makes things with names of their own and removes them at the end."""
-
-    runtime: ContainerRuntime
-    network: str
-    image: str
-    suffix: str = field(default_factory=lambda: secrets.token_hex(6))
-    volumes: list[str] = field(default_factory=list)
-
-    @property
-    def label(self) -> str:
-        return f"spunto.test={self.suffix}"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        return {"spunto.test": self.suffix}
-
-    def volume(self) -> str:
-        self.volumes.append(f"spunto-test-{self.suffix}-{len(self.volumes)}")
-        return self.volumes[-1]
-
-    def a_network(self, **changes: Any) -> Network:
-        network = Network(name=f"spunto-test-{self.suffix}-net", subnet=a_subnet(), labels=self.labels)
-        return replace(network, **changes)
-
-    def a_spec(self, **changes: Any) -> ContainerSpec:
-        spec = ContainerSpec(
-            name=f"spunto-test-{self.suffix}",
-            image=self.image,
-            network=self.network,
-            hostname="worker",
-            labels=self.labels,
-            command=FOREVER,
-            cpu_millis=500,
-            memory_bytes=64 * 1024 * 1024,
-            pids=64,
-        )
-        return replace(spec, **changes)
-
-    async def started(self, **changes: Any) -> str:
-        spec = self.a_spec(**changes)
-        await self.runtime.create_container(spec)
-        await self.runtime.start_container(spec.name)
-        return spec.name
-
-    async def ran(self, name: str, *command: str, **spec: Any) -> Ran:
-        async with closing(await self.runtime.exec(name, ExecSpec(command=command, **spec))) as running:
-            return await result(running)
-
-    async def logged(self, name: str, *, tail: int | None = None, since: datetime | None = None) -> list[LogChunk]:
-        return [chunk async for chunk in self.runtime.logs(name, tail=tail, since=since, follow=False)]
-
-    async def clear(self) -> None:
-        for container in await self.runtime.list_containers(label=self.label):
-            await self.runtime.remove_container(container.name)
-        for network in await self.runtime.list_networks():
-            if network.labels.get("spunto.test") == self.suffix:
-                await self.runtime.remove_network(network.name)
-        for volume in self.volumes:
-            await self.runtime.remove_volume(volume)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mortal:
-    """A runtime whose engine the test may end and bring back."""
-
-    runtime: ContainerRuntime
-    end: Callable[[], Awaitable[None]]
-    bring_back: Callable[[], Awaitable[None]]
-
-
-def a_subnet() -> str:
-    number = random.randrange(4096)
-    return f"10.213.{number // 16}.{number % 16 * 16}/28"
-
-
-@asynccontextmanager
-async def closing(running: Exec) -> AsyncIterator[Exec]:
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            yield running
-    finally:
-        await running.aclose()
-
-
-async def result(running: Exec) -> Ran:
-    written = {"stdout": b"", "stderr": b""}
-    while piece := await running.read():
-        written[piece[0]] += piece[1]
-    return Ran(stdout=written["stdout"], stderr=written["stderr"], code=await running.exit_code())
-
-
-async def read_until(running: Exec, expected: bytes) -> bytes:
-    seen = b""
-    while expected not in seen:
-        piece = await running.read()
-        assert piece is not None, seen
-        seen += piece[1]
-    return seen
-
-
-async def events_until(events: AsyncGenerator[EngineEvent, None], action: str) -> list[EngineEvent]:
-    seen: list[EngineEvent] = []
-    async with asyncio.timeout(PATIENCE_SECONDS), aclosing(events):
-        async for event in events:
-            seen.append(event)
-            if event.action == action:
-                break
-    return seen
-
-
-def lines(chunks: Sequence[LogChunk]) -> set[tuple[str, str]]:
-    return {(chunk.stream, chunk.line) for chunk in chunks}
-
-
-class ContainerRuntimeContract:
+class ContainerRuntimeContract(ContainerCommandContract):
     """Subclasses give `runtime`, `network` (the name of one that is there), `stalled_image` and `mortal`."""
-
-    @pytest.fixture
-    def image(self) -> str:
-        return "localhost/spunto/busybox:1"
-
-    @pytest.fixture
-    def terminal_image(self) -> str:
-        return "localhost/spunto/worker:1"
-
-    @pytest.fixture
-    async def lab(self, runtime: ContainerRuntime, network: str, image: str) -> AsyncIterator[Lab]:
-        lab = Lab(runtime=runtime, network=network, image=image)
-        yield lab
-        await lab.clear()
 
     # Containers.
 
@@ -372,7 +223,7 @@ class ContainerRuntimeContract:
         assert caught.value.fields["image"] == image
         assert not await lab.runtime.has_image(image)
 
-    async def test_a_cancelled_pull_leaves_a_runtime_that_works(self, lab: Lab, stalled_image: "StalledImage") -> None:
+    async def test_a_cancelled_pull_leaves_a_runtime_that_works(self, lab: Lab, stalled_image: StalledImage) -> None:
         pull = asyncio.create_task(lab.runtime.pull_image(stalled_image.name))
         async with asyncio.timeout(PATIENCE_SECONDS):
             await stalled_image.asked_for.wait()
@@ -441,157 +292,6 @@ class ContainerRuntimeContract:
             EngineEvent(name=name, action=action) for action in ("create", "start", "die", "destroy")
         ]
 
-    # Commands.
-
-    async def test_a_command_gives_its_output_and_exit_code(self, lab: Lab) -> None:
-        name = await lab.started()
-
-        ran = await lab.ran(name, "sh", "-c", "echo out; echo err >&2; exit 3")
-
-        assert ran == Ran(stdout=b"out\n", stderr=b"err\n", code=3)
-
-    async def test_a_command_ends_with_its_input(self, lab: Lab) -> None:
-        name = await lab.started()
-        sent = secrets.token_hex(100_000).encode()
-
-        async with closing(await lab.runtime.exec(name, ExecSpec(command=["cat"]))) as cat:
-
-            async def feed() -> None:
-                for start in range(0, len(sent), 10_000):
-                    await cat.write(sent[start : start + 10_000])
-                await cat.write_eof()
-                await cat.write_eof()
-
-            _, ran = await asyncio.gather(feed(), result(cat))
-
-        assert ran == Ran(stdout=sent, stderr=b"", code=0)
-
-    async def test_writing_to_a_command_that_has_ended_is_ignored(self, lab: Lab) -> None:
-        name = await lab.started()
-
-        async with closing(await lab.runtime.exec(name, ExecSpec(command=["true"]))) as running:
-            ended = await result(running)
-            await running.write(b"late")
-            await running.write_eof()
-            await running.resize(cols=10, rows=10)
-
-        assert ended.code == 0
-        assert await running.read() is None
-
-    async def test_an_unknown_command_is_refused_in_the_engines_words(self, lab: Lab) -> None:
-        name = await lab.started()
-
-        for tty in (False, True):
-            with pytest.raises(EngineRefused, match="no-such-command"):
-                await lab.runtime.exec(name, ExecSpec(command=["no-such-command"], tty=tty))
-
-    async def test_an_exit_code_that_shells_use_is_no_refusal(self, lab: Lab) -> None:
-        name = await lab.started()
-
-        assert await lab.ran(name, "sh", "-c", "echo x; exit 127") == Ran(stdout=b"x\n", stderr=b"", code=127)
-
-    async def test_a_missing_working_directory_is_refused(self, lab: Lab) -> None:
-        name = await lab.started()
-
-        with pytest.raises(EngineRefused):
-            await lab.runtime.exec(name, ExecSpec(command=["pwd"], working_dir="/none"))
-
-    async def test_a_command_has_its_directory_user_and_environment(self, lab: Lab) -> None:
-        name = await lab.started(env={"COLOUR": "green", "SIZE": "1"})
-
-        directory = await lab.ran(name, "pwd", working_dir="/proc")
-        user = await lab.ran(name, "id", "-u", user="1000")
-        variables = await lab.ran(name, "sh", "-c", "echo $COLOUR $SIZE", env={"SIZE": "2"})
-
-        assert (directory.stdout, user.stdout, variables.stdout) == (b"/proc\n", b"1000\n", b"green 2\n")
-
-    async def test_a_terminal_knows_its_size_and_its_changes(self, lab: Lab, terminal_image: str) -> None:
-        name = await lab.started(image=terminal_image)
-        spec = ExecSpec(command=["sh"], tty=True, cols=101, rows=31)
-
-        async with closing(await lab.runtime.exec(name, spec)) as shell:
-            await shell.write(b"stty size\n")
-            first = await read_until(shell, b"31 101")
-            await shell.resize(cols=132, rows=50)
-            await shell.write(b"stty size\n")
-            second = await read_until(shell, b"50 132")
-            await shell.write(b"exit 5\n")
-            ended = await result(shell)
-
-        assert b"31 101" in first
-        assert b"50 132" in second
-        assert (ended.stderr, ended.code) == (b"", 5)
-
-    async def test_closing_a_terminal_ends_what_runs_in_it(self, lab: Lab) -> None:
-        name = await lab.started()
-        before = (await lab.runtime.stats(name)).pids
-        shell = await lab.runtime.exec(name, ExecSpec(command=["sh"], tty=True))
-        await shell.write(b"echo ready; sleep 1000\n")
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await read_until(shell, b"ready\r\n")
-
-        await shell.aclose()
-        await shell.aclose()
-
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await lab.runtime.stats(name)).pids > before:
-                pass
-
-    async def test_commands_need_a_container_that_runs(self, lab: Lab) -> None:
-        spec = lab.a_spec()
-        await lab.runtime.create_container(spec)
-
-        with pytest.raises(ContainerNotRunning):
-            await lab.runtime.exec(spec.name, ExecSpec(command=["true"]))
-        with pytest.raises(ContainerGone):
-            await lab.runtime.exec(f"{spec.name}-none", ExecSpec(command=["true"]))
-
-    async def test_a_container_that_stops_ends_its_commands(self, lab: Lab) -> None:
-        name = await lab.started()
-
-        async with closing(await lab.runtime.exec(name, ExecSpec(command=["cat"]))) as cat:
-            await lab.runtime.stop_container(name, grace_seconds=1)
-            after = await cat.read()
-
-        assert after is None
-
-    # Files and statistics.
-
-    async def test_a_file_can_be_put_before_the_start_and_while_running(self, lab: Lab) -> None:
-        spec = lab.a_spec()
-        await lab.runtime.create_container(spec)
-
-        await lab.runtime.put_file(spec.name, "/early", b"1")
-        await lab.runtime.start_container(spec.name)
-        await lab.runtime.put_file(spec.name, "/proc-not/deep/late", b"2")
-        await lab.runtime.put_file(spec.name, "/early", b"3")
-
-        assert (await lab.ran(spec.name, "cat", "/early", "/proc-not/deep/late")).stdout == b"32"
-        with pytest.raises(ContainerGone):
-            await lab.runtime.put_file(f"{spec.name}-none", "/x", b"")
-
-    async def test_statistics_show_what_a_running_container_uses(self, lab: Lab) -> None:
-        name = await lab.started()
-
-        first = await lab.runtime.stats(name)
-        second = await lab.runtime.stats(name)
-
-        for stats in (first, second):
-            assert stats.memory_limit_bytes == lab.a_spec().memory_bytes
-            assert 0 < stats.memory_bytes < stats.memory_limit_bytes
-            assert 0 < stats.pids < 64
-            assert 0 <= stats.cpu_percent < 100
-        assert first.sampled_at < second.sampled_at
-
-    async def test_statistics_need_a_container_that_runs(self, lab: Lab) -> None:
-        name = await lab.started()
-        await lab.runtime.stop_container(name, grace_seconds=1)
-
-        with pytest.raises(ContainerNotRunning):
-            await lab.runtime.stats(name)
-        with pytest.raises(ContainerGone):
-            await lab.runtime.stats(f"{name}-none")
-
     # The engine itself.
 
     async def test_the_engine_tells_what_it_has(self, runtime: ContainerRuntime) -> None:
@@ -629,11 +329,3 @@ class ContainerRuntimeContract:
         await mortal.bring_back()
         assert await mortal.runtime.info() == before
         assert await mortal.runtime.find_container("spunto-test") is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StalledImage:
-    """An image whose registry has been asked and never answers."""
-
-    name: str
-    asked_for: asyncio.Event

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.contracts.container_runtime import StalledImage
+from tests.contracts.container_lab import StalledImage
 
 START_SECONDS = 60
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contracts.container_runtime import ContainerRuntimeContract, Lab, StalledImage
+from tests.contracts.container_lab import Lab, StalledImage
+from tests.contracts.container_runtime import ContainerRuntimeContract
 from tests.integration.runtimes.engines import stalled_registry
 
 from spunto.core.nodes.runtime import ContainerState

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contracts.container_runtime import Mortal, a_subnet
+from tests.contracts.container_lab import Mortal, a_subnet
 from tests.integration.runtimes.engines import private_docker
 from tests.integration.runtimes.real_engine import RealEngineContract
 

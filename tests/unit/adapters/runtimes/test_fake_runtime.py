@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contracts.container_runtime import ContainerRuntimeContract, Lab, Mortal, StalledImage, a_subnet
+from tests.contracts.container_lab import Lab, Mortal, StalledImage, a_subnet
+from tests.contracts.container_runtime import ContainerRuntimeContract
 
 from spunto.adapters.memory.runtime import MAX_EVENTS_BEHIND, FakeRuntime
 from spunto.core.nodes.runtime import (
