@@ -60,9 +60,9 @@ class _Ready(asyncio.DatagramProtocol):
 
 
 def private_docker(directory: Path) -> tuple[str, PrivateEngine]:
-    """In a network namespace of its own: a second daemon in ours would take the first one's bridge away."""
+    """In namespaces of its own: in ours it would take the first daemon's bridge away, and leave mounts when killed."""
     url = f"unix://{directory}/sock"
-    command = ["unshare", "--net", "dockerd", f"--host={url}", f"--data-root={directory}/data"]
+    command = ["unshare", "--net", "--mount", "dockerd", f"--host={url}", f"--data-root={directory}/data"]
     command += [f"--exec-root={directory}/exec", f"--pidfile={directory}/pid", "--storage-driver=vfs"]
     command += ["--bridge=none", "--iptables=false", "--ip-masq=false"]
     return url, PrivateEngine(directory, command, stale=directory / "exec/containerd/containerd.pid")
