@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from spunto.core.access.model import Actor, OrgId
+from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.executor.containers import container_name
 from spunto.core.nodes.links import NodeLinks
+from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
 from spunto.core.workers import git_status, listening
@@ -45,28 +46,32 @@ class WorkerReach:
         self._uow = uow
         self._links = links
 
-    async def exec(self, actor: Actor, org_id: OrgId, worker_id: WorkerId, request: ExecRequest) -> ExecResult:
+    async def exec(
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId, request: ExecRequest
+    ) -> ExecResult:
         """Run the command to its end. Output over a MiB a stream is cut off and said to be."""
-        worker = await self._enter(actor, org_id, worker_id)
+        worker = await self._enter(actor, org_id, project_id, worker_id)
         return await self._run(worker, request)
 
-    async def git_status(self, actor: Actor, org_id: OrgId, worker_id: WorkerId) -> Sequence[git_status.Repository]:
+    async def git_status(
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
+    ) -> Sequence[git_status.Repository]:
         """The state of every git repository below /workspace."""
-        worker = await self._enter(actor, org_id, worker_id)
+        worker = await self._enter(actor, org_id, project_id, worker_id)
         result = await self._run(worker, ExecRequest(command=git_status.COMMAND, timeout_seconds=30))
         return git_status.parse(result.stdout.decode(errors="replace"))
 
     async def listening_ports(
-        self, actor: Actor, org_id: OrgId, worker_id: WorkerId
-    ) -> tuple[Worker, Sequence[listening.Listener]]:
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
+    ) -> Sequence[listening.Listener]:
         """What listens for TCP in the worker."""
-        worker = await self._enter(actor, org_id, worker_id)
+        worker = await self._enter(actor, org_id, project_id, worker_id)
         result = await self._run(worker, ExecRequest(command=listening.COMMAND, user="root", timeout_seconds=15))
-        return worker, listening.parse(result.stdout.decode(errors="replace"))
+        return listening.parse(result.stdout.decode(errors="replace"))
 
-    async def stats(self, actor: Actor, org_id: OrgId, worker_id: WorkerId) -> JsonObject:
+    async def stats(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> JsonObject:
         """One sample of figures, as contract.md shows them."""
-        worker = await self._look(actor, org_id, worker_id)
+        worker = await self._look(actor, org_id, project_id, worker_id)
         if worker.state not in _RUNNING:
             raise _not_running(worker)
         async with self._open(worker, "stats", {}) as stream, _patience(ANSWER_SECONDS):
@@ -79,6 +84,7 @@ class WorkerReach:
         self,
         actor: Actor,
         org_id: OrgId,
+        project_id: ProjectId,
         worker_id: WorkerId,
         *,
         tail: int,
@@ -86,7 +92,7 @@ class WorkerReach:
         follow: bool = False,
     ) -> AsyncIterator[bytes]:
         """The container's log as JSON lines `{at, stream, line}`, in pieces that needn't end at a line's end."""
-        worker = await self._look(actor, org_id, worker_id)
+        worker = await self._look(actor, org_id, project_id, worker_id)
         params = {"tail": tail, "since": None if since is None else since.isoformat(), "follow": follow}
         async with self._open(worker, "logs", params) as stream:
             while (piece := await stream.read()) is not None:
@@ -103,7 +109,7 @@ class WorkerReach:
     ) -> Stream:
         """A shell in a terminal, or an earlier one again from `offset` on; close the stream in the end."""
         found = await self._find(actor, worker_id)
-        worker = await self._enter(actor, found.org_id, worker_id)
+        worker = await self._enter(actor, found.org_id, found.project_id, worker_id)
         params = {"workerId": worker.id, "session": session, "offset": offset, "cols": cols, "rows": rows}
         return self._open(worker, "terminal", params)
 
@@ -134,18 +140,22 @@ class WorkerReach:
             raise not_found(worker_id)
         return worker
 
-    async def _look(self, actor: Actor, org_id: OrgId, worker_id: WorkerId) -> Worker:
-        tenant = actor.require(Action.WORKER_READ, org_id=org_id)
-        async with self._uow.reading() as tx:
-            return await tx.workers.get(tenant, worker_id)
+    async def _look(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+        return await self._get(actor.require(Action.WORKER_READ, org_id=org_id), project_id, worker_id)
 
-    async def _enter(self, actor: Actor, org_id: OrgId, worker_id: WorkerId) -> Worker:
+    async def _enter(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Worker:
         tenant = actor.require(Action.WORKER_ENTER, org_id=org_id)
-        async with self._uow.reading() as tx:
-            worker = await tx.workers.get(tenant, worker_id)
+        worker = await self._get(tenant, project_id, worker_id)
         tenant.require_own(user_id=worker.user_id, api_key_id=worker.api_key_id)
         if worker.state not in _RUNNING:
             raise _not_running(worker)
+        return worker
+
+    async def _get(self, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+        async with self._uow.reading() as tx:
+            worker = await tx.workers.get(tenant, worker_id)
+        if worker.project_id != project_id:
+            raise not_found(worker_id)
         return worker
 
     def _open(self, worker: Worker, kind: str, params: JsonObject) -> Stream:

@@ -11,16 +11,23 @@ from werkzeug.datastructures import Headers
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.ids import is_id
+from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.service import OrganizationService
 from spunto.core.projects.service import ProjectService
+from spunto.core.workers.reach import WorkerReach
+from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.http.auth import auth_blueprint
 from spunto.entrypoints.http.connection import DirectWebsocket, HttpConnection, WebsocketConnection
 from spunto.entrypoints.http.errors import install_error_handlers
 from spunto.entrypoints.http.health import Readiness, health_blueprint
 from spunto.entrypoints.http.home import home_blueprint
+from spunto.entrypoints.http.install import install_blueprint
+from spunto.entrypoints.http.nodes import nodes_blueprint
 from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
+from spunto.entrypoints.http.reach import reach_blueprint
 from spunto.entrypoints.http.visibility import is_public
+from spunto.entrypoints.http.workers import workers_blueprint
 from spunto.entrypoints.security import Doorkeeper, PublicAddress, request_id_of
 
 IDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -39,6 +46,9 @@ class Services:
     access: AccessService
     organizations: OrganizationService
     projects: ProjectService
+    nodes: NodeService
+    workers: WorkerService
+    reach: WorkerReach
     readiness: Readiness
     address: PublicAddress
     max_body_bytes: int = 1024 * 1024
@@ -72,6 +82,10 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         auth_blueprint(services.access, services.address),
         organizations_blueprint(services.organizations),
         projects_blueprint(services.projects),
+        nodes_blueprint(services.nodes, services.address),
+        install_blueprint(services.address),
+        workers_blueprint(services.workers),
+        reach_blueprint(services.reach),
     )
 
 

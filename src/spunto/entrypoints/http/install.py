@@ -1,0 +1,59 @@
+"""How a server becomes a node: a one-line command, a cloud-init document, and what both fetch from here."""
+
+import asyncio
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from shlex import quote
+from string import Template
+
+from quart import Blueprint, Response
+
+from spunto.core.kernel.secret import Secret
+from spunto.entrypoints.http.visibility import public
+from spunto.entrypoints.http.wheel import build_wheel, wheel_name
+from spunto.entrypoints.security import PublicAddress
+
+SCRIPT = Path(__file__).with_name("install.sh")
+
+CLOUD_INIT = """#cloud-config
+write_files:
+  - path: /etc/spunto/agent.token
+    permissions: "0600"
+    content: |
+      {token}
+runcmd:
+  - ["sh", "-c", "curl -fsSL {url}/api/agent/install.sh | sh"]
+"""
+
+
+def install_command(address: PublicAddress, token: Secret) -> str:
+    """For root's shell. The token goes by the environment, where `ps` does not show it."""
+    return f"curl -fsSL {quote(address.url + '/api/agent/install.sh')} | SPUNTO_AGENT_TOKEN={quote(token.reveal())} sh"
+
+
+def cloud_init(address: PublicAddress, token: Secret) -> str:
+    """User data for a fresh server; see cloudinit.readthedocs.io."""
+    return CLOUD_INIT.format(token=token.reveal(), url=address.url)
+
+
+def install_blueprint(address: PublicAddress) -> Blueprint:
+    routes = Blueprint("install", __name__, url_prefix="/api/agent")
+
+    @routes.get("/install.sh")
+    @public
+    async def script() -> Response:
+        text = Template(SCRIPT.read_text()).safe_substitute(server_url=address.url, wheel=wheel_name(version("spunto")))
+        return Response(text, content_type="text/x-shellscript; charset=utf-8")
+
+    @routes.get(f"/{wheel_name(version('spunto'))}")
+    @public
+    async def wheel() -> Response:
+        return Response(await asyncio.to_thread(_wheel), content_type="application/zip")
+
+    return routes
+
+
+@cache
+def _wheel() -> bytes:
+    return build_wheel()
