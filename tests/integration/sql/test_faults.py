@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
-from tests.contracts.store import NOW, a_project, a_tenant, a_user, an_organization, project_in
+from tests.contracts.store import A_DEMAND, NOW, a_project, a_tenant, a_user, an_organization, node_in, project_in
 
 from spunto.adapters.sql.migrate import upgrade
 from spunto.adapters.sql.sqlite import SqliteDatabase
@@ -18,6 +18,7 @@ from spunto.adapters.sql.store import SqlStore
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Invalid, StaleVersion, Unavailable
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.nodes.model import NodeId
 from spunto.core.projects.model import Project
 
 WAKEUPS = Wakeups(ManualClock())
@@ -177,6 +178,27 @@ async def test_one_side_of_a_deadlock_lost_the_race(postgres_store: SqlStore) ->
 
 
 @pytest.mark.postgres
+async def test_who_finds_all_nodes_with_room_locked_waits_for_them(
+    postgres_store: SqlStore, postgres_database: str
+) -> None:
+    tenant = a_tenant()
+    node = await node_in(postgres_store, tenant)
+
+    async def place() -> NodeId | None:
+        async with postgres_store() as tx:
+            return await tx.nodes.reserve_least_loaded(tenant.org_id, A_DEMAND, among=None)
+
+    async with postgres_store() as tx:
+        await tx.nodes.reserve(node.id, A_DEMAND)
+        second = asyncio.create_task(place())
+        while not second.done() and not await _somebody_waits(postgres_database):
+            pass
+        await tx.commit()
+
+    assert await second == node.id
+
+
+@pytest.mark.postgres
 async def test_text_with_a_null_character_is_refused(postgres_store: SqlStore) -> None:
     async with postgres_store() as tx:
         with pytest.raises(Invalid) as caught:
@@ -201,3 +223,12 @@ async def _cut_connections(url: str) -> None:
             )
         )
     await engine.dispose()
+
+
+async def _somebody_waits(url: str) -> bool:
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        waiting = await connection.execute(text("SELECT 1 FROM pg_locks WHERE NOT granted"))
+        found = waiting.first() is not None
+    await engine.dispose()
+    return found
