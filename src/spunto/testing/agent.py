@@ -1,0 +1,82 @@
+"""An agent's process on a simulated node: the real runner, streams and session, without a disk and without sockets."""
+
+import asyncio
+from collections.abc import Callable
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.nodes.executor.journal import MemoryJournal
+from spunto.core.nodes.executor.runner import NodeRunner
+from spunto.core.nodes.executor.settings import Log, NodeSettings
+from spunto.core.nodes.executor.streams import NodeStreams
+from spunto.core.nodes.executor.uplink import Uplink
+from spunto.core.nodes.runtime import ContainerRuntime
+from spunto.core.protocol import closing
+from spunto.core.protocol.events import Closed
+from spunto.core.protocol.transport import Transport
+from spunto.testing.network import Cable, Network
+
+_AGAIN_SECONDS = 1.0
+_SUPERSEDED_SECONDS = 60.0
+_TURNED_AWAY = frozenset({closing.UNAUTHENTICATED, closing.FORBIDDEN})
+
+Answer = Callable[[Transport], None]
+"""Hands the server's end of a new connection to the server."""
+
+
+class SimulatedAgent:
+    """One run of an agent. `turned_away` is how the server shut it out for good, `connections` how often it came."""
+
+    def __init__(
+        self,
+        runtime: ContainerRuntime,
+        *,
+        journal: MemoryJournal,
+        clock: Clock,
+        settings: NodeSettings,
+        network: Network,
+        answer: Answer,
+        log: Log,
+    ) -> None:
+        self._clock = clock
+        self._network = network
+        self._answer = answer
+        self._runner = NodeRunner(runtime, journal=journal, clock=clock, settings=settings, log=log)
+        self._streams = NodeStreams(runtime, clock=clock, standing=self._runner.standing, log=log)
+        self._uplink = Uplink(self._runner, clock=clock, on_stream=self._streams.handle, log=log)
+        self._cable: Cable | None = None
+        self.turned_away: Closed | None = None
+        self.connections = 0
+
+    async def run(self) -> None:
+        """Work until cancelled; turned away, it goes on without a server, so that a test can look at it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._runner.run(), name="node runner")
+            group.create_task(self._streams.run(), name="node streams")
+            await self._runner.engine_answered()
+            await self._stay_connected()
+
+    def lose_connection(self) -> None:
+        """The connection breaks, as when the process dies: nobody says goodbye."""
+        if self._cable is not None:
+            self._cable.cut()
+
+    async def _stay_connected(self) -> None:
+        while True:
+            closed = await self._connect_once()
+            if closed.code in _TURNED_AWAY:
+                self.turned_away = closed
+                return
+            if closed.code == closing.SUPERSEDED:
+                self._runner.stand_down()
+                await self._clock.sleep(_SUPERSEDED_SECONDS)
+            elif self._network.is_up:
+                await self._clock.sleep(closed.retry_after_seconds or _AGAIN_SECONDS)
+
+    async def _connect_once(self) -> Closed:
+        cable = self._cable = await self._network.dial()
+        self.connections += 1
+        self._answer(cable.server_end)
+        try:
+            return await self._uplink.serve(cable.agent_end)
+        finally:
+            self._network.hang_up(cable)

@@ -1,0 +1,161 @@
+"""The whole product in one process, for tests: no sockets, no sleeping, and a clock that the test moves."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from spunto.adapters.memory.runtime_commands import Command
+from spunto.core.access.model import Actor
+from spunto.core.kernel.clock import ManualClock
+from spunto.core.kernel.secret import Secret
+from spunto.core.nodes.model import NodeId
+from spunto.core.orgs.model import Organization
+from spunto.core.projects.model import Environment, Project
+from spunto.core.protocol.transport import Transport
+from spunto.core.workers.model import WorkerId
+from spunto.core.workers.service import WorkerView
+from spunto.entrypoints.library import Spunto
+from spunto.testing import settling
+from spunto.testing.node import DEFAULT_IMAGE, GIB, Machine, SimulatedNode
+
+T = TypeVar("T")
+
+
+class Harness:
+    """Spunto on memory with simulated nodes, which run the real agent code over a fake engine.
+
+    >>> async with Harness() as harness:
+    ...     await harness.add_node("one")
+    ...     worker = await harness.spawn(await harness.add_project())
+    ...     await harness.settle()
+    """
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.nodes: dict[str, SimulatedNode] = {}
+        self._machines: list[SimulatedNode] = []
+        self.spunto: Spunto
+        self.owner: Actor
+        self.organization: Organization
+        self._tasks: asyncio.TaskGroup
+        self._closing = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        opened = asyncio.Event()
+        # A task of its own, because a fixture is left in another task than it was entered in.
+        self._life = asyncio.ensure_future(self._live(opened))
+        opening = asyncio.ensure_future(opened.wait())
+        await asyncio.wait({opening, self._life}, return_when=asyncio.FIRST_COMPLETED)
+        opening.cancel()
+        self._raise_what_broke()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End everything; raises what broke meanwhile. Repeating is harmless."""
+        self._closing.set()
+        if self._life is not None:
+            await self._life
+
+    async def settle(self) -> None:
+        """Let everybody work until nobody has anything to do at this hour. No time passes."""
+        await settling.settle()
+        self._raise_what_broke()
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass: whatever is due happens at its hour and in its order."""
+        await settling.advance(self.clock, seconds)
+        self._raise_what_broke()
+
+    async def finish(self, work: Awaitable[T], *, max_seconds: float = 600.0) -> T:
+        """Let time pass until the work is done; its answer. Raises TimeoutError after `max_seconds` of the clock."""
+        return await settling.finish(self.clock, work, max_seconds=max_seconds)
+
+    async def add_node(
+        self,
+        name: str,
+        *,
+        cpus: int = 4,
+        memory_bytes: int = 8 * GIB,
+        labels: Mapping[str, str] | None = None,
+        images: Iterable[str] = (DEFAULT_IMAGE,),
+        published: Iterable[str] = (),
+        commands: Mapping[str, Command] | None = None,
+    ) -> SimulatedNode:
+        """Enrol a node, start its agent and wait until it is connected.
+
+        `images` lie on its engine, `published` ones are found by a pull; `commands` are further programs for exec.
+        """
+        made = await self.spunto.nodes.create(self.owner, self.organization.id, name=name, labels=labels)
+        engine = Machine(
+            images=images,
+            published=published,
+            commands=commands,
+            cpu_millis=cpus * 1000,
+            memory_bytes=memory_bytes,
+            now=self.clock.now,
+        )
+        node = self.nodes[name] = self._machine(made.node.id, name, made.token, engine)
+        node.start_agent()
+        await self.settle()
+        return node
+
+    async def clone_node(self, node: SimulatedNode) -> SimulatedNode:
+        """A second machine with the first one's token, as when somebody copies a virtual machine; it starts at once."""
+        clone = self._machine(node.id, f"{node.name}-clone", node.token, Machine(now=self.clock.now))
+        clone.start_agent()
+        await self.settle()
+        return clone
+
+    async def rotate_token(self, node: SimulatedNode) -> None:
+        """Rotate the node's token; its agent has the new one from its next start on."""
+        rotated = await self.spunto.nodes.rotate_token(self.owner, self.organization.id, node.id)
+        node.token = rotated.token
+
+    async def add_project(self, name: str = "hello", *, image: str = DEFAULT_IMAGE, **environment: Any) -> Project:
+        """A project of the owner's; `environment` are fields of Environment."""
+        wanted = Environment(image=image, **environment)
+        return await self.spunto.projects.create(self.owner, self.organization.id, name=name, environment=wanted)
+
+    async def spawn(self, project: Project, **wishes: Any) -> WorkerView:
+        """Ask for a worker, which is `spawning` until the harness settles; `wishes` as for WorkerService.spawn."""
+        return await self.spunto.workers.spawn(self.owner, self.organization.id, project.id, **wishes)
+
+    async def worker(self, project: Project, worker_id: WorkerId) -> WorkerView:
+        """The worker as it is now. Raises NotFound when it is gone."""
+        return await self.spunto.workers.get(self.owner, self.organization.id, project.id, worker_id)
+
+    def _machine(self, node_id: NodeId, name: str, token: Secret, engine: Machine) -> SimulatedNode:
+        machine = SimulatedNode(
+            node_id, name, token, clock=self.clock, engine=engine, spawn=self._spawn, answer=self._answer
+        )
+        self._machines.append(machine)
+        return machine
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return self._tasks.create_task(work, name=name)
+
+    def _answer(self, token: Secret) -> Callable[[Transport], None]:
+        def answer(transport: Transport) -> None:
+            self._tasks.create_task(self.spunto.gateway.serve(transport, token), name="gateway")
+
+        return answer
+
+    async def _live(self, opened: asyncio.Event) -> None:
+        async with Spunto.in_memory(clock=self.clock) as self.spunto:
+            self.owner, self.organization = await self.spunto.bootstrap()
+            async with asyncio.TaskGroup() as self._tasks:
+                opened.set()
+                await self._closing.wait()
+                for machine in self._machines:
+                    machine.kill_agent()
+
+    def _raise_what_broke(self) -> None:
+        if self._life is not None and self._life.done():
+            self._life.result()

@@ -1,0 +1,95 @@
+"""What journeys ask for and look at again and again."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from spunto.core.access.model import Actor, OrgId
+from spunto.core.kernel.errors import NotFound
+from spunto.core.nodes.executor.containers import container_name
+from spunto.core.nodes.model import Demand, Node
+from spunto.core.nodes.runtime import ContainerState
+from spunto.core.projects.model import Project, ProjectId
+from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
+from spunto.core.workers.service import WorkerView
+from spunto.testing.harness import Harness
+from spunto.testing.node import SimulatedNode
+
+NOTHING = Demand(cpu_millis=0, memory_bytes=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One worker of one project."""
+
+    harness: Harness
+    project: Project
+    id: WorkerId
+
+    async def view(self) -> WorkerView:
+        return await self.harness.worker(self.project, self.id)
+
+    async def get(self) -> Worker:
+        return (await self.view()).worker
+
+    async def state(self) -> WorkerState:
+        return (await self.get()).state
+
+    async def docker_state(self) -> DockerState:
+        return (await self.view()).docker_state
+
+    async def problem(self) -> tuple[str, str] | None:
+        """Its problem's code and words."""
+        problem = (await self.get()).problem
+        return None if problem is None else (problem.code, problem.message)
+
+    async def stop(self) -> None:
+        await self.harness.spunto.workers.stop(*self.here)
+
+    async def start(self) -> None:
+        await self.harness.spunto.workers.start(*self.here)
+
+    async def destroy(self) -> None:
+        await self.harness.spunto.workers.destroy(*self.here)
+
+    async def is_gone(self) -> bool:
+        try:
+            await self.view()
+        except NotFound:
+            return True
+        return False
+
+    @property
+    def container(self) -> str:
+        return container_name(self.id)
+
+    @property
+    def here(self) -> tuple[Actor, OrgId, ProjectId, WorkerId]:
+        return self.harness.owner, self.harness.organization.id, self.project.id, self.id
+
+
+async def a_worker(harness: Harness, **environment: Any) -> Subject:
+    """A worker that was asked for and is `spawning`."""
+    project = await harness.add_project(**environment)
+    view = await harness.spawn(project)
+    return Subject(harness=harness, project=project, id=view.worker.id)
+
+
+async def a_ready_worker(harness: Harness, **environment: Any) -> Subject:
+    worker = await a_worker(harness, **environment)
+    await harness.settle()
+    assert await worker.state() is WorkerState.READY
+    return worker
+
+
+async def node_of(harness: Harness, node: SimulatedNode) -> Node:
+    return await harness.spunto.nodes.get(harness.owner, harness.organization.id, node.id)
+
+
+def running(node: SimulatedNode) -> list[str]:
+    """The names of the containers that run on the node."""
+    return [each.name for each in node.containers() if each.state is ContainerState.RUNNING]
+
+
+def is_clean(node: SimulatedNode) -> bool:
+    """Whether nothing of ours is left on the machine."""
+    return not (node.engine.standing() or node.engine.networks() or node.engine.volumes())
