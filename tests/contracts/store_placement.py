@@ -90,6 +90,18 @@ class PlacementContract:
         assert chosen == placement_for(Request(demand=demand), [updated, other])
         assert reserved is (placement_for(Request(demand=demand), [updated]) is not None)
 
+    async def test_a_node_that_shrank_is_more_loaded(self, store: Store) -> None:
+        tenant = a_tenant()
+        large = Capacity(cpu_millis=9000, memory_bytes=9 * 1024**3, max_worker_cpu_millis=9000)
+        shrinking = await node_in(store, tenant, capacity=large, reserved=A_DEMAND)
+        other = await node_in(store, tenant, capacity=replace(large, cpu_millis=8000), reserved=A_DEMAND)
+        for cpu_millis, memory_bytes in ((4000, 9 * 1024**3), (9000, 4 * 1024**3)):
+            async with store() as tx:
+                shrunk = replace(large, cpu_millis=cpu_millis, memory_bytes=memory_bytes)
+                await tx.nodes.update(replace(shrinking, capacity=shrunk))
+
+                assert await tx.nodes.reserve_least_loaded(tenant.org_id, A_DEMAND, among=None) == other.id
+
     async def test_another_organizations_node_is_never_chosen(self, store: Store) -> None:
         await node_in(store, a_tenant())
 
