@@ -4,8 +4,8 @@ import ssl
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as dial_websocket
+from websockets.asyncio.connection import Connection as WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from spunto.core.kernel.secret import Secret
@@ -41,7 +41,7 @@ class _Dial(dial_websocket):
 
 
 class WebSocketTransport:
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
 
     async def send(self, frame: str | bytes) -> None:
