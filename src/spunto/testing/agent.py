@@ -55,10 +55,10 @@ class SimulatedAgent:
             await self._runner.engine_answered()
             await self._stay_connected()
 
-    def lose_connection(self) -> None:
+    def drop_connection(self) -> None:
         """The connection breaks, as when the process dies: nobody says goodbye."""
         if self._cable is not None:
-            self._cable.cut()
+            self._cable.die_at_agent()
 
     async def _stay_connected(self) -> None:
         while True:

@@ -107,8 +107,9 @@ class Harness:
         return node
 
     async def clone_node(self, node: SimulatedNode) -> SimulatedNode:
-        """A second machine with the first one's token, as when somebody copies a virtual machine; it starts at once."""
-        clone = self._machine(node.id, f"{node.name}-clone", node.token, Machine(now=self.clock.now))
+        """A second machine with the first one's token and images, as when somebody copies a virtual machine."""
+        engine = Machine(images=node.engine.images, published=node.engine.published, now=self.clock.now)
+        clone = self._machine(node.id, f"{node.name}-clone", node.token, engine)
         clone.start_agent()
         await self.settle()
         return clone

@@ -28,7 +28,15 @@ class Cable:
 
     def cut(self) -> None:
         """Both ends lose the connection at once, without a goodbye."""
+        self.is_silent = False
         self.agent_end.transport.abort()
+
+    def die_at_agent(self) -> None:
+        """The agent's process is gone; the server learns of it unless the network is silent."""
+        if self.is_silent:
+            self.agent_end.has_given_up = True
+        else:
+            self.cut()
 
 
 class CableEnd:
@@ -72,7 +80,7 @@ class Network:
     def __init__(self) -> None:
         self._is_up = asyncio.Event()
         self._is_up.set()
-        self._cables: list[Cable] = []
+        self._cables: dict[Cable, None] = {}
 
     @property
     def is_up(self) -> bool:
@@ -82,13 +90,13 @@ class Network:
         """A new connection, as soon as there is a network to have it on."""
         await self._is_up.wait()
         cable = Cable()
-        self._cables.append(cable)
+        self._cables[cable] = None
         return cable
 
     def hang_up(self, cable: Cable) -> None:
         """Forget a connection that both ends are done with, or that only a healed network will end."""
         if not cable.is_silent:
-            self._cables.remove(cable)
+            self._cables.pop(cable, None)
 
     def go_down(self) -> None:
         """Every connection breaks, and both ends know."""
@@ -103,7 +111,8 @@ class Network:
             cable.is_silent = True
 
     async def come_back(self) -> None:
-        for cable in self._cables:
+        for cable in list(self._cables):
             await cable.speak_again()
-        self._cables = [cable for cable in self._cables if not cable.agent_end.has_given_up]
+            if cable.agent_end.has_given_up:
+                self.hang_up(cable)
         self._is_up.set()

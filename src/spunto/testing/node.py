@@ -106,7 +106,7 @@ class SimulatedNode:
             return
         left_behind, self._journal = self._journal, MemoryJournal()
         self._journal.save(left_behind.load())
-        self.agent.lose_connection()
+        self.agent.drop_connection()
         self._running.cancel()
         self.agent = self._running = None
 

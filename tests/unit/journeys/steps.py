@@ -67,15 +67,15 @@ class Subject:
         return self.harness.owner, self.harness.organization.id, self.project.id, self.id
 
 
-async def a_worker(harness: Harness, **environment: Any) -> Subject:
+async def a_worker(harness: Harness, project_name: str = "hello", **environment: Any) -> Subject:
     """A worker that was asked for and is `spawning`."""
-    project = await harness.add_project(**environment)
+    project = await harness.add_project(project_name, **environment)
     view = await harness.spawn(project)
     return Subject(harness=harness, project=project, id=view.worker.id)
 
 
-async def a_ready_worker(harness: Harness, **environment: Any) -> Subject:
-    worker = await a_worker(harness, **environment)
+async def a_ready_worker(harness: Harness, project_name: str = "hello", **environment: Any) -> Subject:
+    worker = await a_worker(harness, project_name, **environment)
     await harness.settle()
     assert await worker.state() is WorkerState.READY
     return worker
