@@ -8,12 +8,13 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from spunto.adapters.sql import postgres, sqlite
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
 from spunto.adapters.sql.statements import Statements
+from spunto.adapters.sql.urls import is_sqlite, parsed
 from spunto.core.kernel.errors import Unavailable
 
 _SCRIPTS = Path(__file__).with_name("migrations")
@@ -24,9 +25,9 @@ _LOCK = text("SELECT pg_advisory_xact_lock(7312020317)")
 
 async def upgrade(url: str) -> None:
     """Run what is missing, in one transaction: a database is at the old revision or at the new one, never between."""
-    parsed = make_url(url)
-    async with _connected(parsed) as connection, connection.begin():
-        if parsed.get_backend_name() == "postgresql":
+    target = parsed(url)
+    async with _connected(target) as connection, connection.begin():
+        if not is_sqlite(target):
             await connection.execute(_LOCK)
         await connection.run_sync(_upgrade)
 
@@ -79,7 +80,7 @@ async def _connected(url: URL) -> AsyncIterator[AsyncConnection]:
 
 
 def _engine_of(url: URL) -> AsyncEngine:
-    if url.get_backend_name() == "sqlite":
+    if is_sqlite(url):
         # SQLite changes a table by copying it, and dropping the old one must not take its children along.
         return sqlite.writing_engine_of(url, foreign_keys="OFF")
     return postgres.engine_of(url)

@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
 from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, DirectStatements, Statements
 from spunto.adapters.sql.types import to_json
-from spunto.core.kernel.errors import Invalid
 
 # Only another process can hold the lock: a backup, a migration.
 BUSY_SECONDS = 1.0
@@ -63,8 +62,6 @@ class SqliteDatabase:
 
 def writing_engine_of(url: URL, *, foreign_keys: str = "ON") -> AsyncEngine:
     """One connection, whose transactions take the write lock when they begin."""
-    if url.database in {None, "", ":memory:"}:
-        raise Invalid("database_url", "SQLite needs a file: sqlite:///path/to/file.")
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         pool_size=1,
@@ -85,6 +82,8 @@ def _reading_engine_of(url: URL) -> Engine:
         url.set(drivername="sqlite+pysqlite"),
         json_deserializer=orjson.loads,
         pool_reset_on_return=None,
+        # Waiting for a connection here would stop the event loop.
+        max_overflow=-1,
         connect_args={"timeout": BUSY_WHILE_READING_SECONDS},
     )
     _prepare(engine, "query_only = ON")

@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from sqlalchemy import make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, select
 
 from spunto.adapters.sql.access import SqlGrantRepository, SqlSessionRepository
 from spunto.adapters.sql.activity import SqlAuditLog
@@ -20,8 +19,8 @@ from spunto.adapters.sql.queue import SqlQueue, SqlSchedule
 from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables import timelines
+from spunto.adapters.sql.urls import is_sqlite, parsed
 from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
-from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.wakeups import Wakeups
 
 _TIMELINE = select(timelines.c.id)
@@ -79,7 +78,7 @@ class SqlStore:
     @classmethod
     async def open(cls, url: str, wakeups: Wakeups, *, pool_size: int = CONNECTIONS) -> "SqlStore":
         """Raises Unavailable `database_revision` unless the database has the tables that this version knows."""
-        database = _database_at(url, pool_size)
+        database = _database_at(parsed(url), pool_size)
         try:
             async with database.reading() as statements:
                 await require_current(statements)
@@ -111,15 +110,5 @@ class SqlStore:
             yield SqlTransaction(statements, self._wakeups, known)
 
 
-def _database_at(url: str, pool_size: int) -> Database:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise Invalid("database_url", "The database's URL can't be read.") from error
-    match parsed.get_backend_name():
-        case "sqlite":
-            return SqliteDatabase(parsed)
-        case "postgresql":
-            return PostgresDatabase(parsed, pool_size=pool_size)
-        case other:
-            raise Invalid("database_url", f"Spunto runs on sqlite and postgresql, not on {other}.")
+def _database_at(url: URL, pool_size: int) -> Database:
+    return SqliteDatabase(url) if is_sqlite(url) else PostgresDatabase(url, pool_size=pool_size)
