@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from spunto.core.kernel.clock import SystemClock
@@ -24,6 +23,7 @@ from spunto.core.protocol.events import Closed
 from spunto_agent.engine import LateRuntime, find_engine
 from spunto_agent.journal import SqliteJournal
 from spunto_agent.link import Link, advice_for
+from spunto_agent.log import new_log
 from spunto_agent.settings import AgentSettings, SettingsError, load, node_id_of
 
 TURNED_AWAY = 77
@@ -48,7 +48,7 @@ def run(settings: AgentSettings) -> int:
 
 async def serve(settings: AgentSettings) -> int:
     """`run` inside an event loop that is there already."""
-    log = _log(settings)
+    log = new_log(settings.log_format)
     working = asyncio.ensure_future(_work(settings, log))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -129,21 +129,3 @@ def _version() -> str:
         return version("spunto")
     except PackageNotFoundError:
         return "0"
-
-
-def _log(settings: AgentSettings) -> Log:
-    to_console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    structlog.configure(
-        processors=[
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer() if to_console else structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logger = structlog.get_logger()
-
-    def log(event: str, /, **fields: object) -> None:
-        logger.info(event, **fields)
-
-    return log

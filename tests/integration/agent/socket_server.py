@@ -27,7 +27,7 @@ from spunto.core.protocol.messages import (
 from spunto.core.protocol.stream import Stream
 from spunto_agent.transport import WebSocketTransport
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -90,6 +90,7 @@ class SocketServer:
             await running
         finally:
             self.connection = None
+            self._changed.set()
             running.cancel()
             await asyncio.wait([running])
 
