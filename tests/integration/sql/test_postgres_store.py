@@ -1,8 +1,10 @@
 """The SQL store keeps the storage contracts on Postgres."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from sqlalchemy import delete
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
     AuditLogContract,
@@ -16,9 +18,11 @@ from tests.contracts.store_placement import PlacementContract
 from tests.contracts.store_unit_of_work import UnitOfWorkContract
 from tests.contracts.store_work_queue import WorkQueueContract
 from tests.contracts.worker_repository import WorkerRepositoryContract
+from tests.fixtures.postgres import fresh_database
 
 from spunto.adapters.sql.migrate import upgrade
 from spunto.adapters.sql.store import SqlStore
+from spunto.adapters.sql.tables import metadata
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.wakeups import Wakeups
 
@@ -30,12 +34,30 @@ def wakeups() -> Wakeups:
     return Wakeups(ManualClock())
 
 
+@pytest.fixture(scope="module")
+def database(postgres_url: str) -> Iterator[str]:
+    """Migrated once: making a database takes longer than most of these tests."""
+    fresh = fresh_database(postgres_url)
+    with asyncio.Runner() as runner:
+        url = runner.run(fresh.__aenter__())
+        try:
+            runner.run(upgrade(url))
+            yield url
+        finally:
+            runner.run(fresh.__aexit__(None, None, None))
+
+
 @pytest.fixture
-async def store(postgres_database: str, wakeups: Wakeups) -> AsyncIterator[SqlStore]:
-    await upgrade(postgres_database)
-    opened = await SqlStore.open(postgres_database, wakeups)
-    yield opened
-    await opened.aclose()
+async def store(database: str, wakeups: Wakeups) -> AsyncIterator[SqlStore]:
+    opened = await SqlStore.open(database, wakeups)
+    try:
+        yield opened
+        async with opened._database.writing() as statements:
+            for table in reversed(metadata.sorted_tables):
+                await statements.change(delete(table), {})
+            await statements.commit()
+    finally:
+        await opened.aclose()
 
 
 class TestUnitOfWork(UnitOfWorkContract):

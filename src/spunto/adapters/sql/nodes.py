@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Double,
+    Select,
     bindparam,
     case,
     cast,
@@ -102,21 +103,19 @@ _RESERVE = update(nodes).where(nodes.c.id == bindparam("of_id"), _FITS).values(_
 _AMONG = is_in(nodes.c.id, bindparam("among", type_=IdList))
 
 
-def _reserving(*narrowed: ColumnElement[bool], skip_locked: bool) -> Any:
-    """Choose, lock and reserve at once; on SQLite, where writers come one at a time, there is nothing to lock."""
-    chosen = (
-        select(nodes.c.id)
-        .where(nodes.c.org_id == bindparam("of_org"), _FITS, *narrowed)
-        .order_by(nodes.c.load, nodes.c.assignments, nodes.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=skip_locked)
-    )
-    return update(nodes).where(nodes.c.id == chosen.scalar_subquery()).values(_moving(1)).returning(nodes.c.id)
+def _best(*narrowed: ColumnElement[bool]) -> Select[Any]:
+    fitting = select(nodes.c.id).where(nodes.c.org_id == bindparam("of_org"), _FITS, *narrowed)
+    return fitting.order_by(nodes.c.load, nodes.c.assignments, nodes.c.id).limit(1)
 
 
-# First whoever is free this instant; where all that fit are locked, wait for them.
-_RESERVE_ANY = (_reserving(skip_locked=True), _reserving(skip_locked=False))
-_RESERVE_AMONG = (_reserving(_AMONG, skip_locked=True), _reserving(_AMONG, skip_locked=False))
+def _reserving(best: Select[Any]) -> Any:
+    """Choose the best that nobody has locked, lock and reserve it; on SQLite, with one writer, nothing is locked."""
+    free = best.with_for_update(skip_locked=True).scalar_subquery()
+    return update(nodes).where(nodes.c.id == free).values(_moving(1)).returning(nodes.c.id)
+
+
+_BEST, _BEST_AMONG = _best(), _best(_AMONG)
+_RESERVE_FREE, _RESERVE_FREE_AMONG = _reserving(_BEST), _reserving(_BEST_AMONG)
 
 
 class SqlNodeRepository:
@@ -185,10 +184,15 @@ class SqlNodeRepository:
         parameters: dict[str, Any] = {"of_org": org_id, **_demanded(demand)}
         if among is not None:
             parameters["among"] = among
-        for statement in _RESERVE_ANY if among is None else _RESERVE_AMONG:
-            row = await first(self._statements, statement, parameters)
-            if row is not None:
-                return NodeId(row[0])
+        free, best = (_RESERVE_FREE, _BEST) if among is None else (_RESERVE_FREE_AMONG, _BEST_AMONG)
+        reserved = await first(self._statements, free, parameters)
+        if reserved is not None:
+            return NodeId(reserved[0])
+        # Whatever fits is locked: wait for one at a time. `SELECT ... FOR UPDATE` would do it in one statement, but it
+        # keeps the lock of each node that it finds filled, and two of those can end in a deadlock.
+        while (candidate := await first(self._statements, best, parameters)) is not None:
+            if await self.reserve(candidate[0], demand):
+                return NodeId(candidate[0])
         return None
 
     async def disconnect_all(self, *, at: datetime) -> None:
