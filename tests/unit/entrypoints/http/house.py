@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from quart import Quart
-from quart.typing import TestClientProtocol
+from quart.testing import QuartClient
 from quart.wrappers import Response
 
 from spunto.adapters.memory.store import MemoryStore
@@ -16,10 +16,13 @@ from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.model import Membership, Organization, User
-from spunto.core.orgs.service import OrganizationService
-from spunto.core.projects.service import ProjectService
+from spunto.entrypoints.container import Container
 from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.ws.agents import agents_blueprint
+from spunto.entrypoints.ws.sockets import Sockets
+from spunto.entrypoints.ws.terminal import terminal_blueprint
 
 LOCAL = "http://127.0.0.1:8000"
 
@@ -44,6 +47,7 @@ class Person:
 @dataclass(slots=True, kw_only=True)
 class House:
     app: Quart
+    sockets: Sockets
     access: AccessService
     store: MemoryStore
     clock: ManualClock
@@ -51,8 +55,8 @@ class House:
     people: dict[str, Person] = field(default_factory=dict)
 
     @property
-    def client(self) -> TestClientProtocol:
-        return self.app.test_client()
+    def client(self) -> QuartClient:
+        return QuartClient(self.app)
 
     async def person(self, name: str, *, role: Role = Role.OWNER, org_id: OrgId | None = None) -> Person:
         """Let somebody in: into the organization, or into a new one of their own."""
@@ -81,20 +85,39 @@ class House:
         return await self.client.open(path, method=method, headers=sent, data=raw)
 
 
+def house_of(
+    spunto: Spunto, store: MemoryStore, clock: ManualClock, *, url: str = LOCAL, readiness: Any = ready
+) -> House:
+    """The doors of a Spunto on memory."""
+    address = PublicAddress(url=url)
+    services = Services(
+        access=spunto.access,
+        organizations=spunto.organizations,
+        projects=spunto.projects,
+        nodes=spunto.nodes,
+        workers=spunto.workers,
+        reach=spunto.reach,
+        readiness=readiness,
+        address=address,
+    )
+    sockets = Sockets()
+    doors = (
+        agents_blueprint(spunto.gateway, sockets),
+        terminal_blueprint(spunto.access, spunto.reach, address, sockets),
+    )
+    app = create_app(services, doors=doors)
+    return House(app=app, sockets=sockets, access=spunto.access, store=store, clock=clock, ids=TimeOrderedIds(clock))
+
+
 def build_house(*, url: str = LOCAL, readiness: Any = ready) -> House:
+    """Doors to a store where nothing happens by itself."""
     clock = ManualClock()
-    ids = TimeOrderedIds(clock)
     wakeups = Wakeups(clock)
     store = MemoryStore(wakeups)
-    access = AccessService(store, clock=clock, ids=ids, wakeups=wakeups)
-    services = Services(
-        access=access,
-        organizations=OrganizationService(store, clock=clock, ids=ids),
-        projects=ProjectService(store, clock=clock, ids=ids),
-        readiness=readiness,
-        address=PublicAddress(url=url),
+    container = Container(
+        clock=clock, wakeups=wakeups, store=store, queue=store.queue, timeline_id="t", report=lambda *_: None
     )
-    return House(app=create_app(services), access=access, store=store, clock=clock, ids=ids)
+    return house_of(Spunto(container), store, clock, url=url, readiness=readiness)
 
 
 async def problem_of(response: Response) -> dict[str, Any]:
