@@ -159,6 +159,24 @@ async def test_a_server_that_is_away_is_unavailability(postgres_database: str, t
 
 
 @pytest.mark.postgres
+async def test_connections_are_given_out_in_the_order_of_asking(postgres_database: str) -> None:
+    await upgrade(postgres_database)
+    store = await SqlStore.open(postgres_database, WAKEUPS, pool_size=1)
+    served: list[str] = []
+
+    async def greedy(name: str) -> None:
+        for _ in range(4):
+            async with store() as tx:
+                await tx.audit.list(a_tenant(), limit=1)
+            served.append(name)
+
+    await asyncio.gather(greedy("a"), greedy("b"))
+    await store.aclose()
+
+    assert served == ["a", "b"] * 4
+
+
+@pytest.mark.postgres
 async def test_one_side_of_a_deadlock_lost_the_race(postgres_store: SqlStore) -> None:
     first, second = [await project_in(postgres_store, a_tenant()) for _ in range(2)]
     both_hold_one = asyncio.Barrier(2)

@@ -1,5 +1,6 @@
 """Connections to Postgres."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
-from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, Statements
+from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, Statements, in_turn
 from spunto.adapters.sql.types import to_json
 
 CONNECTIONS = 16
@@ -32,16 +33,17 @@ class PostgresDatabase:
     def __init__(self, url: URL, *, pool_size: int) -> None:
         self._engine = engine_of(url, pool_size=pool_size)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._turns = asyncio.Semaphore(pool_size)
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Statements]:
-        async with _connected(self._engine) as statements:
+        async with in_turn(self._turns), _connected(self._engine) as statements:
             yield statements
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Statements]:
-        async with _connected(self._autocommit) as statements:
+        async with in_turn(self._turns), _connected(self._autocommit) as statements:
             yield statements
 
     async def aclose(self) -> None:

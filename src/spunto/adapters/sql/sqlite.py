@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
-from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, DirectStatements, Statements
+from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, DirectStatements, Statements, in_turn
 from spunto.adapters.sql.types import to_json
 
 # Only another process can hold the lock: a backup, a migration.
@@ -27,11 +27,11 @@ class SqliteDatabase:
         self._writer = writing_engine_of(url)
         self._reader = _reading_engine_of(url)
         # A queue in the order of arrival; SQLite's own waiting is by repetition and starves the unlucky.
-        self._turn = asyncio.Lock()
+        self._turns = asyncio.Semaphore(1)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Statements]:
-        async with _in_turn(self._turn):
+        async with in_turn(self._turns):
             connection = self._writer.connect()
             try:
                 _ = await connection.start()
@@ -100,16 +100,3 @@ def _prepare(engine: Engine, *pragmas: str) -> None:
         cursor.close()
 
     event.listen(engine, "connect", connected)
-
-
-@asynccontextmanager
-async def _in_turn(lock: asyncio.Lock) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(STATEMENT_SECONDS):
-            await lock.acquire()
-    except TimeoutError as error:
-        raise translated(error) from error
-    try:
-        yield
-    finally:
-        lock.release()

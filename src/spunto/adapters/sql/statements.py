@@ -1,7 +1,8 @@
 """Runs statements on a connection and gives rows; what the drivers raise comes out as Spunto's own errors."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Connection, Executable, Row
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
 
 STATEMENT_SECONDS = 10.0
+TURN_SECONDS = 5.0
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
 
@@ -25,6 +27,20 @@ class Statements(Protocol):
         """How many rows were changed."""
 
     async def commit(self) -> None: ...
+
+
+@asynccontextmanager
+async def in_turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Wait in the order of arrival; the pools don't, and under load somebody would wait for ever."""
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            await turns.acquire()
+    except TimeoutError as error:
+        raise translated(error) from error
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 async def first(statements: Statements, statement: Executable, parameters: dict[str, Any]) -> AnyRow | None:
