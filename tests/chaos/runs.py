@@ -16,7 +16,7 @@ from tests.chaos.plan import plan_of
 from tests.chaos.report import Line, Report
 from tests.chaos.scenarios import agents, crashes, hostile, workers
 from tests.chaos.storm_run import storm_line
-from tests.fixtures.postgres import temporary_database
+from tests.fixtures.postgres import fresh_database
 from tests.fixtures.scripts import SCRIPTS
 
 Scenario = Callable[[Box], Awaitable[str]]
@@ -116,7 +116,7 @@ async def _database(options: Options) -> AsyncIterator[str | None]:
     if options.database == "sqlite":
         yield None
         return
-    async with temporary_database(await asyncio.to_thread(_printed, "postgres")) as url:
+    async with fresh_database(await asyncio.to_thread(_printed, "postgres")) as url:
         yield url
 
 
