@@ -130,12 +130,17 @@ def podman_container(spec: ContainerSpec, *, nofile: int, nproc: int) -> dict[st
 
 
 def docker_network(network: Network) -> dict[str, Any]:
-    """The body of Docker's POST /networks/create. Without CheckDuplicate old engines make a second one of the name."""
+    """The body of Docker's POST /networks/create. Without CheckDuplicate old engines make a second one of the name.
+
+    The gateway is what the engine would take anyway. Unsaid, a Docker 20.10 that is killed while it removes the network
+    panics at every later start (libnetwork's reservePools reads the gateway of a pool that is released already).
+    """
+    gateway = next(ipaddress.ip_network(network.subnet).hosts())
     return {
         "Name": network.name,
         "CheckDuplicate": True,
         "Driver": "bridge",
-        "IPAM": {"Config": [{"Subnet": network.subnet}]},
+        "IPAM": {"Config": [{"Subnet": network.subnet, "Gateway": str(gateway)}]},
         "Labels": dict(network.labels),
         "Options": {"com.docker.network.bridge.enable_icc": "false"},
     }
