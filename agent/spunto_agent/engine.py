@@ -1,12 +1,11 @@
-"""Finds the node's container engine, and connects to it whenever it is there."""
+"""The node's container engine, connected to whenever it is there."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
-from pathlib import Path
 
+from spunto.adapters.runtimes.detect import Engine, connect
 from spunto.core.nodes.runtime import (
     Container,
     ContainerRuntime,
@@ -20,29 +19,11 @@ from spunto.core.nodes.runtime import (
     Stats,
 )
 
-_SOCKETS = (
-    ("docker", "/run/docker.sock"),
-    ("docker", "/var/run/docker.sock"),
-    ("podman", "/run/podman/podman.sock"),
-    ("podman", "{XDG_RUNTIME_DIR}/podman/podman.sock"),
-)
-
-
-def find_engine(engine: str, url: str | None) -> tuple[str, str]:
-    """Which engine at which address; where none is there yet, the first place where it would be."""
-    places = [(kind, path.format(XDG_RUNTIME_DIR=os.environ.get("XDG_RUNTIME_DIR", "/run"))) for kind, path in _SOCKETS]
-    wanted = [(kind, path) for kind, path in places if engine in ("auto", kind)]
-    if url is not None:
-        guessed = "podman" if "podman" in url else "docker"
-        return (guessed if engine == "auto" else engine), url
-    kind, path = next((place for place in wanted if Path(place[1]).exists()), wanted[0])
-    return kind, f"unix://{path}"
-
 
 class LateRuntime:
     """A `ContainerRuntime` whose engine need not be there yet: the first call that finds it connects."""
 
-    def __init__(self, engine: str, url: str) -> None:
+    def __init__(self, engine: Engine, url: str | None) -> None:
         self._engine = engine
         self._url = url
         self._lock = asyncio.Lock()
@@ -118,14 +99,3 @@ class LateRuntime:
     async def aclose(self) -> None:
         if self._connected is not None:
             await self._connected.aclose()
-
-
-async def connect(engine: str, url: str) -> ContainerRuntime:
-    """Connect now; only the driver that is needed is loaded. Raises EngineUnavailable."""
-    if engine == "podman":
-        from spunto.adapters.runtimes.podman import PodmanRuntime
-
-        return await PodmanRuntime.connect(url)
-    from spunto.adapters.runtimes.docker import DockerRuntime
-
-    return await DockerRuntime.connect(url)

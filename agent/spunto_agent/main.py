@@ -20,7 +20,7 @@ from spunto.core.nodes.executor.settings import Log, NodeSettings
 from spunto.core.nodes.executor.streams import NodeStreams
 from spunto.core.nodes.executor.uplink import Uplink
 from spunto.core.protocol.events import Closed
-from spunto_agent.engine import LateRuntime, find_engine
+from spunto_agent.engine import LateRuntime
 from spunto_agent.journal import SqliteJournal
 from spunto_agent.link import Link, advice_for
 from spunto_agent.log import new_log
@@ -65,16 +65,13 @@ async def serve(settings: AgentSettings) -> int:
 async def _work(settings: AgentSettings, log: Log) -> Closed:
     token = settings.read_token()
     node_id = node_id_of(token)
-    engine, engine_url = find_engine(settings.engine, settings.engine_url)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        runtime = LateRuntime(engine, engine_url)
+        runtime = LateRuntime(settings.engine, settings.engine_url)
         stack.push_async_callback(runtime.aclose)
         journal = _open_journal(settings, node_id, log)
         stack.callback(journal.close)
-        runner = NodeRunner(
-            runtime, journal=journal, clock=clock, settings=_node_settings(settings, node_id, engine), log=log
-        )
+        runner = NodeRunner(runtime, journal=journal, clock=clock, settings=_node_settings(settings, node_id), log=log)
         streams = NodeStreams(runtime, clock=clock, standing=runner.standing, log=log)
         uplink = Uplink(runner, clock=clock, on_stream=streams.handle, log=log)
         link = Link(settings.connect_url, token, uplink=uplink, runner=runner, clock=clock, log=log)
@@ -92,13 +89,13 @@ async def _work(settings: AgentSettings, log: Log) -> Closed:
     return closed
 
 
-def _node_settings(settings: AgentSettings, node_id: str, engine: str) -> NodeSettings:
+def _node_settings(settings: AgentSettings, node_id: str) -> NodeSettings:
     return NodeSettings(
         node_id=node_id,
         instance_id=secrets.token_hex(8),
         boot_id=_boot_id(),
         agent_version=_version(),
-        engine=engine,
+        engine=settings.engine,
         labels=settings.labels,
         subnet_pool=settings.subnet_pool,
         policy=settings.policy,

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from spunto.core.nodes.model import NodeId, new_token
-from spunto_agent.engine import find_engine
 from spunto_agent.settings import SettingsError, load, node_id_of
 
 NODE = NodeId("nod_00000000000000000000000000")
@@ -79,15 +78,3 @@ def test_a_token_names_its_node_and_a_broken_one_is_told() -> None:
     assert node_id_of(token) == NODE
     with pytest.raises(SettingsError, match="token"):
         node_id_of(type(token)(token.reveal()[:-1]))
-
-
-@pytest.mark.parametrize(
-    ("engine", "url", "expected"),
-    [
-        ("auto", "unix:///x/podman.sock", ("podman", "unix:///x/podman.sock")),
-        ("auto", "unix:///x/docker.sock", ("docker", "unix:///x/docker.sock")),
-        ("docker", "unix:///x/podman.sock", ("docker", "unix:///x/podman.sock")),
-    ],
-)
-def test_an_engine_s_address_says_what_it_is_unless_told(engine: str, url: str, expected: tuple[str, str]) -> None:
-    assert find_engine(engine, url) == expected

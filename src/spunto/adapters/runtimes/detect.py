@@ -8,7 +8,6 @@ from typing import Literal
 from spunto.adapters.runtimes import translate
 from spunto.adapters.runtimes.docker import DEFAULT_TIMEOUTS, DockerRuntime
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Timeouts
-from spunto.adapters.runtimes.podman import PodmanRuntime
 from spunto.core.nodes.runtime import ContainerRuntime, EngineUnavailable
 
 Engine = Literal["auto", "docker", "podman"]
@@ -33,13 +32,12 @@ async def connect(
             tried.append(f"{candidate}: {unavailable.message}")
             continue
         if engine in ("auto", found):
-            runtime = DockerRuntime if found == "docker" else PodmanRuntime
-            return await runtime.connect(candidate, timeouts=timeouts)
+            return await _runtime(found, candidate, timeouts)
         tried.append(f"{candidate} is {found}")
     wanted = "container" if engine == "auto" else engine.capitalize()
     raise EngineUnavailable(
         f"no {wanted} engine found ({'; '.join(tried) or 'no socket at the usual places'}); "
-        "start dockerd or `podman system service`, or say where it is with --engine-url"
+        "start dockerd or `podman system service`, or say where it is with SPUNTO_AGENT_ENGINE_URL"
     )
 
 
@@ -59,3 +57,12 @@ async def _kind(url: str, timeouts: Timeouts) -> Literal["docker", "podman"]:
         return translate.kind_of_engine(await socket.version())
     finally:
         await socket.aclose()
+
+
+async def _runtime(engine: Literal["docker", "podman"], url: str, timeouts: Timeouts) -> ContainerRuntime:
+    if engine == "docker":
+        return await DockerRuntime.connect(url, timeouts=timeouts)
+    # podman-py brings a client of its own, which an agent on Docker need not hold in memory.
+    from spunto.adapters.runtimes.podman import PodmanRuntime
+
+    return await PodmanRuntime.connect(url, timeouts=timeouts)

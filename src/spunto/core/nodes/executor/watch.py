@@ -76,7 +76,7 @@ class EngineWatch:
                 await self._came_back()
             containers = await self._runtime.list_containers(label=self._label)
         if self.problem is not None:
-            self._log("engine_found", engine=self._settings.engine)
+            self._log("engine_found", engine=self._settings.engine if self.info is None else self.info.engine)
         self.problem = None
         self._is_back.set()
         self.has_answered.set()
