@@ -4,7 +4,7 @@ import orjson
 import pytest
 from tests.unit.journeys.steps import NOTHING, a_ready_worker, a_worker, is_clean, node_of, running
 
-from spunto.core.kernel.errors import Conflict, Unavailable
+from spunto.core.kernel.errors import Conflict, Invalid, Unavailable
 from spunto.core.workers.model import DockerState, WorkerState
 from spunto.core.workers.reach import ExecRequest
 from spunto.testing.harness import Harness
@@ -56,7 +56,7 @@ async def test_a_command_that_is_not_there_is_told_in_the_engine_s_words(harness
     await harness.add_node("one")
     worker = await a_ready_worker(harness)
 
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(Invalid) as caught:
         await harness.spunto.reach.exec(*worker.here, ExecRequest(command=["nope"], stdin=b"x" * 100_000))
 
     assert caught.value.code == "engine_refused"

@@ -118,7 +118,12 @@ class NodeService:
             node = await tx.nodes.get(tenant, node_id)
         inventory = self._links.inventory_of(node.id)
         if inventory is None:
-            raise Unavailable("node_offline", "The node is not connected; its inventory is not known.", id=node_id)
+            raise Unavailable(
+                "node_offline",
+                "The node is not connected; its inventory is not known.",
+                retry_after_seconds=5,
+                id=node_id,
+            )
         return inventory
 
     @retried

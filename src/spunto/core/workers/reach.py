@@ -8,7 +8,7 @@ from datetime import datetime
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
-from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.executor.containers import container_name
 from spunto.core.nodes.links import NodeLinks
@@ -16,6 +16,7 @@ from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
 from spunto.core.workers import git_status, listening
+from spunto.core.workers.answers import as_asked
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.model import Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
@@ -23,6 +24,7 @@ from spunto.core.workers.transcript import ExecResult, Transcript
 
 ANSWER_SECONDS = 15.0
 MAX_OUTPUT_BYTES = 1024 * 1024
+_NOT_EXECUTABLE = (126, 127)
 _RUNNING = frozenset({WorkerState.READY, WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.STOPPING})
 
 
@@ -67,6 +69,8 @@ class WorkerReach:
         """What listens for TCP in the worker."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
         result = await self._run(worker, ExecRequest(command=listening.COMMAND, user="root", timeout_seconds=15))
+        if result.exit_code in _NOT_EXECUTABLE:
+            raise Invalid("tool_missing", "The worker's image has no `ss`; install iproute2 in it.", tool="ss")
         return listening.parse(result.stdout.decode(errors="replace"))
 
     async def stats(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> JsonObject:
@@ -95,7 +99,7 @@ class WorkerReach:
         worker = await self._look(actor, org_id, project_id, worker_id)
         params = {"tail": tail, "since": None if since is None else since.isoformat(), "follow": follow}
         async with self._open(worker, "logs", params) as stream:
-            while (piece := await stream.read()) is not None:
+            while (piece := await _next_of_log(stream, follow=follow)) is not None:
                 yield piece
 
     async def open_logs(self, actor: Actor, worker_id: WorkerId, *, tail: int) -> Stream:
@@ -164,11 +168,22 @@ class WorkerReach:
 
 @asynccontextmanager
 async def _patience(seconds: float) -> AsyncIterator[None]:
+    """Bounds the wait for a node's answer, and turns its refusal into the asker's error."""
     try:
-        async with asyncio.timeout(seconds):
-            yield
+        with as_asked():
+            async with asyncio.timeout(seconds):
+                yield
     except TimeoutError as error:
         raise Unavailable("node_silent", "The node did not answer in time; try again.") from error
+
+
+async def _next_of_log(stream: Stream, *, follow: bool) -> bytes | None:
+    """The next piece; only a follower waits for one that nobody has written yet."""
+    if follow:
+        with as_asked():
+            return await stream.read()
+    async with _patience(ANSWER_SECONDS):
+        return await stream.read()
 
 
 async def _converse(stream: Stream, stdin: bytes) -> ExecResult:

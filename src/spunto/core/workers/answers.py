@@ -1,0 +1,78 @@
+"""What nodes answer about a worker, as whoever asked should hear it: refusals by their code, log lines checked."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import orjson
+
+from spunto.core.kernel.errors import Conflict, Invalid, NotFound, QuotaExceeded, SpuntoError, Unavailable
+from spunto.core.protocol.multiplexer import StreamReset
+
+# A line of 64 KiB, of which JSON may make six times as much.
+MAX_LINE_BYTES = 512 * 1024
+_AGAIN_SECONDS = 5.0
+_KINDS: dict[str, type[SpuntoError]] = {
+    "bad_stream_params": Invalid,
+    "engine_refused": Invalid,
+    "terminal_not_found": NotFound,
+    "terminal_taken": Conflict,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """`at` is RFC 3339, `stream` stdout or stderr."""
+
+    at: str
+    stream: str
+    line: str
+
+
+@contextmanager
+def as_asked() -> Iterator[None]:
+    """Turn a node's reset of a stream into the error that the asker can act on."""
+    try:
+        yield
+    except StreamReset as reset:
+        raise refusal_of(reset) from reset
+
+
+def refusal_of(reset: StreamReset) -> SpuntoError:
+    """The error that the node meant; one that is not known here is the node's trouble, and may pass."""
+    if reset.code in ("container_not_found", "worker_not_running"):
+        return Unavailable("worker_not_running", "The worker's container does not run; start the worker first.")
+    if reset.code == "too_many_terminals":
+        return QuotaExceeded(reset.code, reset.message, retry_after_seconds=_AGAIN_SECONDS)
+    kind = _KINDS.get(reset.code)
+    if kind is not None:
+        return kind(reset.code, reset.message)
+    return Unavailable(reset.code, reset.message, retry_after_seconds=_AGAIN_SECONDS)
+
+
+async def log_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[LogLine]:
+    """The lines in a log's pieces. Raises Unavailable `node_answer_unreadable` for what is none."""
+    rest = b""
+    async for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield _line(line)
+        if len(rest) > MAX_LINE_BYTES:
+            raise unreadable()
+    if rest:
+        yield _line(rest)
+
+
+def unreadable() -> Unavailable:
+    return Unavailable("node_answer_unreadable", "The node's answer can't be understood; update its agent.")
+
+
+def _line(raw: bytes) -> LogLine:
+    try:
+        entry = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise unreadable() from error
+    match entry:
+        case {"at": str(at), "stream": str(stream), "line": str(line)}:
+            return LogLine(at=at, stream=stream, line=line)
+    raise unreadable()
