@@ -286,6 +286,16 @@ async def test_agents_that_keep_superseding_one_another_are_shut_out_until_the_t
     assert running(node) == [worker.container]
 
 
+async def test_an_agent_that_restarts_again_and_again_is_not_mistaken_for_two(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    for _ in range(10):
+        node.restart_agent()
+        await harness.settle()
+
+    found = await node_of(harness, node)
+    assert (found.status, found.quarantine, found.epoch) == (NodeStatus.ONLINE, None, 11)
+
+
 async def test_a_rotated_token_cuts_its_agent_off_at_once_and_never_lets_it_in_again(harness: Harness) -> None:
     node = await harness.add_node("one")
     worker = await a_ready_worker(harness)

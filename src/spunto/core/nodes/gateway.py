@@ -39,7 +39,7 @@ class NodeGateway:
         self.wakeups = wakeups
         self.timeline_id = timeline_id
         self.reports = Reports(uow, links=links, clock=clock)
-        self._supersessions: dict[NodeId, deque[float]] = {}
+        self._supersessions: dict[NodeId, deque[tuple[float, str]]] = {}
 
     async def serve(self, transport: Transport, token: Secret) -> None:
         """Speak with one agent until its connection ends. A token that is not good closes it with 4401."""
@@ -50,12 +50,16 @@ class NodeGateway:
             return
         await _Attendance(self, node, transport).serve()
 
-    def is_flapping(self, node_id: NodeId) -> bool:
-        """Count one agent superseding another that was alive; whether two agents seem to share the node's token."""
+    def is_flapping(self, node_id: NodeId, *, newcomer: str, superseded: str) -> bool:
+        """Note one agent superseding another; whether they do it in turns, so that both are alive with one token.
+
+        An agent that is restarted again and again supersedes its own earlier runs, which never come back.
+        """
         now = self.clock.monotonic()
-        recent = self._supersessions.setdefault(node_id, deque(maxlen=FLAPPING_LIMIT))
-        recent.append(now)
-        return len(recent) == FLAPPING_LIMIT and now - recent[0] <= FLAPPING_WINDOW_SECONDS
+        noted = self._supersessions.setdefault(node_id, deque(maxlen=FLAPPING_LIMIT))
+        noted.append((now, superseded))
+        recent = [instance_id for at, instance_id in noted if now - at <= FLAPPING_WINDOW_SECONDS]
+        return len(recent) == FLAPPING_LIMIT and newcomer in recent
 
     async def _authenticate(self, token: Secret) -> Node:
         node_id = node_of_token(token)
@@ -129,7 +133,10 @@ class _Attendance:
         if older is None:
             return
         older.connection.close(SUPERSEDED, "superseded", message="Another agent connected with this node's token.")
-        if older.instance_id != hello.instance_id and self._gateway.is_flapping(self._node_id):
+        newcomer, superseded = hello.instance_id, older.instance_id
+        if newcomer != superseded and self._gateway.is_flapping(
+            self._node_id, newcomer=newcomer, superseded=superseded
+        ):
             await self._quarantine()
 
     @retried
