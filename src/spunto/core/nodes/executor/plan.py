@@ -233,7 +233,7 @@ def after_error(
         problem=problem,
     )
     # What is to be gone has no other end than being gone.
-    if gone_away or item.wanted is Wanted.ABSENT:
+    if item.wanted is Wanted.ABSENT:
         return ledger, trouble
     if isinstance(error, Invalid | Forbidden | ImageNotFound | Conflict) or trouble.surprises >= MAX_SURPRISES:
         return ledger.failed(item.generation, problem), CALM

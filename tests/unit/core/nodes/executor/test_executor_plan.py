@@ -183,13 +183,14 @@ def test_the_unexpected_is_tried_five_times() -> None:
     assert ledger.problem == Problem(code="node_error", message="The node failed with ValueError: bug")
 
 
-def test_removal_is_never_given_up() -> None:
+def test_removal_is_never_given_up_but_backs_off() -> None:
     ledger, trouble = Ledger(), CALM
     for _ in range(2 * MAX_SURPRISES):
         ledger, trouble = after_error(
             ABSENT, ledger, trouble, action=RemoveContainer(), error=EngineRefused("busy"), now=0, jitter=0
         )
 
+    assert next_step(ABSENT, a_container(), ledger, trouble=trouble, now=0) == WaitUntil(at=7.5)
     assert next_step(ABSENT, a_container(), ledger, trouble=trouble, now=99) == RemoveContainer()
 
 

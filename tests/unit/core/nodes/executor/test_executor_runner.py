@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from ipaddress import IPv4Network
 
 import orjson
 import pytest
@@ -21,7 +22,7 @@ from spunto.core.nodes.assignment import Power
 from spunto.core.nodes.executor.containers import container_name, network_name
 from spunto.core.nodes.executor.journal import Entry, MemoryJournal
 from spunto.core.nodes.executor.settings import Policy
-from spunto.core.nodes.runtime import Container, ContainerSpec, ContainerState, EngineUnavailable, Network
+from spunto.core.nodes.runtime import Container, ContainerSpec, ContainerState, EngineUnavailable, Network, SubnetTaken
 from spunto.core.protocol.messages import Phase, Wanted
 
 NAME = container_name(WORKER)
@@ -355,6 +356,45 @@ async def test_a_subnet_that_somebody_took_is_evaded() -> None:
         await listener.until_phase(Phase.RUNNING, 1)
 
     assert (await node.runtime.list_networks())[-1].subnet == "10.208.0.32/28"
+
+
+async def test_a_subnet_that_the_engine_refuses_without_listing_why_is_evaded() -> None:
+    class Routed(FakeRuntime):
+        async def ensure_network(self, network: Network) -> None:
+            if network.subnet == "10.208.0.0/28":
+                raise SubnetTaken(network.subnet)
+            await super().ensure_network(network)
+
+    node = LivingNode(runtime=Routed(images=[IMAGE]))
+    async with node.running() as (runner, listener):
+        runner.apply(desired(a_desired_item()))
+        await listener.until_phase(Phase.RUNNING, 1)
+
+    assert [network.subnet for network in await node.runtime.list_networks()] == ["10.208.0.16/28"]
+
+
+async def test_a_full_pool_fails_with_a_way_out() -> None:
+    node = LivingNode(settings={"subnet_pool": IPv4Network("10.208.0.0/28")})
+    async with node.running() as (runner, listener):
+        runner.apply(desired(a_desired_item()))
+        await listener.until_phase(Phase.RUNNING, 1)
+        runner.apply(desired(a_desired_item(subject_id=OTHER_WORKER)))
+        failed = await listener.until_phase(Phase.FAILED, 1, OTHER_WORKER)
+
+    assert failed.error is not None
+    assert failed.error.code == "no_free_subnet"
+
+
+async def test_a_stop_breaks_a_setup_off_and_the_worker_says_so() -> None:
+    node = LivingNode()
+    async with node.running() as (runner, listener):
+        runner.apply(desired(a_desired_item(1, post_create_command="sleep 1000")))
+        await listener.until_phase(Phase.RUNNING, 1)
+        runner.apply(desired(a_desired_item(2, power=Power.STOPPED, post_create_command="sleep 1000")))
+        stopped = await listener.until_phase(Phase.STOPPED, 2)
+
+    assert stopped.setup is not None
+    assert (stopped.setup["phase"], stopped.setup["postCreate"]["exitCode"]) == ("error", None)
 
 
 async def test_many_workers_get_subnets_of_their_own() -> None:
