@@ -6,6 +6,8 @@ from dataclasses import dataclass
 COMMAND = ("ss", "-tlnpH")
 _PROCESS = re.compile(r'users:\(\("([^"]*)"')
 _PORT = re.compile(r"[0-9]{1,5}\Z")
+# Docker listens here in every container on a network of its own, for the DNS of that network.
+_ENGINE_DNS = "127.0.0.11"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,4 +31,6 @@ def _listener(line: str) -> Listener | None:
     if _PORT.match(port) is None:
         return None
     process = _PROCESS.search(line)
+    if process is None and address == _ENGINE_DNS:
+        return None
     return Listener(port=int(port), address=address.strip("[]"), process=process[1] if process else None)

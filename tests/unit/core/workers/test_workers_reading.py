@@ -117,6 +117,15 @@ LISTEN
     ]
 
 
+def test_the_engine_s_own_dns_is_not_the_worker_s_listener() -> None:
+    output = """\
+LISTEN 0 4096 127.0.0.11:45941 0.0.0.0:*
+LISTEN 0 128 127.0.0.11:53 0.0.0.0:* users:(("dnsmasq",pid=7,fd=3))
+"""
+
+    assert listening.parse(output) == [Listener(port=53, address="127.0.0.11", process="dnsmasq")]
+
+
 def test_outputs_are_kept_apart_and_the_end_is_told() -> None:
     transcript = Transcript(limit_bytes=100)
     for piece in ({"fd": 1}, b"out", {"fd": 2}, b"err", {"fd": 1}, b"put", {"exitCode": 3, "durationMs": 7}):
