@@ -17,7 +17,9 @@ Report = Callable[[Worker], None]
 def stage_of(worker: Worker) -> str:
     """Where the worker is on its way, in a few words."""
     phase = worker.setup_status.phase if worker.setup_status else ""
-    words = [worker.state, phase if phase != worker.state else ""]
+    # What set-up came to once is no news of a worker that ends.
+    tells = worker.state in ("spawning", "starting", "ready") and phase not in ("ready", worker.state)
+    words = [worker.state, phase if tells else ""]
     if worker.state == "error" and worker.error is not None:
         words = ["error", worker.error.message]
     return printable(" · ".join(filter(None, words)))

@@ -16,14 +16,16 @@ _CTRL_C, _CTRL_D, _BELL = b"\x03", b"\x04", b"\a"
 _CHUNK_BYTES = 4096
 # 256 KiB that somebody typed or pasted ahead while there was no connection.
 _CHUNKS_AHEAD = 64
+_USUAL_SIZE = os.terminal_size((80, 24))
 
 
 def window_size() -> os.terminal_size:
-    """Of the terminal that the output goes to, or the usual one where it goes elsewhere."""
+    """Of the terminal that the output goes to, or the usual one where that goes elsewhere or doesn't know its size."""
     try:
-        return os.get_terminal_size(sys.stdout.fileno())
+        size = os.get_terminal_size(sys.stdout.fileno())
     except OSError:
-        return os.terminal_size((80, 24))
+        return _USUAL_SIZE
+    return size if size.columns and size.lines else _USUAL_SIZE
 
 
 async def attached_shell(terminal: Terminal) -> int:

@@ -105,7 +105,10 @@ def test_an_error_leaves_stdout_alone(capsys: pytest.CaptureFixture[str]) -> Non
     [
         (a_worker("spawning"), "spawning"),
         (a_worker("spawning", phase="cloning"), "spawning · cloning"),
+        (a_worker("starting", phase="ready"), "starting"),
         (a_worker("ready", phase="ready"), "ready"),
+        (a_worker("ready", phase="error"), "ready · error"),
+        (a_worker("stopping", phase="error"), "stopping"),
         (a_worker("error", phase="error", error="no such image"), "error · no such image"),
     ],
 )
