@@ -19,8 +19,8 @@ PAGE = """<!doctype html>
 <h2>From a terminal</h2>
 <pre>spunto login --url {url}
 spunto worker list
-spunto worker spawn --project hello
-spunto worker shell</pre>
+spunto worker spawn hello
+spunto worker shell hello-1</pre>
 <p>The API answers below <a href="/api/orgs">/api/orgs</a>, with <code>Authorization: Bearer</code> and a token.</p>
 </body>
 </html>
