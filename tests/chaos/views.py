@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import aiodocker
 from aiodocker.containers import DockerContainer
-from tests.chaos.oracle import Seen, SeenContainer, SeenWorker
+from tests.chaos.oracle import TRANSIENT, Seen, SeenContainer, SeenWorker
 
 from spunto.client.client import SpuntoClient
+from spunto.client.errors import NotThere
 from spunto.client.models import Worker
 from spunto.core.nodes.executor.containers import ID_LABEL, NODE_LABEL
 
@@ -20,9 +22,11 @@ async def workers_of(client: SpuntoClient, org_id: str, project_id: str) -> list
 
 async def _seen(client: SpuntoClient, worker: Worker) -> SeenWorker:
     deadline_at = None
-    if worker.state not in ("ready", "stopped", "error"):
-        explained = await client.workers.get(worker, explain=True)
-        deadline_at = explained.explanation.next_at if explained.explanation else None
+    if worker.state in TRANSIENT:
+        # It may be gone by now; the next look will tell.
+        with suppress(NotThere):
+            explained = await client.workers.get(worker, explain=True)
+            deadline_at = explained.explanation.next_at if explained.explanation else None
     return SeenWorker(
         id=worker.id,
         state=worker.state,
