@@ -120,7 +120,7 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - the edge of the loop: the look is repeated, later
             subject.stale = True
             unseen = error if isinstance(error, EngineUnavailable) else EngineUnavailable(repr(error))
-            self._failed(subject, subject.item, StopContainer(), unseen)
+            self._failed(subject, subject.item, None, unseen)
 
     def _note(self, subject: Subject) -> None:
         self._remember(
@@ -184,7 +184,7 @@ class Driver:
         if name is not None:
             subject.timings[name] = round(seconds, 3)
 
-    def _failed(self, subject: Subject, item: Assigned, action: Action, error: Exception) -> None:
+    def _failed(self, subject: Subject, item: Assigned, action: Action | None, error: Exception) -> None:
         ledger, subject.trouble = plan.after_error(
             item,
             subject.ledger,
@@ -195,7 +195,8 @@ class Driver:
             jitter=self._jitter(),
         )
         self._remember(subject, ledger)
-        self._log("action_failed", subject=item.id, action=type(action).__name__, error=str(error) or repr(error))
+        doing = "look" if action is None else type(action).__name__
+        self._log("action_failed", subject=item.id, action=doing, error=str(error) or repr(error))
         if isinstance(error, EngineUnavailable):
             self._hooks.engine_lost()
 

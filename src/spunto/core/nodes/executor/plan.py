@@ -219,9 +219,19 @@ def after(action: Action, ledger: Ledger, *, generation: int) -> Ledger:
 
 
 def after_error(
-    item: Assigned, ledger: Ledger, trouble: Trouble, *, action: Action, error: Exception, now: float, jitter: float
+    item: Assigned,
+    ledger: Ledger,
+    trouble: Trouble,
+    *,
+    action: Action | None,
+    error: Exception,
+    now: float,
+    jitter: float,
 ) -> tuple[Ledger, Trouble]:
-    """Whether to try again, and when, or to give the generation up. `jitter` is between 0 and 1."""
+    """Whether to try again, and when, or to give the generation up; no action is a mere look.
+
+    `jitter` is between 0 and 1.
+    """
     if isinstance(error, ImageNotFound) and isinstance(action, CreateContainer) and ledger.pulled_in != item.generation:
         return ledger.without_image(item.generation), CALM
     gone_away = isinstance(error, EngineUnavailable)
