@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 from hypercorn.asyncio import serve as serve_http
@@ -66,7 +67,7 @@ def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio
     )
     doors = (
         agents_blueprint(spunto.gateway, sockets),
-        terminal_blueprint(spunto.access, spunto.reach, services.address, sockets),
+        terminal_blueprint(spunto.access, spunto.reach, services.address, sockets, spunto.wakeups),
     )
     return create_app(services, doors=doors)
 
@@ -104,5 +105,6 @@ async def _stop(stopping: asyncio.Event, spunto: Spunto, sockets: Sockets) -> No
     await stopping.wait()
     log.info("stopping")
     spunto.links.close_all(code=RESTARTING, reason="server_restarting")
-    async with asyncio.timeout(_SOCKETS_SECONDS):
-        await sockets.close_all(RESTARTING)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SOCKETS_SECONDS):
+            await sockets.close_all(RESTARTING)

@@ -1,26 +1,41 @@
 """What needs a worker's node now, over HTTP: commands, logs, figures, git status and listening ports."""
 
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-import orjson
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from quart import Blueprint, Response, request
 
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.projects.model import ProjectId
+from spunto.core.workers.answers import LogLine, log_lines
 from spunto.core.workers.git_status import Repository
 from spunto.core.workers.listening import Listener
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import ExecRequest, WorkerReach
 from spunto.core.workers.transcript import ExecResult
 from spunto.entrypoints.http.requests import In, Query, query, read
-from spunto.entrypoints.http.responses import json_response
+from spunto.entrypoints.http.responses import json_bytes, json_response
 
 Argument = Annotated[str, StringConstraints(max_length=64 * 1024)]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+PLAIN_TEXT: Final = "text/plain"
 JSON_LINES: Final = "application/x-ndjson"
+MAX_COMMAND_BYTES: Final = 128 * 1024
+MAX_LOG_BYTES: Final = 8 * 1024 * 1024
+STATS: Final = (
+    "cpuPercent",
+    "memoryBytes",
+    "memoryLimitBytes",
+    "pids",
+    "networkRxBytes",
+    "networkTxBytes",
+    "blockReadBytes",
+    "blockWriteBytes",
+    "sampledAt",
+)
 
 
 class ExecIn(In):
@@ -36,11 +51,20 @@ class ExecIn(In):
     timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 60.0
     user: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.:-]{0,63}$")] | None = None
 
+    @model_validator(mode="after")
+    def _fits_a_frame(self) -> Self:
+        texts = (
+            (self.command, *self.env.values()) if isinstance(self.command, str) else (*self.command, *self.env.values())
+        )
+        if sum(len(text.encode()) for text in texts) > MAX_COMMAND_BYTES:
+            raise ValueError(f"command and env hold at most {MAX_COMMAND_BYTES} bytes together; send more as stdin")
+        return self
+
 
 class LogsQuery(Query):
     tail: Annotated[int, Field(ge=1, le=10_000)] = 200
     timestamps: bool = False
-    since: datetime | None = None
+    since: AwareDatetime | None = None
 
 
 def exec_request(asked: ExecIn) -> ExecRequest:
@@ -64,6 +88,10 @@ def exec_out(result: ExecResult) -> dict[str, Any]:
         "timedOut": result.timed_out,
         "durationMs": result.duration_ms,
     }
+
+
+def stats_out(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: body.get(name) for name in STATS}
 
 
 def repository_out(repository: Repository) -> dict[str, Any]:
@@ -94,14 +122,14 @@ def reach_blueprint(reach: WorkerReach) -> Blueprint:
     async def logs(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         asked = query(LogsQuery)
         pieces = reach.logs(actor, org_id, project_id, worker_id, tail=asked.tail, since=asked.since)
-        lines = b"".join([piece async for piece in pieces])
-        if JSON_LINES in request.headers.get("Accept", ""):
-            return Response(lines, content_type=JSON_LINES)
-        return Response(_plain(lines, timestamps=asked.timestamps), content_type="text/plain; charset=utf-8")
+        lines = await _newest(log_lines(pieces))
+        if request.accept_mimetypes.best_match((PLAIN_TEXT, JSON_LINES)) == JSON_LINES:
+            return Response(b"".join(json_bytes(asdict(line)) + b"\n" for line in lines), content_type=JSON_LINES)
+        return Response(_plain(lines, timestamps=asked.timestamps), content_type=f"{PLAIN_TEXT}; charset=utf-8")
 
     @routes.get("/stats")
     async def stats(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
-        return json_response(await reach.stats(actor, org_id, project_id, worker_id))
+        return json_response(stats_out(await reach.stats(actor, org_id, project_id, worker_id)))
 
     @routes.get("/git-status")
     async def git_status(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
@@ -116,9 +144,17 @@ def reach_blueprint(reach: WorkerReach) -> Blueprint:
     return routes
 
 
-def _plain(lines: bytes, *, timestamps: bool) -> str:
-    told = []
-    for line in lines.splitlines():
-        entry = orjson.loads(line)
-        told.append(f"{entry['at']} {entry['line']}\n" if timestamps else f"{entry['line']}\n")
-    return "".join(told)
+async def _newest(lines: AsyncIterator[LogLine]) -> Sequence[LogLine]:
+    """The last lines that fit into 8 MiB, so that no log can fill the server's memory."""
+    kept: deque[LogLine] = deque()
+    kept_bytes = 0
+    async for line in lines:
+        kept.append(line)
+        kept_bytes += len(line.line)
+        while kept_bytes > MAX_LOG_BYTES:
+            kept_bytes -= len(kept.popleft().line)
+    return kept
+
+
+def _plain(lines: Sequence[LogLine], *, timestamps: bool) -> str:
+    return "".join(f"{each.at} {each.line}\n" if timestamps else f"{each.line}\n" for each in lines)

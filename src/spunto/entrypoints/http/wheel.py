@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("spunto", "spunto_agent")
+DESCRIPTION = ("METADATA", "entry_points.txt", "licenses/LICENSE")
 _TAGS = "Wheel-Version: 1.0\nGenerator: spunto\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
@@ -20,7 +21,7 @@ def wheel_name(of_version: str) -> str:
 def build_wheel() -> bytes:
     """The wheel's bytes; equal installations give equal ones."""
     info = f"spunto-{version('spunto')}.dist-info"
-    files = [*_package_files(), (f"{info}/METADATA", _metadata()), (f"{info}/WHEEL", _TAGS.encode())]
+    files = [*_package_files(), *_described(info), (f"{info}/WHEEL", _TAGS.encode())]
     record = "".join(f"{name},sha256={_digest(content)},{len(content)}\n" for name, content in files)
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -38,9 +39,12 @@ def _package_files() -> Iterator[tuple[str, bytes]]:
                     yield f"{package}/{file.relative_to(folder).as_posix()}", file.read_bytes()
 
 
-def _metadata() -> bytes:
-    text = distribution("spunto").read_text("METADATA")
-    return (text or "").encode()
+def _described(info: str) -> Iterator[tuple[str, bytes]]:
+    """What the installation's own metadata says of it."""
+    for name in DESCRIPTION:
+        text = distribution("spunto").read_text(name)
+        if text is not None:
+            yield f"{info}/{name}", text.encode()
 
 
 def _digest(content: bytes) -> str:

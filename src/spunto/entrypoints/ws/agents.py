@@ -1,12 +1,16 @@
 """The door for agents: one WebSocket each, handed to the gateway as a transport."""
 
+import structlog
 from quart import Blueprint, Websocket, websocket
 
-from spunto.core.kernel.errors import Unauthenticated
+from spunto.core.kernel.errors import SpuntoError, Unauthenticated
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
+from spunto.core.protocol.closing import BUSY
 from spunto.entrypoints.security import bearer_of
 from spunto.entrypoints.ws.sockets import Sockets, close_quietly
+
+log = structlog.get_logger()
 
 
 def agents_blueprint(gateway: NodeGateway, sockets: Sockets) -> Blueprint:
@@ -17,11 +21,22 @@ def agents_blueprint(gateway: NodeGateway, sockets: Sockets) -> Blueprint:
         token = _token()
         # The object behind Quart's context, because the gateway's tasks have no request context.
         socket = websocket._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's only way
-        await socket.accept()
         with sockets.registered(socket):
-            await gateway.serve(SocketTransport(socket), token)
+            await socket.accept()
+            await _serve(gateway, socket, token)
 
     return routes
+
+
+async def _serve(gateway: NodeGateway, socket: Websocket, token: Secret) -> None:
+    """An agent that is turned away by our own trouble is told to come back."""
+    try:
+        await gateway.serve(SocketTransport(socket), token)
+    except SpuntoError as error:
+        await close_quietly(socket, BUSY, error.code)
+    except Exception as error:  # the edge of a request; the agent comes again
+        log.error("agent_failed", exc_info=error)
+        await close_quietly(socket, BUSY, "internal_error")
 
 
 class SocketTransport:

@@ -6,33 +6,45 @@ from contextlib import contextmanager, suppress
 
 from quart import Websocket
 
+from spunto.core.kernel.errors import Unavailable
+
+CLOSE_SECONDS = 1.0
+
 
 class Sockets:
     def __init__(self) -> None:
-        self._open: set[Websocket] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._open: dict[Websocket, asyncio.Task[None]] = {}
+        self._stopping = False
 
     @contextmanager
     def registered(self, socket: Websocket) -> Iterator[None]:
-        self._open.add(socket)
-        self._empty.clear()
+        """Enter before accepting, in the socket's handler. Raises Unavailable once the server is stopping."""
+        if self._stopping:
+            raise Unavailable("server_stopping", "The server is restarting; dial again.", retry_after_seconds=1)
+        handler = asyncio.current_task()
+        assert handler is not None  # noqa: S101 - a handler runs in a task
+        self._open[socket] = handler
         try:
             yield
         finally:
-            self._open.discard(socket)
-            if not self._open:
-                self._empty.set()
+            del self._open[socket]
 
     async def close_all(self, code: int) -> None:
-        """Close every socket and wait until their handlers have ended; bound the wait yourself."""
-        for socket in list(self._open):
-            await close_quietly(socket, code, "server_restarting")
-        await self._empty.wait()
+        """Close every socket, end its handler, and let no new one in. It waits for nobody's answer to the close."""
+        self._stopping = True
+        handlers = list(self._open.values())
+        async with asyncio.TaskGroup() as group:
+            for socket in self._open:
+                group.create_task(close_quietly(socket, code, "server_restarting"))
+        for handler in handlers:
+            handler.cancel()
+        if handlers:
+            await asyncio.wait(handlers)
 
 
 async def close_quietly(socket: Websocket, code: int, reason: str) -> None:
-    """Close; a socket that was closed already is as good."""
-    # Quart's own word for a second close.
-    with suppress(RuntimeError):
-        await socket.close(code, reason)
+    """Close. A socket that was closed already is as good, and one that takes nothing any more is let go."""
+    # RuntimeError is Quart's word for a second close.
+    with suppress(RuntimeError, TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await socket.close(code, reason)

@@ -1,37 +1,59 @@
 """The door to a worker's terminal and live log: JSON frames outside, the node's stream inside (contract.md 4)."""
 
 import asyncio
-import base64
-import binascii
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
 
-import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from quart import Blueprint, Websocket, g, websocket
 
 from spunto.core.access.model import Actor
 from spunto.core.access.policy import Action
-from spunto.core.access.service import AccessService
-from spunto.core.kernel.errors import Malformed, SpuntoError, Unauthenticated, Unavailable
-from spunto.core.protocol.closing import BUSY, FORBIDDEN, NORMAL, UNAUTHENTICATED
-from spunto.core.protocol.stream import ConnectionLost, Stream
+from spunto.core.access.service import GRANTS_TOPIC, AccessService
+from spunto.core.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    QuotaExceeded,
+    SpuntoError,
+    Unauthenticated,
+    Unavailable,
+)
+from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.protocol.closing import BUSY, NORMAL
+from spunto.core.protocol.multiplexer import StreamReset
+from spunto.core.protocol.stream import Stream
+from spunto.core.workers.answers import as_asked, log_lines, refusal_of, unreadable
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import WorkerReach
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.ws.frames import LARGEST_SIDE, asked_by, output_text, text_of
 from spunto.entrypoints.ws.sockets import Sockets, close_quietly
 
 RECHECK_SECONDS: Final = 30.0
-MAX_INPUT_BYTES: Final = 64 * 1024
-MAX_LINE_BYTES: Final = 128 * 1024
-_BAD_FRAME: Final = 4400
-# Passing troubles, after which the same attach may work: the client is to come back.
-_PASSING: Final = frozenset({"connection_lost", "node_offline", "engine_unavailable", "too_many_streams"})
+GREETING_SECONDS: Final = 30.0
+# A program that reads none of its input for so long has to be stopped by other means than typing.
+INPUT_SECONDS: Final = 60.0
+FAREWELL_SECONDS: Final = 2.0
+INTERNAL_ERROR: Final = 1011
+_CLOSE_CODES: Final[Sequence[tuple[type[SpuntoError], int]]] = (
+    (Malformed, 4400),
+    (Unauthenticated, 4401),
+    (Forbidden, 4403),
+    (NotFound, 4404),
+    (Conflict, 4409),
+    (Invalid, 4422),
+    (QuotaExceeded, 4429),
+)
 
 log = structlog.get_logger()
 
-Side = Annotated[int, Field(ge=1, le=4096)]
+Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 
 
 class TerminalQuery(BaseModel):
@@ -48,28 +70,34 @@ class TerminalQuery(BaseModel):
 
 
 def terminal_blueprint(
-    access: AccessService, reach: WorkerReach, address: PublicAddress, sockets: Sockets
+    access: AccessService, reach: WorkerReach, address: PublicAddress, sockets: Sockets, wakeups: Wakeups
 ) -> Blueprint:
     routes = Blueprint("terminal", __name__)
     doorkeeper = Doorkeeper(access, address)
 
     @routes.websocket("/api/workers/<worker_id>/terminal")
     async def terminal(worker_id: WorkerId) -> None:
-        asked = _query()
-        actor = await doorkeeper.admit_socket(websocket.headers, request_id=g.request_id)
+        # The object behind Quart's context, because the tasks below have no request context.
         socket = websocket._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's only way
-        headers = websocket.headers
+        request_id = g.request_id
+        actor = await doorkeeper.admit_socket(socket.headers, request_id=request_id)
+        asked = _query(socket)
 
-        async def recheck() -> None:
-            again = await doorkeeper.admit_socket(headers, request_id=actor.request_id)
+        async def check() -> None:
+            again = await doorkeeper.admit_socket(socket.headers, request_id=request_id)
             action = Action.WORKER_ENTER if asked.mode == "terminal" else Action.WORKER_READ
             await reach.may_stay(again, worker_id, action)
 
         async with await _open(reach, actor, worker_id, asked) as stream:
-            await socket.accept()
+            # What the node refuses is refused before the upgrade, as a problem.
+            ready = await _greeting(stream) if asked.mode == "terminal" else None
             with sockets.registered(socket):
-                relay = _relay_terminal if asked.mode == "terminal" else _relay_logs
-                await _serve(socket, relay(socket, stream), recheck)
+                await socket.accept()
+                checking = _check_forever(check, wakeups)
+                if ready is None:
+                    await _serve(socket, _tell_log(socket, stream), _pass_over(socket), checking)
+                else:
+                    await _serve(socket, _show(socket, stream, ready), _type(socket, stream), checking)
 
     return routes
 
@@ -82,129 +110,113 @@ async def _open(reach: WorkerReach, actor: Actor, worker_id: WorkerId, asked: Te
     )
 
 
-async def _serve(socket: Websocket, relay: Awaitable[None], recheck: Callable[[], Awaitable[None]]) -> None:
-    """Relay to the end, with a right that is checked again and again; every end has its close code."""
+async def _greeting(stream: Stream) -> dict[str, Any]:
+    """The frame that says which terminal this is. Raises what the node refuses with."""
+    try:
+        with as_asked():
+            async with asyncio.timeout(GREETING_SECONDS):
+                piece = await stream.next()
+    except TimeoutError as error:
+        raise Unavailable("node_silent", "The node did not answer in time; try again.") from error
+    match piece:
+        case {"session": str(session), "offset": int(offset)}:
+            return {"type": "ready", "session": session, "offset": offset}
+    raise unreadable()
+
+
+async def _serve(socket: Websocket, *work: Coroutine[Any, Any, None]) -> None:
+    """Do all of it at once; what ends or fails first ends the rest, and decides the close code."""
     try:
         async with asyncio.TaskGroup() as group:
-            checking = group.create_task(_recheck_forever(recheck), name="terminal right")
-            await relay
-            checking.cancel()
-    except* SpuntoError as errors:
-        error = errors.exceptions[0]
-        assert isinstance(error, SpuntoError)  # noqa: S101 - one error in the group, as each task ends the others
-        await _end_with(socket, error)
-    except* Exception as errors:
-        log.error("terminal_failed", exc_info=errors)
-        await close_quietly(socket, 1011, "internal_error")
+            tasks = [group.create_task(each) for each in work]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+    except ExceptionGroup as failed:
+        with suppress(TimeoutError):
+            # Whoever reads nothing gets no farewell either.
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await _end_with(socket, failed.exceptions[0])
     else:
         await close_quietly(socket, NORMAL, "")
 
 
-async def _recheck_forever(recheck: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(RECHECK_SECONDS)
-        await recheck()
+async def _end_with(socket: Websocket, error: Exception) -> None:
+    if isinstance(error, StreamReset):
+        error = refusal_of(error)
+    if not isinstance(error, SpuntoError):
+        log.error("terminal_failed", exc_info=error)
+        await close_quietly(socket, INTERNAL_ERROR, "internal_error")
+        return
+    await socket.send(text_of({"type": "error", "code": error.code, "message": error.message}))
+    await close_quietly(socket, close_code_of(error), error.code)
 
 
-async def _end_with(socket: Websocket, error: SpuntoError) -> None:
-    await _send(socket, {"type": "error", "code": error.code, "message": error.message})
-    await close_quietly(socket, _close_code(error), error.code)
+def close_code_of(error: SpuntoError) -> int:
+    """4000 and the HTTP status of the same refusal; 1013 for what may have passed when the client comes back."""
+    if error.code == "worker_not_running":
+        return NORMAL
+    return next((code for kind, code in _CLOSE_CODES if isinstance(error, kind)), BUSY)
 
 
-def _close_code(error: SpuntoError) -> int:
-    if isinstance(error, Unauthenticated):
-        return UNAUTHENTICATED
-    if isinstance(error, Malformed):
-        return _BAD_FRAME
-    if isinstance(error, ConnectionLost) or error.code in _PASSING:
-        return BUSY
-    return NORMAL if isinstance(error, Unavailable) else FORBIDDEN
+async def _check_forever(check: Callable[[], Awaitable[None]], wakeups: Wakeups) -> None:
+    """Look again whether the visitor may be here, at least each half minute. Raises what says no."""
+    with wakeups.subscribe(GRANTS_TOPIC) as grants:
+        while True:
+            await grants.wait(max_seconds=RECHECK_SECONDS)
+            # A database that is away takes nobody's rights.
+            with suppress(Unavailable):
+                await check()
 
 
-async def _relay_terminal(socket: Websocket, stream: Stream) -> None:
-    async with asyncio.TaskGroup() as group:
-        typing = group.create_task(_type(socket, stream), name="terminal input")
-        await _show(socket, stream)
-        typing.cancel()
-
-
-async def _show(socket: Websocket, stream: Stream) -> None:
+async def _show(socket: Websocket, stream: Stream, ready: dict[str, Any]) -> None:
     """Output as it comes; a slow browser holds `send`, and with it the stream's credit."""
-    offset = 0
+    await socket.send(text_of(ready))
+    offset = ready["offset"]
     while (piece := await stream.next()) is not None:
         if isinstance(piece, bytes):
-            data = base64.b64encode(piece).decode()
-            await socket.send(f'{{"type":"output","data":"{data}","offset":{offset}}}')
+            await socket.send(output_text(piece, offset=offset))
             offset += len(piece)
-        elif "session" in piece:
-            offset = int(piece["offset"])
-            await _send(socket, {"type": "ready", "session": piece["session"], "offset": offset})
-        elif "exit" in piece:
-            await _send(socket, {"type": "exit", "code": piece["exit"]})
+        elif isinstance(code := piece.get("exit"), int):
+            await socket.send(text_of({"type": "exit", "code": code}))
+        elif isinstance(lost_bytes := piece.get("lost"), int):
+            log.info("terminal_output_lost", bytes=lost_bytes)
 
 
 async def _type(socket: Websocket, stream: Stream) -> None:
     while True:
-        frame = _frame(await socket.receive())
-        match frame:
-            case {"type": "input", "data": str(data)}:
-                await stream.write(_input(data))
-            case {"type": "resize", "cols": int(cols), "rows": int(rows)}:
-                await stream.send_control({"resize": [cols, rows]})
-            case _:
-                raise Malformed("bad_frame", "A frame is {type: input, data} or {type: resize, cols, rows}.")
+        asked = asked_by(await socket.receive())
+        try:
+            async with asyncio.timeout(INPUT_SECONDS):
+                if isinstance(asked, bytes):
+                    await stream.write(asked)
+                else:
+                    await stream.send_control({"resize": list(asked)})
+        except TimeoutError as error:
+            raise Unavailable("terminal_input_stuck", "Nothing in the terminal reads what was typed.") from error
 
 
-def _frame(message: str | bytes) -> Any:
-    try:
-        return orjson.loads(message)
-    except orjson.JSONDecodeError as error:
-        raise Malformed("bad_frame", "A frame is a JSON object in a text message.") from error
+async def _tell_log(socket: Websocket, stream: Stream) -> None:
+    """One frame a line: `{type: "line", at, stream, line}`."""
+    async for line in log_lines(_pieces(stream)):
+        await socket.send(text_of({"type": "line", **asdict(line)}))
 
 
-def _input(data: str) -> bytes:
-    try:
-        decoded = base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise Malformed("bad_frame", "The data of an input frame is base64.") from error
-    if len(decoded) > MAX_INPUT_BYTES:
-        raise Malformed("bad_frame", f"An input frame carries at most {MAX_INPUT_BYTES} bytes.")
-    return decoded
-
-
-async def _relay_logs(socket: Websocket, stream: Stream) -> None:
-    """One frame a line: `{type: "line", at, stream, line}`. What a follower says is read and passed over."""
-    async with asyncio.TaskGroup() as group:
-        listening = group.create_task(_pass_over(socket), name="log follower")
-        async for line in _lines(stream):
-            await _send(socket, {"type": "line", **orjson.loads(line)})
-        listening.cancel()
-
-
-async def _lines(stream: Stream) -> AsyncIterator[bytes]:
-    rest = b""
+async def _pieces(stream: Stream) -> AsyncIterator[bytes]:
     while (piece := await stream.read()) is not None:
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            yield line
-        if len(rest) > MAX_LINE_BYTES:
-            raise Unavailable("node_answer_unreadable", "The node sent a log line without an end.")
-    if rest:
-        yield rest
+        yield piece
 
 
 async def _pass_over(socket: Websocket) -> None:
+    """What a follower of a log says means nothing, but has to be taken off."""
     while True:
         await socket.receive()
 
 
-async def _send(socket: Websocket, frame: dict[str, Any]) -> None:
-    await socket.send(orjson.dumps(frame).decode())
-
-
-def _query() -> TerminalQuery:
+def _query(socket: Websocket) -> TerminalQuery:
     try:
-        return TerminalQuery.model_validate(websocket.args.to_dict())
+        given = {name: values[0] if len(values) == 1 else values for name, values in socket.args.lists()}
+        return TerminalQuery.model_validate(given)
     except ValidationError as error:
         places = [{"pointer": f"/{each['loc'][0]}", "message": each["msg"]} for each in error.errors()]
         message = "Some query parameters are not what they should be; see `errors`."

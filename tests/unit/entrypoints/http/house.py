@@ -103,7 +103,7 @@ def house_of(
     sockets = Sockets()
     doors = (
         agents_blueprint(spunto.gateway, sockets),
-        terminal_blueprint(spunto.access, spunto.reach, address, sockets),
+        terminal_blueprint(spunto.access, spunto.reach, address, sockets, spunto.wakeups),
     )
     app = create_app(services, doors=doors)
     return House(app=app, sockets=sockets, access=spunto.access, store=store, clock=clock, ids=TimeOrderedIds(clock))
