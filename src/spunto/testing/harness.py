@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from spunto.adapters.memory.runtime_commands import Command
 from spunto.core.access.model import Actor
@@ -18,6 +18,9 @@ from spunto.core.workers.service import WorkerView
 from spunto.entrypoints.library import Spunto
 from spunto.testing import settling
 from spunto.testing.node import DEFAULT_IMAGE, GIB, Machine, SimulatedNode
+
+if TYPE_CHECKING:
+    from spunto.client.client import SpuntoClient
 
 T = TypeVar("T")
 
@@ -37,6 +40,7 @@ class Harness:
         self._machines: list[SimulatedNode] = []
         self.spunto: Spunto
         self.owner: Actor
+        self.owner_token: Secret
         self.organization: Organization
         self._tasks: asyncio.TaskGroup
         self._closing = asyncio.Event()
@@ -132,6 +136,13 @@ class Harness:
         """The worker as it is now. Raises NotFound when it is gone."""
         return await self.spunto.workers.get(self.owner, self.organization.id, project.id, worker_id)
 
+    def client(self) -> "SpuntoClient":
+        """The HTTP client with the owner's token, for `async with harness.client() as client`."""
+        # Quart and httpx are needed by nobody who tests without HTTP.
+        from spunto.testing.client import client_of
+
+        return client_of(self.spunto, self.owner_token, clock=self.clock)
+
     def _machine(self, node_id: NodeId, name: str, token: Secret, engine: Machine) -> SimulatedNode:
         machine = SimulatedNode(
             node_id, name, token, clock=self.clock, engine=engine, spawn=self._spawn, answer=self._answer
@@ -151,11 +162,17 @@ class Harness:
     async def _live(self, opened: asyncio.Event) -> None:
         async with Spunto.in_memory(clock=self.clock) as self.spunto:
             self.owner, self.organization = await self.spunto.bootstrap()
-            async with asyncio.TaskGroup() as self._tasks:
-                opened.set()
-                await self._closing.wait()
+            assert self.owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
+            self.owner_token = (await self.spunto.access.open_session(self.owner.user_id)).token
+            try:
+                async with asyncio.TaskGroup() as self._tasks:
+                    opened.set()
+                    await self._closing.wait()
+                    for machine in self._machines:
+                        machine.kill_agent()
+            finally:
                 for machine in self._machines:
-                    machine.kill_agent()
+                    await machine.engine.aclose()
 
     def _raise_what_broke(self) -> None:
         if self._life is not None and self._life.done():

@@ -1,0 +1,39 @@
+"""The HTTP door of a harness without a socket: the real application and the real client in one process."""
+
+from typing import Any, cast
+
+import httpx
+
+from spunto.client.client import SpuntoClient
+from spunto.client.retry import NO_RETRY
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.secret import Secret
+from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.library import Spunto
+from spunto.entrypoints.security import PublicAddress
+
+URL = "http://127.0.0.1:8000"
+
+
+def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
+    """A client that calls the application directly. Nothing is repeated, so that a test sees every refusal.
+
+    What needs a socket (terminal, followed logs) is not there; take `spunto.reach` for it.
+    """
+
+    async def readiness() -> str | None:
+        return None
+
+    services = Services(
+        access=spunto.access,
+        organizations=spunto.organizations,
+        projects=spunto.projects,
+        nodes=spunto.nodes,
+        workers=spunto.workers,
+        reach=spunto.reach,
+        readiness=readiness,
+        address=PublicAddress(url=URL),
+    )
+    # Quart and httpx describe the same ASGI in types of their own.
+    app = cast("Any", create_app(services))
+    return SpuntoClient(URL, token, retry=NO_RETRY, clock=clock, transport=httpx.ASGITransport(app))

@@ -1,0 +1,20 @@
+"""The pytest plugin, loaded by name wherever Spunto is installed: it costs nothing until a test asks for a fixture."""
+
+from collections.abc import AsyncIterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spunto.testing.harness import Harness
+
+# Without pytest-asyncio there is no fixture; `async with Harness()` works under any runner.
+if find_spec("pytest_asyncio") is not None:
+    import pytest_asyncio
+
+    @pytest_asyncio.fixture
+    async def spunto_harness() -> AsyncIterator["Harness"]:
+        """The whole product in this process, on a clock that the test moves."""
+        from spunto.testing.harness import Harness
+
+        async with Harness() as harness:
+            yield harness
