@@ -39,7 +39,7 @@ class _Ours:
         url = f"{self.workers}/{answer['id']}"
         while answer["state"] != "ready":
             assert answer["state"] == "spawning", answer
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.01)
             answer = (await self.client.get(url)).raise_for_status().json()
         return url
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import psutil
 from tests.fixtures.scripts import answer_of
@@ -41,7 +42,7 @@ def _start_once(folder: str) -> tuple[float, dict[str, int]]:
     """Seconds until /readyz answers, and the resident bytes of server and agent some seconds later."""
     port = free_port()
     environment = {**os.environ, "DOCKER_HOST": answer_of("engine", "docker")}
-    command = [sys.executable, "-m", "spunto.entrypoints.cli.main", "up", "--port", str(port), "--data-dir", folder]
+    command = [str(Path(sys.executable).with_name("spunto")), "up", "--port", str(port), "--data-dir", folder]
     started = time.perf_counter()
     box = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
