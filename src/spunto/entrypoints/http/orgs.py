@@ -51,7 +51,9 @@ def organizations_blueprint(organizations: OrganizationService) -> Blueprint:
     @routes.post("")
     async def create(actor: Actor) -> Response:
         asked = await read(OrganizationIn)
-        made = await organizations.create(actor, name=asked.name, slug=asked.slug, idempotency=await idempotency_key())
+        made = await organizations.create(
+            actor, name=asked.name, slug=asked.slug, idempotency=await idempotency_key(actor)
+        )
         return json_response(organization_out(made), 201)
 
     @routes.get("/<org_id>")

@@ -136,7 +136,7 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
             name=asked.name,
             description=asked.description,
             environment=asked.environment(),
-            idempotency=await idempotency_key(),
+            idempotency=await idempotency_key(actor),
         )
         return json_response(project_out(made), 201)
 

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from spunto.core.access.model import Actor
 from spunto.core.kernel.errors import Malformed
 from spunto.core.kernel.idempotency import IdempotencyKey
 from spunto.entrypoints.http.errors import invalid_fields
@@ -72,8 +73,8 @@ def query(model: type[QueryT]) -> QueryT:
         raise _invalid_query(_places(error, given)) from error
 
 
-async def idempotency_key() -> IdempotencyKey | None:
-    """The Idempotency-Key with a digest of what is asked. Raises Malformed for an odd one."""
+async def idempotency_key(actor: Actor) -> IdempotencyKey | None:
+    """The actor's own Idempotency-Key, with a digest of what is asked. Raises Malformed for an odd one."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
@@ -81,7 +82,9 @@ async def idempotency_key() -> IdempotencyKey | None:
         raise Malformed("invalid_idempotency_key", "Idempotency-Key is 1 to 255 printable ASCII characters, no blanks.")
     canonical = orjson.dumps(await _json(), option=orjson.OPT_SORT_KEYS)
     asked = b"\n".join((request.method.encode(), request.path.encode(), canonical))
-    return IdempotencyKey(key=key, fingerprint=hashlib.sha256(asked).digest())
+    # Two people may choose the same key, and neither is to get what the other one made.
+    own_key = hashlib.sha256(f"{actor.subject_id} {key}".encode()).hexdigest()
+    return IdempotencyKey(key=own_key, fingerprint=hashlib.sha256(asked).digest())
 
 
 async def _json() -> Any:

@@ -126,7 +126,7 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
             node_id=asked.node_id,
             name=asked.name,
             branch=asked.branch,
-            idempotency=await idempotency_key(),
+            idempotency=await idempotency_key(actor),
         )
         return json_response(worker_out(spawned), 202)
 

@@ -1,0 +1,217 @@
+"""Nodes over HTTP: from enrolment to removal."""
+
+import pytest
+from tests.unit.entrypoints.http.house import LOCAL
+from tests.unit.entrypoints.http.site import Site, a_node, container_of, id_of, without
+
+from spunto.core.access.policy import Role
+from spunto.core.protocol.closing import FORBIDDEN
+
+
+async def test_a_new_node_is_told_with_all_that_makes_it_one(site: Site) -> None:
+    made = await site.json("POST", f"{site.org}/nodes", {"name": "box", "labels": {"zone": "a"}}, status=201)
+
+    node, token = made["node"], made["token"]
+    assert node == {
+        "id": node["id"],
+        "orgId": site.owner.org_id,
+        "name": "box",
+        "status": "provisioning",
+        "draining": False,
+        "labels": {"zone": "a"},
+        "cpus": None,
+        "memoryBytes": None,
+        "reservedCpus": 0.0,
+        "reservedMemoryBytes": 0,
+        "workers": 0,
+        "agent": None,
+        "error": None,
+        "connectionChangedAt": None,
+        "createdAt": "2026-01-01T00:00:00Z",
+    }
+    assert token.startswith(f"spn_{node['id'].partition('_')[2]}_")
+    assert made["installCommand"] == f"curl -fsSL {LOCAL}/api/agent/install.sh | SPUNTO_AGENT_TOKEN={token} sh"
+    assert await site.json("GET", f"{site.org}/nodes/{node['id']}") == node
+    assert (await site.json("GET", f"{site.org}/nodes"))["items"] == [node]
+
+
+async def test_the_cloud_init_document_brings_the_token_in_a_private_file(site: Site) -> None:
+    made = await site.json("POST", f"{site.org}/nodes", {"name": "box"}, status=201)
+
+    assert made["cloudInit"] == (
+        "#cloud-config\n"
+        "write_files:\n"
+        "  - path: /etc/spunto/agent.token\n"
+        '    permissions: "0600"\n'
+        "    content: |\n"
+        f"      {made['token']}\n"
+        "runcmd:\n"
+        f'  - ["sh", "-c", "curl -fsSL {LOCAL}/api/agent/install.sh | sh"]\n'
+    )
+
+
+async def test_a_connected_node_tells_what_it_has(site: Site) -> None:
+    node = await a_node(site, cpus=4)
+
+    shown = await site.json("GET", f"{site.org}/nodes/{node.id}")
+
+    assert (shown["status"], shown["cpus"], shown["agent"]["engine"]) == ("online", 4.0, "fake")
+    assert shown["agent"] == {
+        "version": "harness",
+        "engine": "fake",
+        "engineVersion": "1",
+        "engineError": None,
+        "posture": {"rootless": True, "seccomp": True, "cgroup_version": "2"},
+    }
+
+
+async def test_the_inventory_says_that_the_engine_is_away(site: Site) -> None:
+    node = await a_node(site)
+    await node.break_engine()
+    await site.harness.advance(60)
+
+    inventory = await site.json("GET", f"{site.org}/nodes/{node.id}/inventory")
+
+    assert "does not answer" in inventory["engine"]["error"]
+
+
+async def test_the_same_name_can_not_be_had_twice(site: Site) -> None:
+    await site.json("POST", f"{site.org}/nodes", {"name": "box"}, status=201)
+
+    assert await site.problem("POST", f"{site.org}/nodes", {"name": "box"}) == (409, "node_name_taken")
+
+
+async def test_nodes_come_in_pages_newest_first(site: Site) -> None:
+    for number in range(5):
+        await site.json("POST", f"{site.org}/nodes", {"name": f"n{number}"}, status=201)
+
+    first = await site.json("GET", f"{site.org}/nodes?limit=3")
+    second = await site.json("GET", f"{site.org}/nodes?limit=3&cursor={first['nextCursor']}")
+
+    assert [each["name"] for each in (*first["items"], *second["items"])] == ["n4", "n3", "n2", "n1", "n0"]
+    assert second["nextCursor"] is None
+
+
+async def test_a_rotated_token_cuts_the_agent_off_and_the_new_one_lets_it_in(site: Site) -> None:
+    node = await a_node(site)
+
+    rotated = await site.json("POST", f"{site.org}/nodes/{node.id}/token")
+    await site.harness.settle()
+
+    assert rotated["token"] != node.token.reveal()
+    assert rotated["token"] in rotated["installCommand"]
+    assert rotated["token"] in rotated["cloudInit"]
+    assert node.agent is not None
+    assert node.agent.turned_away is not None
+    assert node.agent.turned_away.code == FORBIDDEN
+    assert (await site.json("GET", f"{site.org}/nodes/{node.id}"))["status"] == "offline"
+
+
+async def test_a_drained_node_gets_nothing_new_until_it_is_undrained(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    project = worker.partition("/workers")[0]
+
+    drained = await site.json("POST", f"{site.org}/nodes/{node.id}/drain")
+    refusal = await site.problem("POST", f"{project}/workers")
+    undrained = await site.json("POST", f"{site.org}/nodes/{node.id}/undrain", {})
+
+    assert (drained["status"], drained["draining"], undrained["status"]) == ("draining", True, "online")
+    assert refusal == (409, "no_node_available")
+    assert (await site.json("GET", worker))["state"] == "ready"
+    await site.worker(project)
+
+
+async def test_the_inventory_lists_what_stands_there(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    await site.harness.advance(31)
+
+    inventory = await site.json("GET", f"{site.org}/nodes/{node.id}/inventory")
+
+    container_id = inventory["items"][0].pop("containerId")
+    assert (len(container_id), inventory["sampledAt"].endswith("Z")) == (64, True)
+    assert without(inventory, "sampledAt") == {
+        "engine": {"name": "fake", "version": "1", "error": None},
+        "items": [
+            {
+                "name": container_of(worker),
+                "kind": "worker",
+                "id": id_of(worker),
+                "generation": 1,
+                "dockerState": "running",
+                "known": "expected",
+            }
+        ],
+    }
+
+
+async def test_the_inventory_of_an_offline_node_is_not_known_and_says_when_to_ask_again(site: Site) -> None:
+    node = await a_node(site)
+    node.disconnect()
+    await site.harness.settle()
+
+    response = await site.call("GET", f"{site.org}/nodes/{node.id}/inventory")
+
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+
+
+async def test_a_node_that_holds_something_is_deleted_by_force_only(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    path = f"{site.org}/nodes/{node.id}"
+
+    assert await site.problem("DELETE", path) == (409, "node_not_empty")
+    response = await site.call("DELETE", f"{path}?force=true")
+
+    assert (response.status_code, await response.get_data(as_text=False)) == (204, b"")
+    assert await site.problem("GET", path) == (404, "node_not_found")
+    await site.harness.settle()
+    shown = await site.json("GET", worker)
+    assert (shown["state"], shown["error"]["code"]) == ("error", "node_removed")
+
+
+async def test_an_empty_node_is_deleted_once(site: Site) -> None:
+    made = await site.json("POST", f"{site.org}/nodes", {"name": "box"}, status=201)
+    path = f"{site.org}/nodes/{made['node']['id']}"
+
+    response = await site.call("DELETE", path)
+
+    assert response.status_code == 204
+    assert await site.problem("DELETE", path) == (404, "node_not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "below", "body"),
+    [
+        ("POST", "", {"name": "x"}),
+        ("DELETE", "/{}", None),
+        *(("POST", f"/{{}}/{what}", None) for what in ("token", "drain", "undrain")),
+    ],
+)
+async def test_members_only_look_at_nodes(site: Site, method: str, below: str, body: object) -> None:
+    node = await a_node(site)
+    member = await site.member("bob")
+
+    assert await site.problem(method, f"{site.org}/nodes{below.format(node.id)}", body, by=member) == (
+        403,
+        "role_required",
+    )
+    assert await site.json("GET", f"{site.org}/nodes/{node.id}", by=member)
+
+
+async def test_an_admin_enrols_nodes(site: Site) -> None:
+    admin = await site.member("ada", role=Role.ADMIN)
+
+    assert await site.json("POST", f"{site.org}/nodes", {"name": "x"}, status=201, by=admin)
+
+
+async def test_another_organization_s_node_is_unknown(site: Site) -> None:
+    node = await a_node(site)
+    stranger = await site.house.person("eve")
+
+    assert await site.problem("GET", f"{site.org}/nodes/{node.id}", by=stranger) == (404, "organization_not_found")
+    assert await site.problem("GET", f"/api/orgs/{stranger.org_id}/nodes/{node.id}", by=stranger) == (
+        404,
+        "node_not_found",
+    )
