@@ -96,6 +96,23 @@ class Spunto:
 
     @classmethod
     @asynccontextmanager
+    async def beside_a_server(cls, url: str) -> AsyncIterator["Spunto"]:
+        """For an errand on a database that a server may be running on: no reconcile loops, and no node is in reach.
+
+        Raises Unavailable `database_revision` where the database is not up to date.
+        """
+        from spunto.adapters.sql.store import SqlStore
+
+        clock = SystemClock()
+        wakeups = Wakeups(clock)
+        store = await SqlStore.open(url, wakeups, pool_size=1)
+        try:
+            yield cls(_container(store, wakeups, clock, timeline_id=await store.timeline_id()))
+        finally:
+            await store.aclose()
+
+    @classmethod
+    @asynccontextmanager
     async def _running(cls, container: Container) -> AsyncIterator["Spunto"]:
         store, clock = container.store(), container.clock()
         async with store() as tx:

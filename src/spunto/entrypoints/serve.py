@@ -4,43 +4,36 @@ import argparse
 import asyncio
 import gc
 import signal
+import socket
 import sys
 
 import structlog
 import uvloop
-from pydantic import ValidationError
 
-from spunto.core.kernel.errors import SpuntoError
 from spunto.entrypoints.box import Box, owner_token_file
+from spunto.entrypoints.failures import ended
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.logs import configure_logs
-from spunto.entrypoints.server import serve
+from spunto.entrypoints.server import listening, serve
 from spunto.entrypoints.settings import Settings
-from spunto.entrypoints.supervisor import EXIT_CONFIG
 
 log = structlog.get_logger()
 
 
 def run(*, box: bool = False, demo: bool = False) -> int:
     """Serve until SIGTERM or SIGINT; the exit code."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        print(f"spunto: settings: {error}", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIG
+    return ended(lambda: _serve(box=box, demo=demo))
+
+
+def _serve(*, box: bool, demo: bool) -> None:
+    settings = Settings()
     configure_logs(settings.log_format, settings.log_level)
-    try:
-        uvloop.run(_main(settings, box=box, demo=demo))
-    except OSError as error:
-        print(f"spunto: can't listen on {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIG
-    except SpuntoError as error:
-        print(f"spunto: {error.message}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+    # Before anything else: a second server on the port must not get as far as the database.
+    with listening(settings) as listener:
+        uvloop.run(_main(settings, listener, box=box, demo=demo))
 
 
-async def _main(settings: Settings, *, box: bool, demo: bool) -> None:
+async def _main(settings: Settings, listener: socket.socket, *, box: bool, demo: bool) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -57,7 +50,7 @@ async def _main(settings: Settings, *, box: bool, demo: bool) -> None:
             gc.freeze()
 
         preparing: list[asyncio.Task[None]] = []
-        await serve(settings, prepare=prepare, stopping=stopping)
+        await serve(settings, listener, prepare=prepare, stopping=stopping)
         for task in preparing:
             task.cancel()
 

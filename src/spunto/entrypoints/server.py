@@ -2,15 +2,15 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 from hypercorn.asyncio import serve as serve_http
 from hypercorn.config import Config
 from quart import Quart
 
-from spunto.core.kernel.errors import SpuntoError
+from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.protocol.closing import RESTARTING
 from spunto.entrypoints.http.app import Services, create_app
 from spunto.entrypoints.library import Spunto
@@ -28,13 +28,12 @@ log = structlog.get_logger()
 Prepare = Callable[[Spunto], Awaitable[None]]
 
 
-async def serve(settings: Settings, *, prepare: Prepare, stopping: asyncio.Event) -> None:
+async def serve(settings: Settings, listener: socket.socket, *, prepare: Prepare, stopping: asyncio.Event) -> None:
     """Serve until `stopping` is set. `prepare` runs before the first request is taken."""
     async with Spunto.on_database(settings.database, pool_size=settings.database_pool_size) as spunto:
         await prepare(spunto)
         sockets = Sockets()
         app = _app(spunto, settings, sockets, stopping)
-        listener = _listen(settings)
         log.info("listening", url=settings.url)
         await serve_http(
             app,
@@ -72,20 +71,24 @@ def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio
     return create_app(services, doors=doors)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """Bind now, so that a taken port is an error here and not a log line of somebody else's."""
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """The socket to serve on, bound now. Raises Invalid, such as for a port that another program has."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
-    listener.set_inheritable(True)
-    return listener
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise Invalid("cannot_listen", f"can't listen on {settings.host}:{settings.port}") from error
+        yield listener
 
 
 def _config(settings: Settings, listener: socket.socket) -> Config:
     """Hypercorn's own defaults leave sockets without pings and reads without an end (security.md 3.11)."""
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    # Hypercorn closes what it gets.
+    config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = settings.grace_seconds
     config.shutdown_timeout = settings.grace_seconds
     config.backlog = 1024

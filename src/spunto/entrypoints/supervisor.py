@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spunto.entrypoints.failures import EXIT_CONFIG
+
 STOP_SECONDS = 15.0
 _STEADY_SECONDS = 30.0
 _FILE_POLL_SECONDS = 0.05
 _FIRST_DELAY_SECONDS = 0.2
 _LAST_DELAY_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
-
-EXIT_CONFIG = 78
-"""What starting again can't mend (sysexits.h)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class Program:
 
 
 class ProgramFailed(Exception):
-    """A program ended with a code that starting again can't mend."""
+    """A program ended with a code that starting again can't mend; it has said why itself."""
 
     def __init__(self, name: str, exit_code: int) -> None:
         super().__init__(f"the {name} ended with exit code {exit_code}")

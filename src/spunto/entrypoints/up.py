@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spunto.entrypoints.supervisor import EXIT_CONFIG, Program, ProgramFailed, keep_running
+from spunto.entrypoints.failures import EXIT_CONFIG, told
+from spunto.entrypoints.supervisor import Program, ProgramFailed, keep_running
 
 
 def run(*, host: str, port: int, data_dir: Path, engine: str, demo: bool) -> int:
@@ -20,8 +21,7 @@ def run(*, host: str, port: int, data_dir: Path, engine: str, demo: bool) -> int
         with _lock(data_dir):
             return asyncio.run(_supervise(_programs(host, port, data_dir, engine, demo=demo)))
     except BlockingIOError:
-        print(f"spunto: another `spunto up` runs on {data_dir}; stop it, or take another --data-dir", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIG
+        return told(f"another `spunto up` runs on {data_dir}; stop it, or take another --data-dir", EXIT_CONFIG)
 
 
 def _programs(host: str, port: int, data_dir: Path, engine: str, *, demo: bool) -> list[Program]:
@@ -56,9 +56,8 @@ async def _supervise(programs: list[Program]) -> int:
             await stopping.wait()
             for task in keeping:
                 task.cancel()
-    except* ProgramFailed as failures:
-        print(f"spunto: stopped, because {failures.exceptions[0]}", file=sys.stderr)  # noqa: T201
-        exit_code = 1
+    except* ProgramFailed:
+        exit_code = EXIT_CONFIG
     return exit_code
 
 

@@ -45,11 +45,7 @@ for _name, (_, _sentence) in LAZY.items():
 database = typer.Typer()
 app.add_typer(database, name="db", help="The server's database.", no_args_is_help=True)
 database.command()(servers.upgrade)
-
-
-@database.callback()
-def _database() -> None:
-    """With a callback `upgrade` stays a command of its own, though it is the only one."""
+database.command("owner-token")(servers.owner_token)
 
 
 @app.command()

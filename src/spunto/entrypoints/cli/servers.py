@@ -41,11 +41,17 @@ def agent(context: typer.Context) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "spunto_agent", *context.args])  # noqa: S606 - becomes the agent
 
 
-def upgrade(
-    url: Annotated[str | None, typer.Option(help="Database URL; the server's setting otherwise.")] = None,
-) -> None:
+DatabaseUrl = Annotated[str | None, typer.Option(help="Database URL; the server's setting otherwise.")]
+
+
+def upgrade(url: DatabaseUrl = None) -> None:
     """Bring the database to the revision that this version needs."""
-    _entry_point("spunto.entrypoints.db", "upgrade")(url)
+    raise typer.Exit(_entry_point("spunto.entrypoints.db", "upgrade")(url))
+
+
+def owner_token(url: DatabaseUrl = None) -> None:
+    """Print a token for `spunto login`, good for a week, of the first owner, who is made where there is none yet."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.db", "owner_token")(url))
 
 
 def _entry_point(module: str, name: str) -> Any:
