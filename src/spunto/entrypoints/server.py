@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import structlog
 from hypercorn.asyncio import serve as serve_http
 from hypercorn.config import Config
+from hypercorn.protocol.ws_stream import WSStream
 from quart import Quart
 
 from spunto.core.kernel.errors import Invalid, SpuntoError
@@ -111,3 +112,11 @@ async def _stop(stopping: asyncio.Event, spunto: Spunto, sockets: Sockets) -> No
     with suppress(TimeoutError):
         async with asyncio.timeout(_SOCKETS_SECONDS):
             await sockets.close_all(RESTARTING)
+    _end_pings()
+
+
+def _end_pings() -> None:
+    """Hypercorn's pings sleep on for an interval after their socket is closed, and its graceful end waits for them."""
+    for task in asyncio.all_tasks():
+        if getattr(task.get_coro(), "__qualname__", "") == WSStream._send_pings.__qualname__:  # noqa: SLF001 - see above
+            task.cancel()
