@@ -35,6 +35,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 }
 # Longer than the three heartbeats after which a connection that is silent is given up.
 _LASTING: Mapping[str, Scenario] = {
+    "two agents that live on": agents.two_agents_that_live_on,
     "flooded by a hostile agent": partial(hostile.flooded_by_a_hostile_agent, seconds=20.0),
     "terminal never read": partial(hostile.terminal_never_read, seconds=50.0),
 }

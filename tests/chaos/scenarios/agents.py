@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from contextlib import ExitStack
 
 from tests.chaos.box import Box
 from tests.chaos.namespaces import Namespace
@@ -16,28 +15,43 @@ _MARGIN_SECONDS = 15.0
 
 
 async def two_agents_with_one_credential(box: Box) -> str:
-    """The newest serves, the older stands back; agents that keep doing this to each other shut the node's door."""
+    """The newest serves and the older stands back, with one container a worker all the time."""
     worker = await box.spawn_ready()
-    with ExitStack() as clones:
-        for number in range(3):
-            directory = box.directory / f"clone{number}"
-            shutil.copytree(box.agent.data_dir, directory, ignore=shutil.ignore_patterns("*.log"))
-            connected_at = (await box.node()).connection_changed_at
-            clones.enter_context(running_agent(box.server, box.engine_url, directory))
-            if number == 0:
-                await _connects_anew(box, connected_at)
-                await box.stop(worker)
-                await box.settled()
-                await box.start(worker)
-                await box.settled()
+    directory = box.directory / "clone"
+    shutil.copytree(box.agent.data_dir, directory, ignore=shutil.ignore_patterns("*.log"))
+    before = (await box.node()).connection_changed_at
 
-        await box.node_is("offline")
-    node = await box.node()
-    assert node.error is not None
-    assert node.error.code == "node_flapping"
+    with running_agent(box.server, box.engine_url, directory) as clone:
+        await _connects_anew(box, before)
+        await box.stop(worker)
+        await box.settled()
+        await box.start(worker)
+        await box.spawn()
+        await box.destroy(await box.spawn())
+        await box.settled()
+        assert box.agent.is_running, "an agent that is superseded waits"
+        assert '"superseded"' in box.agent.log.read_text()
+        assert '"superseded"' not in clone.log.read_text()
+    return "the clone served, the older one stood back"
+
+
+async def two_agents_that_live_on(box: Box, *, rounds_seconds: float = 300.0) -> str:
+    """Each comes back after it was superseded; at the third turn the node is shut out, until its token is new."""
+    worker = await box.spawn_ready()
+    directory = box.directory / "clone"
+    shutil.copytree(box.agent.data_dir, directory, ignore=shutil.ignore_patterns("*.log"))
+
+    with running_agent(box.server, box.engine_url, directory):
+        begun = time.monotonic()
+        await box.node_is("offline", seconds=rounds_seconds)
+        node = await box.node()
+        assert node.error is not None
+        assert node.error.code == "node_flapping"
+    quarantined_seconds = time.monotonic() - begun
+    assert (await box.client.workers.get(worker)).state == "ready"
     await _let_in_again(box)
     await box.settled()
-    return "one container all the time, quarantined at the third, let in again by a new token"
+    return f"quarantined after {quarantined_seconds:.0f} s, let in again by a new token"
 
 
 async def _connects_anew(box: Box, before: object) -> None:

@@ -11,7 +11,8 @@ from spunto.client.models import Worker
 
 KILLED = 137
 SERVER_POINTS = ("after_commit_before_send", "after_send")
-AGENT_POINTS = ("after_create", "before_start", "after_start", "before_report")
+# The last in a report counts those of the workers before, so it comes first.
+AGENT_POINTS = ("before_report", "after_create", "before_start", "after_start")
 
 
 async def server_crashes(box: Box) -> str:
