@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from spunto.adapters.sql.migrate import upgrade
+from spunto.adapters.sql import migrations
+from spunto.adapters.sql.migrate import head, upgrade
 from spunto.adapters.sql.store import SqlStore
 from spunto.adapters.sql.tables import metadata
 from spunto.core.kernel.clock import ManualClock
@@ -43,6 +45,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/spunto.db"
     return str(request.getfixturevalue("postgres_database"))
+
+
+def test_the_newest_revision_is_the_head_that_alembic_finds() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__path__[0])))
+
+    assert head() == scripts.get_current_head()
 
 
 async def test_the_migrated_tables_are_the_declared_ones(url: str) -> None:
