@@ -1,0 +1,91 @@
+"""One box: `spunto up` on a fresh directory, its ends and its next beginnings."""
+
+import os
+import re
+import signal
+import stat
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.fixtures.waiting import wait_until
+from tests.integration.journeys.boxes import Box, box_of
+
+pytestmark = pytest.mark.docker
+
+SECOND_START_SECONDS = 15.0
+
+
+def test_the_owner_s_token_is_private_and_the_demo_s_worker_comes_up(docker_box: Box) -> None:
+    assert stat.S_IMODE(docker_box.token_file.stat().st_mode) == 0o600
+    assert docker_box.worker_is("hello-1", "ready")["containerId"] is not None
+
+
+def test_the_sign_in_link_works_once(docker_box: Box) -> None:
+    [link] = re.findall(r"Sign in +(\S+)", docker_box.up.log.read_text())[-1:]
+
+    with httpx.Client() as browser:
+        first = browser.get(link)
+        session = browser.get(f"{docker_box.url}/api/auth/session")
+    second = httpx.get(link)
+
+    assert (first.status_code, first.headers["location"]) == (303, "/")
+    assert "HttpOnly" in first.headers["set-cookie"]
+    assert (session.status_code, session.json()["kind"]) == (200, "user")
+    assert (second.status_code, second.headers["content-type"]) == (401, "application/problem+json")
+
+
+def test_a_second_up_on_the_same_directory_says_so(docker_box: Box) -> None:
+    done = docker_box.cli.run("up", "--port", "1", "--data-dir", str(docker_box.data_dir), code=78)
+
+    assert done.err == (
+        f"spunto: another `spunto up` runs on {docker_box.data_dir}; stop it, or take another --data-dir\n"
+    )
+
+
+def test_an_up_on_a_taken_port_says_so_and_changes_nothing(docker_box: Box, tmp_path: Path) -> None:
+    port = docker_box.url.rpartition(":")[2]
+
+    done = docker_box.cli.run("up", "--port", port, "--data-dir", str(tmp_path), code=78)
+
+    assert done.err == f"spunto: can't listen on 127.0.0.1:{port} ([Errno 98] Address already in use)\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("module", ["spunto_agent", "spunto.entrypoints.serve"])
+def test_a_killed_process_is_started_again_and_all_converges(docker_box: Box, module: str) -> None:
+    before = docker_box.worker_is("hello-1", "ready")
+    killed = docker_box.pid_of(module)
+
+    os.kill(killed, signal.SIGKILL)
+
+    wait_until(lambda: docker_box.pid_of(module) != killed, seconds=10, what=f"another {module}")
+    docker_box.wait_ready()
+    assert docker_box.worker_is("hello-1", "ready")["containerId"] == before["containerId"]
+    docker_box.cli.run("worker", "spawn", "hello", "--name", f"after-{module.rpartition('.')[2]}")
+
+
+def test_an_end_leaves_containers_and_the_next_start_takes_them_over(docker_box: Box) -> None:
+    before = docker_box.worker_is("hello-1", "ready")
+
+    exit_code = docker_box.up.stop()
+    ended_at = time.monotonic()
+    docker_box.up.start()
+    docker_box.wait_ready()
+
+    after = docker_box.worker_is("hello-1", "ready")
+    assert (exit_code, after["containerId"]) == (0, before["containerId"])
+    assert time.monotonic() - ended_at < SECOND_START_SECONDS
+    assert docker_box.cli.run("worker", "exec", "hello-1", "--", "cat", "/proc/1/comm").code == 0
+
+
+def test_settings_that_can_t_be_are_told_in_one_line(tmp_path: Path) -> None:
+    box = box_of(tmp_path, port=9, environment={"SPUNTO_LOG_LEVEL": "loud"})
+
+    box.up.start()
+
+    assert box.up.wait(seconds=20) == 78
+    assert (
+        box.up.log.read_text() == "spunto: settings: log_level: Input should be 'debug', 'info', 'warning' or 'error'\n"
+    )
