@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +29,7 @@ from spunto.core.protocol.messages import (
 MIB = 1024 * 1024
 _GROWTH_BYTES = 64 * MIB
 _SLOWEST_SECONDS = 2.0
+_STOP_SECONDS = 5.0
 _FLOODERS = 8
 
 Frames = Callable[[int], Iterator[str | bytes]]
@@ -48,8 +50,18 @@ async def flooded_by_a_hostile_agent(box: Box, *, seconds: float = 4.0) -> str:
     assert result.stdout == "still here\n"
     # The node that floods is another's: ours was not disturbed.
     assert (await box.node()).status == "online"
+    await _stops_soon(box)
     await box.settled()
     return watch.figures()
+
+
+async def _stops_soon(box: Box) -> None:
+    """No connection that was cut off is left hanging in the server."""
+    box.server.send(signal.SIGTERM)
+    await asyncio.to_thread(box.server.wait, seconds=_STOP_SECONDS)
+    box.server.start()
+    await asyncio.to_thread(box.server.wait_ready)
+    await box.node_is("online")
 
 
 async def _flood(box: Box, token: str, frames: Frames, *, until: float) -> None:
