@@ -96,8 +96,8 @@ def _config(settings: Settings, listener: socket.socket) -> Config:
     config.keep_alive_timeout = 60
     config.websocket_max_message_size = 1024 * 1024
     config.websocket_ping_interval = 20.0
-    # With a bound a socket's end can wait for ever for room in the queue of a handler that has ended already, as it does
-    # after a flood. Quart empties it into one of its own at once, and our readers bound that.
+    # With a bound, a socket's end after a flood waits for ever for room in the queue of a handler that has ended.
+    # Quart empties that queue into one of its own at once, and our readers bound what is in there.
     config.max_app_queue_size = 0
     config.h11_max_incomplete_size = 16 * 1024
     config.include_server_header = False
