@@ -39,6 +39,13 @@ class WebsocketConnection(ASGIWebsocketConnection):
         else:
             await send({"type": "websocket.send", "bytes": data, "text": None})
 
+    async def close_connection(self, send: ASGISendCallable, code: int, reason: str) -> None:
+        """Closed once, also where the other end takes nothing any more and the closer has given up."""
+        if self._closed:
+            raise RuntimeError("closed already")
+        self._closed = True
+        await send({"type": "websocket.close", "code": code, "reason": reason})
+
 
 class DirectWebsocket(Websocket):
     """Sends without the extra turn of the event loop that Quart takes before each message."""

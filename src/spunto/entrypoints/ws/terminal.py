@@ -133,10 +133,7 @@ async def _serve(socket: Websocket, *work: Coroutine[Any, Any, None]) -> None:
             for task in tasks:
                 task.cancel()
     except ExceptionGroup as failed:
-        with suppress(TimeoutError):
-            # Whoever reads nothing gets no farewell either.
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await _end_with(socket, failed.exceptions[0])
+        await _end_with(socket, failed.exceptions[0])
     else:
         await close_quietly(socket, NORMAL, "")
 
@@ -148,7 +145,10 @@ async def _end_with(socket: Websocket, error: Exception) -> None:
         log.error("terminal_failed", exc_info=error)
         await close_quietly(socket, INTERNAL_ERROR, "internal_error")
         return
-    await socket.send(text_of({"type": "error", "code": error.code, "message": error.message}))
+    # Whoever reads nothing gets no farewell either.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await socket.send(text_of({"type": "error", "code": error.code, "message": error.message}))
     await close_quietly(socket, close_code_of(error), error.code)
 
 
