@@ -18,6 +18,7 @@ from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.security import PublicAddress
 from spunto.entrypoints.settings import Settings
 from spunto.entrypoints.ws.agents import agents_blueprint
+from spunto.entrypoints.ws.draining import DrainedSockets
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.terminal import terminal_blueprint
 
@@ -37,7 +38,7 @@ async def serve(settings: Settings, listener: socket.socket, *, prepare: Prepare
         app = _app(spunto, settings, sockets, stopping)
         log.info("listening", url=settings.url)
         await serve_http(
-            app,
+            DrainedSockets(app),
             _config(settings, listener),
             shutdown_trigger=lambda: _stop(stopping, spunto, sockets),
         )
@@ -96,9 +97,6 @@ def _config(settings: Settings, listener: socket.socket) -> Config:
     config.keep_alive_timeout = 60
     config.websocket_max_message_size = 1024 * 1024
     config.websocket_ping_interval = 20.0
-    # With a bound, a socket's end after a flood waits for ever for room in the queue of a handler that has ended.
-    # Quart empties that queue into one of its own at once, and our readers bound what is in there.
-    config.max_app_queue_size = 0
     config.h11_max_incomplete_size = 16 * 1024
     config.include_server_header = False
     config.accesslog = None
