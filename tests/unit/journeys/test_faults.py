@@ -296,6 +296,31 @@ async def test_an_agent_that_restarts_again_and_again_is_not_mistaken_for_two(ha
     assert (found.status, found.quarantine, found.epoch) == (NodeStatus.ONLINE, None, 11)
 
 
+@pytest.mark.parametrize("end", ["ended", "removed"])
+async def test_a_worker_that_was_given_up_is_not_revived_by_an_agent_without_a_memory(
+    harness: Harness, end: str
+) -> None:
+    node = await harness.add_node("one")
+    worker = await a_ready_worker(harness)
+    if end == "ended":
+        await node.engine.exit_container(worker.container, 1)
+    else:
+        await node.remove_by_hand(worker.id)
+    await harness.settle()
+    before = await worker.state()
+
+    node.kill_agent()
+    node.lose_journal()
+    node.start_agent()
+    await harness.settle()
+
+    assert (await worker.state(), running(node)) == (before, [])
+    assert (await node_of(harness, node)).reserved == NOTHING
+    await worker.start()
+    await harness.settle()
+    assert (await worker.state(), running(node)) == (S.READY, [worker.container])
+
+
 async def test_a_rotated_token_cuts_its_agent_off_at_once_and_never_lets_it_in_again(harness: Harness) -> None:
     node = await harness.add_node("one")
     worker = await a_ready_worker(harness)

@@ -17,10 +17,14 @@ _NODE_REMOVED = Problem(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """The worker as it becomes (None: its record ends), whether its reservation is given back, when to look again."""
+    """The worker as it becomes (None: its record ends), and when to look again.
+
+    `frees` gives its reservation back; `halts` has its node stop what runs without one.
+    """
 
     worker: Worker | None
     frees: bool = False
+    halts: bool = False
     again_seconds: float | None = None
 
 
@@ -34,6 +38,9 @@ def next_step(
     seen = worker if observed is None else _with_facts(worker, assignment, observed)
     if observed is None or observed.generation != worker.generation or worker.state is WorkerState.DESTROYING:
         return _watch_deadline(seen, reachable_since, now)
+    if observed.phase is Phase.RUNNING and assignment.spec.power is Power.RUNNING and not assignment.reserves:
+        # It was given up and its room with it; a node that has lost its memory tried once more.
+        return Step(worker=replace(seen, generation=worker.generation + 1), halts=True)
     after = _settled(seen, assignment, observed, now)
     if after.deadline_at is not None:
         return _watch_deadline(after, reachable_since, now)
@@ -76,6 +83,8 @@ def _settled(worker: Worker, assignment: Assignment, observed: Observation, now:
             return worker.moved(WorkerState.ERROR, at=now, problem=observed.problem or _unexplained(observed))
         case Phase.FAILED if observed.problem is not None:
             return replace(worker, problem=observed.problem)
+        case Phase.STOPPED if worker.state is WorkerState.ERROR and not assignment.reserves:
+            return worker
         case Phase.STOPPED if worker.state is not WorkerState.STOPPED:
             asked = assignment.spec.power is Power.STOPPED
             problem = None if asked else observed.problem or _ended(observed)

@@ -1,11 +1,13 @@
 """Brings workers forward when their nodes report, and when deadlines pass."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.uow import UnitOfWork, retried
-from spunto.core.nodes.assignment import Assignment
+from spunto.core.nodes.assignment import Assignment, Power
 from spunto.core.nodes.model import Node
+from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.workers.model import Worker, WorkerId
 from spunto.core.workers.planner import Step, next_step
 from spunto.core.workers.ports import WorkersTransaction
@@ -40,6 +42,10 @@ class WorkerReconciler:
         if step.frees and assignment is not None:
             await tx.nodes.release(assignment.node_id, assignment.demand)
             await tx.assignments.update(assignment.freed())
+        if step.halts and assignment is not None:
+            spec = replace(assignment.spec, power=Power.STOPPED)
+            await tx.assignments.update(assignment.asking(spec, at=self._clock.now()))
+            tx.hint(node_topic(assignment.node_id))
         if step.worker != before:
             tx.hint(topic(before.id))
         return step.worker != before or step.frees

@@ -90,6 +90,22 @@ def test_a_container_that_ended_by_itself_is_stopped_and_says_with_what_code() -
     assert result.worker.docker_state is DockerState.EXITED
 
 
+@pytest.mark.parametrize("state", [S.STOPPED, S.ERROR])
+def test_what_was_given_up_and_runs_again_by_itself_is_halted_and_stays_as_it_is(state: WorkerState) -> None:
+    given_up = a_worker(state, problem=NO_IMAGE)
+    assignment = an_assignment(reserves=False, observed=a_report(Phase.RUNNING))
+
+    halted = next_step(given_up, assignment, reachable_since=NOW, now=later(1))
+    assert halted.worker is not None
+    asked = assignment.asking(a_spec(power=Power.STOPPED), at=later(1))
+    stopped = asked.observing(a_report(Phase.STOPPED, generation=2, container_state="exited"))
+    after = next_step(halted.worker, stopped, reachable_since=NOW, now=later(2))
+
+    assert (halted.halts, halted.worker.state, halted.worker.generation) == (True, state, 2)
+    assert after.worker is not None
+    assert (after.worker.state, after.worker.problem, after.halts) == (state, NO_IMAGE, False)
+
+
 def test_what_the_node_says_after_the_deadline_replaces_the_deadline_s_own_words() -> None:
     late = a_worker(S.ERROR, problem=Problem(code="deadline_passed", message="too late"))
 
@@ -209,6 +225,10 @@ class Story(RuleBasedStateMachine):
             assert self.assignment.reserves
             self.assignment = self.assignment.freed()
             self.reserved -= 1
+        if result.halts:
+            assert self.assignment is not None
+            assert not self.assignment.reserves
+            self.assignment = self.assignment.asking(a_spec(power=Power.STOPPED), at=self.now)
         self.worker = result.worker
 
     def wish(self, to: WorkerState, assignment: Assignment) -> None:
@@ -280,6 +300,11 @@ class Story(RuleBasedStateMachine):
     def the_reservation_is_held_once_or_not_at_all(self) -> None:
         holds = self.assignment is not None and self.assignment.reserves
         assert self.reserved == holds
+
+    @invariant()
+    def what_arrives_or_runs_holds_room(self) -> None:
+        if self.worker is not None and self.worker.state in (S.SPAWNING, S.STARTING, S.READY, S.STOPPING):
+            assert self.reserved or self.assignment is None or self.worker.state is S.STOPPING
 
 
 TestStory = Story.TestCase
