@@ -53,10 +53,9 @@ class Hosted:
 def hosted(postgres_database: str, docker_url: str, tmp_path: Path) -> Iterator[Hosted]:
     """It has an owner, who is logged in, and the project `smallest`."""
     cli = CommandLine(home=tmp_path / "home")
-    database = {"SPUNTO_DATABASE_URL": postgres_database}
-    cli.run("db", "owner-token", code=1, **database)
-    cli.run("db", "upgrade", **database)
-    token = cli.run("db", "owner-token", **database).out
+    cli.run("db", "owner-token", code=1, SPUNTO_DATABASE_URL=postgres_database)
+    cli.run("db", "upgrade", SPUNTO_DATABASE_URL=postgres_database)
+    token = cli.run("db", "owner-token", SPUNTO_DATABASE_URL=postgres_database).out
     with (
         joined_namespace() as namespace,
         running_server(

@@ -4,40 +4,51 @@
 set -eu
 
 server_url='${server_url}'
+package='spunto[agent] @ ${server_url}/api/agent/${wheel}'
 home=/opt/spunto-agent
 token_file=/etc/spunto/agent.token
+pid_file=/run/spunto-agent.pid
 
 die() { echo "spunto: $$*" >&2; exit 1; }
 
-[ "$$(id -u)" = 0 ] || die "run this as root"
-command -v apt-get >/dev/null || die "only Debian and Ubuntu are known here; see the manual for others"
+install_packages() {
+    missing=""
+    python3 -c 'import ensurepip' 2>/dev/null || missing="python3-venv"
+    command -v dockerd >/dev/null || command -v podman >/dev/null || missing="$$missing docker.io"
+    if [ -n "$$missing" ]; then
+        apt-get update -q
+        # shellcheck disable=SC2086 # several packages
+        DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
+    fi
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "Python 3.11 or newer is needed as python3"
+}
 
-missing=""
-python3 -c 'import ensurepip' 2>/dev/null || missing="python3-venv"
-command -v dockerd >/dev/null || command -v podman >/dev/null || missing="$$missing docker.io"
-if [ -n "$$missing" ]; then
-    apt-get update -q
-    # shellcheck disable=SC2086 # several packages
-    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
-fi
-
-install -d -m 0700 /etc/spunto /var/lib/spunto-agent
-if [ -n "$${SPUNTO_AGENT_TOKEN:-}" ]; then
-    (umask 077 && printf '%s\n' "$$SPUNTO_AGENT_TOKEN" >"$$token_file")
-fi
-[ -s "$$token_file" ] || die "put the node's token into SPUNTO_AGENT_TOKEN or $$token_file"
-if [ ! -e /etc/spunto/agent.toml ]; then
-    cat >/etc/spunto/agent.toml <<TOML
+configure() {
+    install -d -m 0700 /etc/spunto /var/lib/spunto-agent
+    if [ ! -e /etc/spunto/agent.toml ]; then
+        cat >/etc/spunto/agent.toml <<TOML
 server_url = "$$server_url"
 token_file = "$$token_file"
 data_dir = "/var/lib/spunto-agent"
 TOML
-fi
+    fi
+    # The token must not go to a server that it is not of.
+    grep -Fqx "server_url = \"$$server_url\"" /etc/spunto/agent.toml ||
+        die "/etc/spunto/agent.toml names another server: correct or remove it"
+    if [ -n "$${SPUNTO_AGENT_TOKEN:-}" ]; then
+        (umask 077 && printf '%s\n' "$$SPUNTO_AGENT_TOKEN" >"$$token_file")
+    fi
+    [ -s "$$token_file" ] || die "put the node's token into SPUNTO_AGENT_TOKEN or $$token_file"
+}
 
-python3 -m venv "$$home"
-"$$home/bin/pip" install -q --upgrade "spunto[agent] @ $$server_url/api/agent/${wheel}"
+install_agent() {
+    python3 -m venv "$$home"
+    "$$home/bin/pip" install -q --upgrade "$$package"
+    # By itself pip keeps what has the same version, also where the server's code is another one.
+    "$$home/bin/pip" install -q --force-reinstall --no-deps "$$package"
+}
 
-if [ -d /run/systemd/system ]; then
+run_by_systemd() {
     cat >/etc/systemd/system/spunto-agent.service <<UNIT
 [Unit]
 Description=Spunto agent
@@ -54,10 +65,31 @@ RestartPreventExitStatus=77 78
 WantedBy=multi-user.target
 UNIT
     systemctl daemon-reload
-    systemctl enable --now spunto-agent
+    command -v dockerd >/dev/null || systemctl enable --now podman.socket
+    systemctl enable spunto-agent
     systemctl restart spunto-agent
     echo "spunto: the agent runs; see: journalctl -u spunto-agent"
-else
+}
+
+run_by_itself() {
+    pid=$$(cat "$$pid_file" 2>/dev/null || true)
+    if [ -n "$$pid" ] && grep -qs spunto_agent "/proc/$$pid/cmdline"; then kill "$$pid"; fi
+    # Left to the settings file, so that it runs as it would be started next time.
+    unset SPUNTO_AGENT_TOKEN
     setsid nohup "$$home/bin/python" -m spunto_agent >>/var/log/spunto-agent.log 2>&1 </dev/null &
+    echo $$! >"$$pid_file"
     echo "spunto: the agent runs; its log is /var/log/spunto-agent.log"
-fi
+}
+
+# Called at the end of the text, so that a download that breaks off runs nothing, and with an input of its own, so that
+# no command reads the rest of this script away.
+main() {
+    [ "$$(id -u)" = 0 ] || die "run this as root"
+    command -v apt-get >/dev/null || die "only Debian and Ubuntu are known here; see the manual for others"
+    install_packages
+    configure
+    install_agent
+    if [ -d /run/systemd/system ]; then run_by_systemd; else run_by_itself; fi
+}
+
+main </dev/null
