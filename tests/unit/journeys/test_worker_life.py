@@ -57,7 +57,7 @@ async def test_a_command_that_is_not_there_is_told_in_the_engine_s_words(harness
     worker = await a_ready_worker(harness)
 
     with pytest.raises(Invalid) as caught:
-        await harness.spunto.reach.exec(*worker.here, ExecRequest(command=["nope"], stdin=b"x" * 100_000))
+        await harness.spunto.reach.exec(*worker.here, ExecRequest(command=["nope"], stdin=b"x" * 1_000_000))
 
     assert caught.value.code == "engine_refused"
     assert "nope" in caught.value.message

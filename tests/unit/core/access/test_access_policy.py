@@ -140,4 +140,5 @@ def test_a_key_of_the_organization_owns_its_own_and_nothing_without_an_owner() -
     assert tenant.owns(user_id=None, api_key_id=ApiKeyId("key_1"))
     assert not tenant.owns(user_id=None, api_key_id=ApiKeyId("key_2"))
     assert not tenant.owns(user_id=USER, api_key_id=None)
-    assert not an_actor().require(Action.WORKER_STOP, org_id=ORG).owns(user_id=None, api_key_id=None)
+    nobody = replace(key, kind=ActorKind.SYSTEM, api_key_id=None).require(Action.WORKER_STOP, org_id=ORG)
+    assert not nobody.owns(user_id=None, api_key_id=None)

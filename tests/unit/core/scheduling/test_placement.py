@@ -69,8 +69,10 @@ def test_the_scarcer_of_cpu_and_memory_decides_then_fewer_workers_then_age() -> 
     busy_memory = node_of(2, cpus=10, gib=10, used_cpus=1, used_gib=5)
     crowded = replace(busy_memory, id=NodeId(f"nod_{0:026}"), assignments=1)
     younger = replace(busy_memory, id=NodeId(f"nod_{3:026}"))
+    full_memory = node_of(4, cpus=10, gib=10, used_cpus=0, used_gib=9)
 
     assert placement_for(ONE_CPU, [busy_cpu, busy_memory]) == busy_memory.id
+    assert placement_for(ONE_CPU, [busy_cpu, full_memory]) == busy_cpu.id
     assert placement_for(ONE_CPU, [crowded, busy_memory, younger]) == busy_memory.id
 
 

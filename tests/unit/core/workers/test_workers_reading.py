@@ -65,6 +65,14 @@ def test_whatever_a_worker_says_is_read_without_a_failure(output: str) -> None:
     listening.parse(output)
 
 
+@pytest.mark.parametrize("figure", ["\u00b2", "\u0663", "", "-1", "9" * 5000])
+def test_a_figure_that_is_none_is_passed_over(figure: str) -> None:
+    lines = ["repo x", f"# branch.ab +{figure} -{figure}", f"# stash {figure}", f"unpushed {figure}"]
+
+    assert git_status.parse("\n".join(lines)) == [Repository(path="x")]
+    assert listening.parse(f"LISTEN 0 1 *:{figure} *:*") == []
+
+
 def test_git_itself_is_understood(tmp_path: Path) -> None:
     def git(*arguments: str) -> None:
         identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main")
