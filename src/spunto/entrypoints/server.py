@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 import structlog
 from hypercorn.asyncio import serve as serve_http
 from hypercorn.config import Config
-from hypercorn.protocol.ws_stream import WSStream
 from quart import Quart
 
 from spunto.core.kernel.errors import Invalid, SpuntoError
@@ -18,8 +17,8 @@ from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.security import PublicAddress
 from spunto.entrypoints.settings import Settings
 from spunto.entrypoints.ws.agents import agents_blueprint
-from spunto.entrypoints.ws.draining import DrainedSockets
 from spunto.entrypoints.ws.sockets import Sockets
+from spunto.entrypoints.ws.streams import install as install_streams
 from spunto.entrypoints.ws.terminal import terminal_blueprint
 
 READY_SECONDS = 2.0
@@ -36,9 +35,10 @@ async def serve(settings: Settings, listener: socket.socket, *, prepare: Prepare
         await prepare(spunto)
         sockets = Sockets()
         app = _app(spunto, settings, sockets, stopping)
+        install_streams()
         log.info("listening", url=settings.url)
         await serve_http(
-            DrainedSockets(app),
+            app,
             _config(settings, listener),
             shutdown_trigger=lambda: _stop(stopping, spunto, sockets),
         )
@@ -113,11 +113,3 @@ async def _stop(stopping: asyncio.Event, spunto: Spunto, sockets: Sockets) -> No
     with suppress(TimeoutError):
         async with asyncio.timeout(_SOCKETS_SECONDS):
             await sockets.close_all(RESTARTING)
-    _end_pings()
-
-
-def _end_pings() -> None:
-    """Hypercorn's pings sleep on for an interval after their socket is closed, and its graceful end waits for them."""
-    for task in asyncio.all_tasks():
-        if getattr(task.get_coro(), "__qualname__", "") == WSStream._send_pings.__qualname__:  # noqa: SLF001 - see above
-            task.cancel()

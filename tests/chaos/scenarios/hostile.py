@@ -27,7 +27,8 @@ from spunto.core.protocol.messages import (
 )
 
 MIB = 1024 * 1024
-_GROWTH_BYTES = 64 * MIB
+# Eight peers, each with a few messages of a megabyte on their way.
+_GROWTH_BYTES = 128 * MIB
 _SLOWEST_SECONDS = 2.0
 _STOP_SECONDS = 5.0
 _FLOODERS = 8

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import orjson
-from hypercorn.typing import ASGIReceiveEvent, ASGISendEvent, WebsocketScope
+from hypercorn.typing import ASGIReceiveEvent, ASGISendCallable, ASGISendEvent, WebsocketScope
 from quart import Quart
 
 PATIENCE_SECONDS = 10.0
@@ -44,7 +44,9 @@ class Visitor:
 
     async def __aenter__(self) -> Self:
         await self._inbound.put({"type": "websocket.connect"})
-        self._task = asyncio.ensure_future(self._app.asgi_app(self._scope, self._receive, self._send))
+        self._task = asyncio.ensure_future(
+            self._app.asgi_app(self._scope, self._receive, cast("ASGISendCallable", self._send))
+        )
         return self
 
     async def __aexit__(
@@ -132,6 +134,9 @@ class Visitor:
         self.taken += 1
         return event
 
-    async def _send(self, event: ASGISendEvent) -> None:
+    async def _send(self, event: ASGISendEvent | None) -> None:
+        if event is None:
+            await self._inbound.put({"type": "websocket.disconnect", "code": 1000})
+            return
         await self._reading.wait()
         await self._outbound.put(cast("dict[str, Any]", event))

@@ -1,0 +1,76 @@
+"""Nothing of a WebSocket stays when its handler has ended."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypercorn.config import Config
+from hypercorn.protocol.events import Event, StreamClosed
+from hypercorn.protocol.ws_stream import ASGIWebsocketState
+from wsproto.connection import Connection, ConnectionType
+
+from spunto.entrypoints.ws.streams import EndingStream
+
+
+class Ending:
+    """A stream whose handler reads from `queue`, and what it sent."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Any] = asyncio.Queue(2)
+        self.sent: list[Event] = []
+        nothing: Any = None
+        context: Any = self
+        self.pinged = asyncio.Event()
+        self.stream = EndingStream(nothing, Config(), context, nothing, False, None, None, self.send, 1)
+        self.stream.app_put = self.queue.put
+        self.stream.connection = Connection(ConnectionType.SERVER)
+        self.stream.state = ASGIWebsocketState.CLOSED
+
+    async def sleep(self, seconds: float | None) -> None:
+        """As the context of a worker: pings wait here."""
+        self.pinged.set()
+        await asyncio.get_running_loop().create_future()
+
+    async def send(self, event: Event) -> None:
+        self.sent.append(event)
+        if isinstance(event, StreamClosed):
+            await self.stream.handle(event)
+
+
+@pytest.fixture
+def ending() -> Ending:
+    return Ending()
+
+
+async def test_a_full_queue_does_not_hold_up_the_end(ending: Ending) -> None:
+    for _ in range(2):
+        ending.queue.put_nowait("flood")
+    waiting = asyncio.create_task(ending.queue.put("more"))
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(1):
+        await ending.stream.app_send(None)
+        await waiting
+
+    assert [type(event) for event in ending.sent] == [StreamClosed]
+
+
+async def test_what_comes_in_after_the_end_is_dropped(ending: Ending) -> None:
+    await ending.stream.app_send(None)
+
+    assert ending.stream.app_put is not None
+    for _ in range(3):
+        await ending.stream.app_put("flood")
+
+    assert ending.queue.empty()
+
+
+async def test_pings_end_with_their_stream(ending: Ending) -> None:
+    pinging = asyncio.create_task(ending.stream._send_pings())
+    async with asyncio.timeout(1):
+        await ending.pinged.wait()
+
+    await ending.stream.app_send(None)
+
+    with pytest.raises(asyncio.CancelledError):
+        await pinging
