@@ -1,6 +1,7 @@
 """Waiting for a worker."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -9,6 +10,7 @@ import pytest
 from spunto.client.errors import NotThere, ServerUnreachable, error_of
 from spunto.client.models import Failure, SetupStatus, Worker
 from spunto.client.watching import WorkerSettledElsewhere, has_arrived, poll_delays_seconds, watched
+from spunto.core.kernel.clock import Timer
 from spunto.core.kernel.errors import SpuntoError
 
 
@@ -39,6 +41,10 @@ class HurriedClock:
 
     async def sleep(self, seconds: float) -> None:
         self.slept_seconds.append(seconds)
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        self.slept_seconds.append(seconds)
+        return asyncio.get_running_loop().call_soon(call)
 
 
 GONE = error_of(404, {}, b"")

@@ -13,23 +13,28 @@ class Wakeup:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._hinted = asyncio.Event()
+        self._hinted = False
+        self._waiting: asyncio.Future[None] | None = None
 
     def hint(self) -> None:
-        self._hinted.set()
+        self._hinted = True
+        self._wake()
 
     async def wait(self, *, max_seconds: float) -> None:
         """Return at the next hint (at once if one is pending), or after the time at the latest."""
-        if not self._hinted.is_set():
-            sleeping = asyncio.ensure_future(self._clock.sleep(max_seconds))
-            hinted = asyncio.ensure_future(self._hinted.wait())
+        if not self._hinted:
+            self._waiting = asyncio.get_running_loop().create_future()
+            timer = self._clock.call_later(max_seconds, self._wake)
             try:
-                await asyncio.wait({sleeping, hinted}, return_when=asyncio.FIRST_COMPLETED)
+                await self._waiting
             finally:
-                sleeping.cancel()
-                hinted.cancel()
-                await asyncio.gather(sleeping, hinted, return_exceptions=True)
-        self._hinted.clear()
+                timer.cancel()
+                self._waiting = None
+        self._hinted = False
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 class Wakeups:

@@ -1,4 +1,6 @@
-"""A session on a transport: the tasks that read, write and keep time, and who is called for what comes in."""
+"""A session on a transport: what reads, writes and keeps time, and who is called for what comes in.
+
+Servers hold thousands of idle connections, so an idle one is a single task that reads and a timer."""
 
 import asyncio
 import logging
@@ -6,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.clock import Clock, Timer
 from spunto.core.kernel.errors import Conflict, Forbidden, QuotaExceeded, SpuntoError, Unauthenticated, Unavailable
 from spunto.core.protocol import closing
 from spunto.core.protocol.events import Closed, Event, HelloReceived, MessageReceived, StreamOpened, StreamReady
@@ -71,11 +73,15 @@ class Connection:
         self._streams: dict[int, Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = 0
-        self._inbox: asyncio.Queue[MessageReceived] = asyncio.Queue(settings.inbox_messages)
+        self._inbox: list[MessageReceived] = []
         self._inbox_bytes = 0
-        self._writable = asyncio.Event()
-        self._ready = asyncio.Event()
-        self._over = asyncio.Event()
+        self._is_delivering = False
+        self._is_over = False
+        self._group: asyncio.TaskGroup | None = None
+        self._reading: asyncio.Timeout | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._timer: Timer | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     @classmethod
     def agent(
@@ -159,7 +165,10 @@ class Connection:
 
     async def ready(self) -> Welcome:
         """Wait for the end of the handshake. Raises ConnectionLost."""
-        await self._ready.wait()
+        if self._session.welcome is None and self._session.closed is None:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
         if self._session.welcome is None or self._session.closed:
             raise ConnectionLost
         return self._session.welcome
@@ -190,16 +199,21 @@ class Connection:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                writer = group.create_task(self._write(), name="connection-write")
-                self._own(self._read(), name="connection-read")
-                self._own(self._keep_time(), name="connection-time")
-                self._own(self._deliver(), name="connection-deliver")
-                await self._over.wait()
+                self._set_timer()
+                self.flush()
+                try:
+                    await self._read_to_the_end()
+                finally:
+                    # Nothing is begun any more in a group that is about to end.
+                    self._group = None
                 for task in self._tasks:
                     task.cancel()
-                await asyncio.wait([writer], timeout=self._settings.flush_seconds)
-                writer.cancel()
+                if (writer := self._writer) is not None:
+                    await asyncio.wait([writer], timeout=self._settings.flush_seconds)
+                    writer.cancel()
         finally:
+            if self._timer is not None:
+                self._timer.cancel()
             closed = self._lose(closing.NORMAL, "cancelled")
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_SECONDS):
@@ -213,11 +227,13 @@ class Connection:
 
     def flush(self) -> None:
         """Wake who has to act on what the session has become."""
-        if self._session.has_frames or self._session.closed:
-            self._writable.set()
-        if self._session.closed and not self._over.is_set():
-            self._over.set()
-            self._ready.set()
+        if self._session.has_frames and self._writer is None and self._group is not None:
+            self._writer = self._group.create_task(self._write(), name="connection-write")
+        if self._session.closed and not self._is_over:
+            self._is_over = True
+            if self._reading is not None:
+                self._reading.reschedule(asyncio.get_running_loop().time())
+            self._tell_ready()
             for stream in self._streams.values():
                 stream.wake()
 
@@ -225,6 +241,7 @@ class Connection:
         self._streams.pop(stream_id, None)
 
     def _own(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        assert self._group is not None  # noqa: S101 - only what was read begins work, and that is while `run` reads
         task = self._group.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -238,24 +255,36 @@ class Connection:
         self.flush()
         return closed
 
+    def _tell_ready(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting = []
+
     async def _write(self) -> None:
-        while True:
-            frame = self._session.next_frame(self._clock.monotonic())
-            if frame is not None:
-                try:
-                    await self._transport.send(frame)
-                except TransportClosed as gone:
-                    self._lose(gone.code, gone.reason)
-                    return
-            elif self._session.closed:
+        """Send all there is; `flush` begins it again."""
+        while (frame := self._session.next_frame(self._clock.monotonic())) is not None:
+            try:
+                await self._transport.send(frame)
+            except TransportClosed as gone:
+                self._lose(gone.code, gone.reason)
                 return
-            else:
-                self._writable.clear()
-                await self._writable.wait()
+        self._writer = None
+
+    async def _read_to_the_end(self) -> None:
+        """A timeout that nobody waits for lets `flush` end the reading without a task of its own."""
+        try:
+            async with asyncio.timeout(None) as self._reading:
+                await self._read()
+        except TimeoutError:
+            if self._session.closed is None:
+                raise
+        finally:
+            self._reading = None
 
     async def _read(self) -> None:
         frames = 0
-        while True:
+        while self._session.closed is None:
             try:
                 frame = await self._transport.receive()
             except TransportClosed as gone:
@@ -269,21 +298,27 @@ class Connection:
                 # A transport that always has a frame would never let others run.
                 await asyncio.sleep(0)
 
-    async def _keep_time(self) -> None:
-        while True:
-            await self._clock.sleep(max(0.0, self._session.next_tick_at - self._clock.monotonic()))
-            self._session.tick(self._clock.monotonic())
-            self.flush()
+    def _set_timer(self) -> None:
+        self._timer = self._clock.call_later(
+            max(0.0, self._session.next_tick_at - self._clock.monotonic()), self._keep_time
+        )
+
+    def _keep_time(self) -> None:
+        self._session.tick(self._clock.monotonic())
+        self.flush()
+        if self._session.closed is None:
+            self._set_timer()
 
     async def _deliver(self) -> None:
-        while True:
-            received = await self._inbox.get()
+        while self._inbox:
+            received = self._inbox.pop(0)
             self._inbox_bytes -= received.size_bytes
             try:
                 await self._on_message(self, received.message)
             except Exception as error:  # noqa: BLE001 - edge of the loop: what is lost here comes again with the inventory
                 if self._session.closed is None:
                     self._on_error(received.message.type, error)
+        self._is_delivering = False
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, StreamReady):
@@ -296,14 +331,17 @@ class Connection:
         elif isinstance(event, HelloReceived):
             self._own(self._answer(event), name="connection-accept")
         else:
-            self._ready.set()
+            self._tell_ready()
 
     def _enqueue(self, event: MessageReceived) -> None:
         self._inbox_bytes += event.size_bytes
-        if self._inbox.full() or self._inbox_bytes > self._settings.inbox_bytes:
+        if len(self._inbox) >= self._settings.inbox_messages or self._inbox_bytes > self._settings.inbox_bytes:
             self.close(closing.BUSY, "inbox_full", message="Messages come faster than they can be handled.")
         else:
-            self._inbox.put_nowait(event)
+            self._inbox.append(event)
+            if not self._is_delivering:
+                self._is_delivering = True
+                self._own(self._deliver(), name="connection-deliver")
 
     async def _answer(self, event: HelloReceived) -> None:
         assert self._accept is not None  # noqa: S101 - only a server receives a Hello, and has it
@@ -318,7 +356,7 @@ class Connection:
             self.close(closing.BUSY, "internal_error", message="The server could not take the node in; see its log.")
         else:
             self._session.accept(welcome, self._clock.monotonic())
-            self._ready.set()
+            self._tell_ready()
             self.flush()
 
     def _serve_stream(self, event: StreamOpened) -> None:

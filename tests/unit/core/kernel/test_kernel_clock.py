@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spunto.core.kernel.clock import ManualClock
+from spunto.core.kernel.clock import ManualClock, SystemClock
 
 
 async def sleep_and_tell(clock: ManualClock, seconds: float, told: list[float]) -> None:
@@ -79,3 +79,61 @@ async def test_a_cancelled_sleeper_is_nobody() -> None:
     await asyncio.wait({task})
 
     assert clock.next_wake_seconds() is None
+
+
+async def test_a_timer_calls_once_at_its_hour() -> None:
+    clock = ManualClock()
+    called: list[float] = []
+    clock.call_later(2, lambda: called.append(clock.monotonic()))
+
+    for _ in range(4):
+        clock.advance(1)
+
+    assert called == [2]
+
+
+async def test_a_cancelled_timer_calls_nobody() -> None:
+    clock = ManualClock()
+    called: list[str] = []
+    timer = clock.call_later(1, lambda: called.append("late"))
+
+    timer.cancel()
+    clock.advance(1)
+    timer.cancel()
+
+    assert called == []
+    assert clock.next_wake_seconds() is None
+
+
+async def test_a_timer_without_delay_calls_when_the_loop_runs() -> None:
+    called: list[str] = []
+    ManualClock().call_later(0, lambda: called.append("now"))
+    assert called == []
+
+    await asyncio.sleep(0)
+
+    assert called == ["now"]
+
+
+async def test_a_sleeper_that_is_cancelled_at_its_hour_harms_nobody() -> None:
+    clock = ManualClock()
+    task = asyncio.ensure_future(clock.sleep(1.0))
+    await asyncio.sleep(0)
+
+    task.cancel()
+    clock.advance(1)
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+
+
+async def test_the_system_clock_calls_and_wakes() -> None:
+    clock = SystemClock()
+    called = asyncio.Event()
+    never = clock.call_later(60, called.clear)
+    clock.call_later(0, called.set)
+
+    async with asyncio.timeout(10):
+        await called.wait()
+        await clock.sleep(0)
+    never.cancel()

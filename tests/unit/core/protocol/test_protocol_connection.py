@@ -116,6 +116,19 @@ async def test_both_are_ready_after_the_handshake() -> None:
         assert both.server.epoch == both.agent.epoch == 7
 
 
+async def test_an_idle_connection_is_one_task_and_a_timer() -> None:
+    async with connected() as both:
+        both.agent.send(observed("a"))
+        await settle()
+        before = len(asyncio.all_tasks())
+        both.server.close(closing.NORMAL, "enough")
+        await settle()
+
+        assert before - len(asyncio.all_tasks()) == 2
+
+    assert both.clock.next_wake_seconds() is None
+
+
 async def test_messages_arrive_in_order() -> None:
     async with connected() as both:
         both.agent.send(observed("a"))
