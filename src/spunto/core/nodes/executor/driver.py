@@ -193,6 +193,7 @@ class Driver:
             error=error,
             now=self._clock.monotonic(),
             jitter=self._jitter(),
+            container=subject.container,
         )
         self._remember(subject, ledger)
         doing = "look" if action is None else type(action).__name__

@@ -17,6 +17,8 @@ class Ledger:
 
     `ran_generation`: the container ran in it, so that it is never started again by itself. `failed_generation`: it was
     given up in it, for `problem`. `lacked_image_in` and `pulled_in`: the engine had no image, and one was fetched.
+    `remade_in`: the engine refused to start a container that had never run, so that it was made anew, once;
+    `refused_id` was its id.
     `setup_due`: stages that a started container still owes; `setup_running`: the one under way, never repeated.
     """
 
@@ -25,6 +27,8 @@ class Ledger:
     problem: Problem | None = None
     lacked_image_in: int = 0
     pulled_in: int = 0
+    remade_in: int = 0
+    refused_id: str | None = None
     setup_due: tuple[Stage, ...] = ()
     setup_running: Stage | None = None
     setup: Mapping[str, Any] | None = None
@@ -36,6 +40,9 @@ class Ledger:
 
     def without_image(self, generation: int) -> "Ledger":
         return replace(self, lacked_image_in=generation)
+
+    def start_refused(self, generation: int, container: Container) -> "Ledger":
+        return replace(self, remade_in=generation, refused_id=container.container_id)
 
     def removed(self) -> "Ledger":
         """The container is gone; a network or volume that was gone before may have come back with it."""
@@ -85,6 +92,8 @@ def ledger_to_json(ledger: Ledger) -> dict[str, Any]:
         "problem": None if problem is None else {"code": problem.code, "message": problem.message},
         "lackedImageIn": ledger.lacked_image_in,
         "pulledIn": ledger.pulled_in,
+        "remadeIn": ledger.remade_in,
+        "refusedId": ledger.refused_id,
         "setupDue": [stage.value for stage in ledger.setup_due],
         "setupRunning": ledger.setup_running,
         "setup": None if ledger.setup is None else dict(ledger.setup),
@@ -101,6 +110,8 @@ def ledger_from_json(body: Mapping[str, Any]) -> Ledger:
         problem=None if body["problem"] is None else Problem(**body["problem"]),
         lacked_image_in=body["lackedImageIn"],
         pulled_in=body["pulledIn"],
+        remade_in=body["remadeIn"],
+        refused_id=body["refusedId"],
         setup_due=tuple(Stage(stage) for stage in body["setupDue"]),
         setup_running=None if body["setupRunning"] is None else Stage(body["setupRunning"]),
         setup=body["setup"],

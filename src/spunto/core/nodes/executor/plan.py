@@ -159,7 +159,7 @@ def _towards_running(generation: int, spec: WorkerSpec, container: Container | N
     if ledger.ran_generation == generation:
         return _next_setup(spec, ledger) if _runs(container) else None
     if container is not None:
-        return StartContainer()
+        return RemoveContainer() if container.container_id == ledger.refused_id else StartContainer()
     return PullImage(image=spec.image) if ledger.lacked_image_in == generation else CreateContainer(spec=spec)
 
 
@@ -227,6 +227,7 @@ def after_error(
     error: Exception,
     now: float,
     jitter: float,
+    container: Container | None = None,
 ) -> tuple[Ledger, Trouble]:
     """Whether to try again, and when, or to give the generation up; no action is a mere look.
 
@@ -234,6 +235,8 @@ def after_error(
     """
     if isinstance(error, ImageNotFound) and isinstance(action, CreateContainer) and ledger.pulled_in != item.generation:
         return ledger.without_image(item.generation), CALM
+    if container is not None and _may_be_remade(container, action, error) and ledger.remade_in != item.generation:
+        return ledger.start_refused(item.generation, container), CALM
     gone_away = isinstance(error, EngineUnavailable)
     problem = _problem_of(error)
     trouble = Trouble(
@@ -248,6 +251,15 @@ def after_error(
     if isinstance(error, Invalid | Forbidden | ImageNotFound | Conflict) or trouble.surprises >= MAX_SURPRISES:
         return ledger.failed(item.generation, problem), CALM
     return ledger, trouble
+
+
+def _may_be_remade(container: Container, action: Action | None, error: Exception) -> bool:
+    """A Docker that was killed in a start may keep a task of the container, and then refuses to start it ever after.
+
+    With a container that has never run nothing is lost.
+    """
+    refused = isinstance(action, StartContainer) and isinstance(error, Invalid)
+    return refused and container.state is ContainerState.CREATED
 
 
 def back_off_seconds(attempts: int, *, jitter: float) -> float:

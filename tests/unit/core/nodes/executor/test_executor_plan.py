@@ -1,5 +1,6 @@
 """What a node does next, rule by rule."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -155,6 +156,34 @@ def test_what_the_engine_or_the_owner_refuses_fails_at_once_in_their_own_words(
     assert fault is not None
     assert fault.code == error.code
     assert error.message in fault.message
+
+
+def test_a_container_that_never_ran_and_is_refused_a_start_is_made_anew_once() -> None:
+    error = EngineRefused("task already exists")
+    refused = a_container(CREATED)
+    again = replace(refused, container_id="c2")
+
+    def after_refusal(ledger: Ledger, container: Container) -> Ledger:
+        known, start = (an_item(1), ledger, CALM), StartContainer()
+        return after_error(*known, action=start, error=error, now=0, jitter=0, container=container)[0]
+
+    remaking = after_refusal(Ledger(), refused)
+    given_up = after_refusal(remaking, again)
+
+    assert step(an_item(1), refused, remaking) == RemoveContainer()
+    assert step(an_item(1), None, remaking) == CreateContainer(spec=a_spec())
+    assert step(an_item(1), again, remaking) == StartContainer()
+    assert given_up.failed_generation == 1
+
+
+def test_a_container_that_ran_is_kept_when_it_is_refused_a_start() -> None:
+    known, error = (an_item(1), Ledger(), CALM), EngineRefused("task already exists")
+
+    ledger, _ = after_error(
+        *known, action=StartContainer(), error=error, now=0, jitter=0, container=a_container(EXITED)
+    )
+
+    assert ledger.failed_generation == 1
 
 
 def test_an_engine_that_is_away_is_waited_for_without_end() -> None:
