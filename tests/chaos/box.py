@@ -1,14 +1,14 @@
 """A server, an agent and an engine under test, with everything that a fault needs at hand."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiodocker
-from tests.chaos.engine import BUSYBOX
-from tests.chaos.oracle import Findings, Oracle, Wanted, compare
+from tests.chaos.engine import BUSYBOX, Processes
+from tests.chaos.oracle import EngineFate, Findings, Oracle, Wanted, compare
 from tests.chaos.views import EngineView, seen
 from tests.fixtures.processes import Agent, Server, agent_of, ended, server_of
 from tests.fixtures.waiting import NotInTime, eventually
@@ -22,6 +22,7 @@ ONLINE_SECONDS = 30.0
 SETTLE_SECONDS = 30.0
 CPUS = 0.05
 MEMORY_BYTES = 16 * 1024 * 1024
+_NO_PROCESSES = Processes()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,7 +96,9 @@ class Box:
 
         await eventually(gone, seconds=seconds, what=f"{worker.id} is gone")
 
-    async def findings(self, processes: Mapping[int, str] | None = None, *, may_have_ended: bool = False) -> Findings:
+    async def findings(
+        self, processes: Processes = _NO_PROCESSES, *, engine: EngineFate = EngineFate.UNHARMED
+    ) -> Findings:
         """What is not as it should be, now."""
         now = await seen(
             self.client,
@@ -103,9 +106,9 @@ class Box:
             org_id=self.org_id,
             project_id=self.project_id,
             node_id=self.node_id,
-            processes=processes or {},
+            processes=processes,
         )
-        return compare(self.oracle, now, may_have_ended=may_have_ended)
+        return compare(self.oracle, now, engine=engine)
 
     async def settled(self, *, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until everything is as it was asked for. Raises NotInTime with what is not."""

@@ -5,9 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiodocker
@@ -56,6 +56,13 @@ class PrivateEngine:
             wait_until, lambda: self.answers, seconds=_READY_SECONDS, what=f"the engine\n{self.program.tail()}"
         )
 
+    def processes(self) -> "Processes":
+        """What runs for its containers, by pid: the container's id."""
+        inside = containers_with_processes(self.cgroup)
+        unstarted = {pid: owner for pid, owner in inside.items() if _command_of(pid)[:2] == ["runc", "init"]}
+        workers = {pid: owner for pid, owner in inside.items() if pid not in unstarted}
+        return Processes(workers=workers, engine={**self.shims(), **unstarted})
+
     def shims(self) -> dict[int, str]:
         """Processes that hold containers, by pid: the container's id."""
         socket = f"{self.directory}/exec/containerd/containerd.sock"
@@ -65,6 +72,14 @@ class PrivateEngine:
             if "-id" in command and socket in command:
                 found[process.pid] = command[command.index("-id") + 1]
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """`engine` are its own: shims, and runc before it becomes the container's first process."""
+
+    workers: Mapping[int, str] = field(default_factory=dict)
+    engine: Mapping[int, str] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -153,6 +168,13 @@ def _cgroups_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
         return ""
+
+
+def _command_of(pid: int) -> list[str]:
+    try:
+        return psutil.Process(pid).cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _mounts_below(directory: Path) -> list[str]:

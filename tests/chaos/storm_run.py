@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.chaos.box import SETTLE_SECONDS, Box, running_box
-from tests.chaos.engine import PrivateEngine, containers_with_processes, private_engine
+from tests.chaos.engine import PrivateEngine, private_engine
 from tests.chaos.journal import Journal
-from tests.chaos.oracle import Findings
+from tests.chaos.oracle import EngineFate, Findings
 from tests.chaos.plan import Plan, Victim
 from tests.chaos.report import Line
 from tests.chaos.storm import Killable, Storm
@@ -36,7 +36,9 @@ async def storm_line(out: Path, plan: Plan, *, image_from: str, database_url: st
         first = {program.name: program.rss_bytes for program in (box.server, box.agent)}
         await storm.run()
         findings, settled_seconds = await quiescence(box, engine, plan)
-        journal.note("settled", seconds=round(settled_seconds, 1), findings=findings.sentences())
+        journal.note(
+            "settled", seconds=round(settled_seconds, 1), findings=findings.sentences(), refused=storm.tally.refused
+        )
         return _line(storm, findings, first, settled_seconds, time.monotonic() - begun)
 
 
@@ -44,11 +46,12 @@ async def quiescence(box: Box, engine: PrivateEngine, plan: Plan) -> tuple[Findi
     """What is not as it should be when everything has had its time, and how long it took until nothing was."""
     begun = time.monotonic()
     findings: Findings | None = None
+    fate = EngineFate.KILLED if plan.live_restore else EngineFate.KILLED_WITH_CONTAINERS
 
     async def is_clean() -> bool:
         nonlocal findings
         try:
-            findings = await box.findings(processes_in(engine), may_have_ended=not plan.live_restore)
+            findings = await box.findings(engine.processes(), engine=fate)
         except (ServerUnreachable, NotNow):
             return False
         return not findings
@@ -62,11 +65,6 @@ async def quiescence(box: Box, engine: PrivateEngine, plan: Plan) -> tuple[Findi
     return findings, time.monotonic() - begun
 
 
-def processes_in(engine: PrivateEngine) -> Mapping[int, str]:
-    """Everything that runs for a container of the engine, by pid: its own processes and their shims."""
-    return {**containers_with_processes(engine.cgroup), **engine.shims()}
-
-
 def _line(storm: Storm, findings: Findings, first: Mapping[str, int], settled_seconds: float, seconds: float) -> Line:
     tally = storm.tally
     grown = {name: most - first[name] for name, most in tally.rss_bytes.items()}
@@ -76,5 +74,13 @@ def _line(storm: Storm, findings: Findings, first: Mapping[str, int], settled_se
         "processes_with_unbounded_memory": sum(growth > _GROWTH_BYTES for growth in grown.values()),
     }
     memory = ", ".join(f"{name} {first[name] // MIB} to {most // MIB} MiB" for name, most in tally.rss_bytes.items())
-    note = f"killed {tally.kills}, acknowledged {tally.acknowledged}, settled in {settled_seconds:.1f} s; {memory}"
+    note = (
+        f"{_counted(tally.kills)} killed; {_counted(tally.acknowledged)} acknowledged; "
+        f"settled in {settled_seconds:.1f} s; {memory}; given up with a reason: {len(findings.given_up)}; "
+        f"left by the engine that was killed: {len(findings.engine_leftovers)}"
+    )
     return Line(name="storm", seconds=seconds, note=note, figures=figures, failed=any(figures.values()))
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.chaos.oracle import Oracle, Seen, SeenContainer, SeenWorker, Wanted, compare
+from tests.chaos.oracle import EngineFate, Oracle, Seen, SeenContainer, SeenWorker, Wanted, compare
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 READY = SeenWorker(id="w", state="ready", problem=None, container_id="c")
@@ -41,7 +41,7 @@ def an_oracle(wanted: Wanted = Wanted.RUNNING) -> Oracle:
     ],
 )
 def test_what_is_as_it_was_asked_for_is_no_finding(wanted: Wanted, seen: Seen) -> None:
-    assert not compare(an_oracle(wanted), seen, may_have_ended=False)
+    assert not compare(an_oracle(wanted), seen)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_as_it_was_asked_for_is_no_finding(wanted: Wanted, seen: Seen) -
     ],
 )
 def test_what_is_not_as_it_was_asked_for_is_found(wanted: Wanted, seen: Seen, finding: str) -> None:
-    assert compare(an_oracle(wanted), seen, may_have_ended=False).counts()[finding]
+    assert compare(an_oracle(wanted), seen).counts()[finding]
 
 
 def test_a_key_that_is_answered_with_two_workers_is_a_duplicate() -> None:
@@ -77,13 +77,24 @@ def test_a_key_that_is_answered_with_two_workers_is_a_duplicate() -> None:
 
     oracle.spawned("key", "another")
 
-    assert compare(oracle, CLEAN, may_have_ended=False).counts()["duplicates"]
+    assert compare(oracle, CLEAN).counts()["duplicates"]
 
 
 def test_a_worker_may_end_with_an_engine_that_takes_its_containers_along_if_it_says_so() -> None:
     ended = replace(STOPPED, problem="worker_exited")
     seen = replace(CLEAN, workers=[ended], containers=[replace(CONTAINER, running=False)], processes={}, reserved=0)
 
-    assert not compare(an_oracle(), seen, may_have_ended=True)
-    assert compare(an_oracle(), seen, may_have_ended=False).counts()["lost"]
-    assert compare(an_oracle(), replace(seen, workers=[STOPPED]), may_have_ended=True).counts()["lost"]
+    assert not compare(an_oracle(), seen, engine=EngineFate.KILLED_WITH_CONTAINERS)
+    assert compare(an_oracle(), seen).counts()["lost"]
+    assert compare(an_oracle(), replace(seen, workers=[STOPPED]), engine=EngineFate.KILLED_WITH_CONTAINERS).counts()[
+        "lost"
+    ]
+
+
+def test_what_an_engine_refuses_for_good_after_it_was_killed_is_told_apart() -> None:
+    refused = replace(READY, state="error", problem="engine_refused")
+    seen = replace(CLEAN, workers=[refused], containers=[], processes={}, reserved=0)
+
+    assert compare(an_oracle(), seen).counts()["lost"]
+    assert len(compare(an_oracle(), seen, engine=EngineFate.KILLED).given_up) == 1
+    assert not compare(an_oracle(), seen, engine=EngineFate.KILLED)

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiodocker
 from aiodocker.containers import DockerContainer
+from tests.chaos.engine import Processes
 from tests.chaos.oracle import TRANSIENT, Seen, SeenContainer, SeenWorker
 
 from spunto.client.client import SpuntoClient
@@ -77,14 +78,15 @@ async def seen(
     org_id: str,
     project_id: str,
     node_id: str,
-    processes: Mapping[int, str],
+    processes: Processes,
 ) -> Seen:
     return Seen(
         workers=await workers_of(client, org_id, project_id),
         containers=await engine.containers(),
         networks=await engine.networks(),
         volumes=await engine.volumes(),
-        processes=processes,
+        processes=processes.workers,
+        engine_processes=processes.engine,
         reserved=(await client.nodes.get(org_id, node_id)).workers,
         at=datetime.now(UTC),
     )
