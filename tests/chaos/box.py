@@ -14,7 +14,7 @@ from tests.fixtures.processes import Agent, Server, agent_of, ended, server_of
 from tests.fixtures.waiting import NotInTime, eventually
 
 from spunto.client.client import SpuntoClient
-from spunto.client.errors import NotThere
+from spunto.client.errors import NotNow, NotThere, ServerUnreachable
 from spunto.client.models import Node, Worker
 from spunto.client.retry import NO_RETRY
 
@@ -118,7 +118,10 @@ class Box:
             raise NotInTime("\n".join((*late.args, *(await self.findings()).sentences()))) from late
 
     async def _is_clean(self) -> bool:
-        return not await self.findings()
+        try:
+            return not await self.findings()
+        except (ServerUnreachable, NotNow):
+            return False
 
 
 @asynccontextmanager
