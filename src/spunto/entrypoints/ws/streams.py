@@ -20,8 +20,12 @@ class EndingStream(WSStream):
 
     async def handle(self, event: Event) -> None:
         await super().handle(event)
-        if isinstance(event, StreamClosed) and self._pinging is not None:
-            self._pinging.cancel()
+        if isinstance(event, StreamClosed):
+            if self._pinging is not None:
+                self._pinging.cancel()
+        elif not self.closed and self.buffer.length > self.buffer.max_length:
+            # It was closed with 1009, but would go on reading, and fail over the next message of another type.
+            await self.send(StreamClosed(stream_id=self.stream_id))
 
     async def app_send(self, message: Any) -> None:
         if message is None:

@@ -1,15 +1,19 @@
 """Nothing of a WebSocket stays when its handler has ended."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypercorn.config import Config
-from hypercorn.protocol.events import Event, StreamClosed
+from hypercorn.protocol.events import Data, Event, StreamClosed
 from hypercorn.protocol.ws_stream import ASGIWebsocketState
 from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, TextMessage
 
 from spunto.entrypoints.ws.streams import EndingStream
+
+MAX_BYTES = Config().websocket_max_message_size
 
 
 class Ending:
@@ -63,6 +67,19 @@ async def test_what_comes_in_after_the_end_is_dropped(ending: Ending) -> None:
         await ending.stream.app_put("flood")
 
     assert ending.queue.empty()
+
+
+async def test_a_message_that_is_too_big_ends_the_stream(ending: Ending) -> None:
+    client = Connection(ConnectionType.CLIENT)
+    ending.stream.state = ASGIWebsocketState.CONNECTED
+    ending.stream.handshake = SimpleNamespace(accepted=True)  # type: ignore[assignment]  # all that is asked of it
+    too_big, other = (client.send(event) for event in (TextMessage("x" * (MAX_BYTES + 1)), BytesMessage(b"x")))
+
+    await ending.stream.handle(Data(stream_id=1, data=too_big))
+    await ending.stream.handle(Data(stream_id=1, data=other))
+
+    assert [type(event) for event in ending.sent] == [Data, StreamClosed]
+    assert ending.queue.get_nowait()["type"] == "websocket.disconnect"
 
 
 async def test_pings_end_with_their_stream(ending: Ending) -> None:
