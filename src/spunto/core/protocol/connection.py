@@ -4,6 +4,7 @@ Servers hold thousands of idle connections, so an idle one is a single task that
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -32,6 +33,8 @@ Accept = Callable[[Hello, int], Awaitable[Welcome]]
 
 _log = logging.getLogger(__name__)
 _FRAMES_PER_TURN = 64
+# Connections that keep time together wake the process once, not each for itself.
+_BEATS_PER_SECOND = 16
 _CLOSE_SECONDS = 5.0
 _CLOSE_CODES: tuple[tuple[type[SpuntoError], int], ...] = (
     (Unauthenticated, closing.UNAUTHENTICATED),
@@ -299,9 +302,8 @@ class Connection:
                 await asyncio.sleep(0)
 
     def _set_timer(self) -> None:
-        self._timer = self._clock.call_later(
-            max(0.0, self._session.next_tick_at - self._clock.monotonic()), self._keep_time
-        )
+        tick_at = math.ceil(self._session.next_tick_at * _BEATS_PER_SECOND) / _BEATS_PER_SECOND
+        self._timer = self._clock.call_later(max(0.0, tick_at - self._clock.monotonic()), self._keep_time)
 
     def _keep_time(self) -> None:
         self._session.tick(self._clock.monotonic())

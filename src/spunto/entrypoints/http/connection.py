@@ -13,14 +13,14 @@ MAX_WAITING_MESSAGES: Final = 2
 
 class HttpConnection(ASGIHTTPConnection):
     def __init__(self, app: Quart, scope: HTTPScope) -> None:
-        super().__init__(app, {**scope, "path": _path_of(scope["path"])})
+        super().__init__(app, {**scope, "path": path_of(scope["path"])})
 
 
 class WebsocketConnection(ASGIWebsocketConnection):
     """Its reader waits while the queue is full; then Hypercorn's own bounded queue fills, and TCP pushes back."""
 
     def __init__(self, app: Quart, scope: WebsocketScope) -> None:
-        super().__init__(app, {**scope, "path": _path_of(scope["path"])})
+        super().__init__(app, {**scope, "path": path_of(scope["path"])})
         self.queue: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_WAITING_MESSAGES)
 
     async def handle_messages(self, receive: ASGIReceiveCallable) -> None:
@@ -54,7 +54,7 @@ class DirectWebsocket(Websocket):
         await self._send(data)
 
 
-def _path_of(target: str) -> str:
+def path_of(target: str) -> str:
     """An absolute path for whatever stood in the request line (`*`, a whole URL, or only a query)."""
     if target.startswith("/"):
         return target

@@ -1,14 +1,32 @@
-"""The door for agents: one WebSocket each, handed to the gateway as a transport."""
+"""The door for agents: one WebSocket each, handed to the gateway as a transport.
+
+Agents are many and stay for long, and a socket inside of Quart costs as much memory as all the rest of an idle agent.
+So they are served before Quart, which is left to tell those who are not let in.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs
 
 import structlog
-from quart import Blueprint, Websocket, websocket
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope, WebsocketScope
+from quart import Blueprint, websocket
+from werkzeug.datastructures import Headers
 
 from spunto.core.kernel.errors import SpuntoError, Unauthenticated
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.protocol.closing import BUSY
+from spunto.core.protocol.transport import TransportClosed
+from spunto.entrypoints.http.connection import path_of
 from spunto.entrypoints.security import bearer_of
-from spunto.entrypoints.ws.sockets import Sockets, close_quietly
+from spunto.entrypoints.ws.sockets import CLOSE_SECONDS, Sockets
+from spunto.entrypoints.ws.streams import OWN_HEARTBEAT
+
+PATH = "/api/agent/connect"
+ABNORMAL = 1006
+"""What a WebSocket's end is called when nobody said a code."""
 
 log = structlog.get_logger()
 
@@ -16,51 +34,99 @@ log = structlog.get_logger()
 def agents_blueprint(gateway: NodeGateway, sockets: Sockets) -> Blueprint:
     routes = Blueprint("agents", __name__)
 
-    @routes.websocket("/api/agent/connect")
-    async def connect() -> None:
-        token = _token()
-        # The object behind Quart's context, because the gateway's tasks have no request context.
-        socket = websocket._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's only way
-        with sockets.registered(socket):
-            await socket.accept()
-            await _serve(gateway, socket, token)
+    @routes.websocket(PATH)
+    async def refuse() -> None:
+        _token_of(websocket.headers, websocket.query_string)
+        sockets.require_open()
 
+    def stand_before(app: Any) -> None:
+        app.asgi_app = AgentDoor(app.asgi_app, gateway, sockets)
+
+    routes.record_once(lambda setup: stand_before(setup.app))
     return routes
 
 
-async def _serve(gateway: NodeGateway, socket: Websocket, token: Secret) -> None:
-    """An agent that is turned away by our own trouble is told to come back."""
-    try:
-        await gateway.serve(SocketTransport(socket), token)
-    except SpuntoError as error:
-        await close_quietly(socket, BUSY, error.code)
-    except Exception as error:  # the edge of a request; the agent comes again
-        log.error("agent_failed", exc_info=error)
-        await close_quietly(socket, BUSY, "internal_error")
+class AgentDoor:
+    """Serves the agents that may come in, and leaves everything else to the application behind it."""
+
+    def __init__(self, application: Any, gateway: NodeGateway, sockets: Sockets) -> None:
+        self._application = application
+        self._gateway = gateway
+        self._sockets = sockets
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        token = None
+        if scope["type"] == "websocket" and path_of(scope["path"]) == PATH:
+            token = self._admitted(scope)
+        if token is None:
+            await self._application(scope, receive, send)
+        elif (await receive())["type"] == "websocket.connect":
+            scope["state"][OWN_HEARTBEAT] = True
+            await self._serve(AgentSocket(receive, send), token)
+
+    def _admitted(self, scope: WebsocketScope) -> Secret | None:
+        headers = Headers([(name.decode("latin1"), value.decode("latin1")) for name, value in scope["headers"]])
+        try:
+            self._sockets.require_open()
+            return _token_of(headers, scope["query_string"])
+        except SpuntoError:
+            return None
+
+    async def _serve(self, socket: "AgentSocket", token: Secret) -> None:
+        """An agent that is turned away by our own trouble is told to come back."""
+        with self._sockets.registered(socket):
+            await socket.accept()
+            try:
+                await self._gateway.serve(socket, token)
+            except SpuntoError as error:
+                await socket.close(BUSY, error.code)
+            except Exception as error:  # the edge of a request; the agent comes again
+                log.error("agent_failed", exc_info=error)
+                await socket.close(BUSY, "internal_error")
 
 
-class SocketTransport:
-    """A WebSocket as the protocol's transport. Its end comes as the cancellation of the handler, as Quart has it."""
+class AgentSocket:
+    """An ASGI WebSocket as the protocol's transport."""
 
-    def __init__(self, socket: Websocket) -> None:
-        self._socket = socket
+    def __init__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        self._receive = receive
+        self._send = send
+        self._closed: TransportClosed | None = None
+
+    async def accept(self) -> None:
+        await self._send({"type": "websocket.accept", "subprotocol": None, "headers": []})
 
     async def send(self, frame: str | bytes) -> None:
-        await self._socket.send(frame)
+        if self._closed is not None:
+            raise self._closed
+        if isinstance(frame, str):
+            await self._send({"type": "websocket.send", "bytes": None, "text": frame})
+        else:
+            await self._send({"type": "websocket.send", "bytes": frame, "text": None})
 
     async def receive(self) -> str | bytes:
-        return await self._socket.receive()
+        event = await self._receive()
+        if event["type"] != "websocket.receive":
+            self._closed = self._closed or TransportClosed(ABNORMAL)
+            raise self._closed
+        text = event["text"]
+        return event["bytes"] or b"" if text is None else text
 
     async def close(self, code: int, reason: str) -> None:
-        await close_quietly(self._socket, code, reason)
+        if self._closed is not None:
+            return
+        self._closed = TransportClosed(code, reason)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
 
-def _token() -> Secret:
+def _token_of(headers: Headers, query: bytes) -> Secret:
     """The node's token: as Bearer, or in the query, where proxies may log it. Raises Unauthenticated."""
-    token = bearer_of(websocket.headers)
+    token = bearer_of(headers)
     if token is not None:
         return token
-    given = websocket.args.get("token", "")
-    if not given:
+    given = parse_qs(query.decode("latin1")).get("token")
+    if given is None:
         raise Unauthenticated("credential_missing", "Send the node's token as `Authorization: Bearer <token>`.")
-    return Secret(given)
+    return Secret(given[0])

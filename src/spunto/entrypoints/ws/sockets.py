@@ -3,24 +3,32 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-
-from quart import Websocket
+from typing import Protocol
 
 from spunto.core.kernel.errors import Unavailable
 
 CLOSE_SECONDS = 1.0
 
 
+class Socket(Protocol):
+    async def close(self, code: int, reason: str) -> None:
+        """May raise RuntimeError for a socket that was closed already."""
+
+
 class Sockets:
     def __init__(self) -> None:
-        self._open: dict[Websocket, asyncio.Task[None]] = {}
+        self._open: dict[Socket, asyncio.Task[None]] = {}
         self._stopping = False
 
-    @contextmanager
-    def registered(self, socket: Websocket) -> Iterator[None]:
-        """Enter before accepting, in the socket's handler. Raises Unavailable once the server is stopping."""
+    def require_open(self) -> None:
+        """Raises Unavailable once the server is stopping."""
         if self._stopping:
             raise Unavailable("server_stopping", "The server is restarting; dial again.", retry_after_seconds=1)
+
+    @contextmanager
+    def registered(self, socket: Socket) -> Iterator[None]:
+        """Enter before accepting, in the socket's handler. Raises Unavailable once the server is stopping."""
+        self.require_open()
         handler = asyncio.current_task()
         assert handler is not None  # noqa: S101 - a handler runs in a task
         self._open[socket] = handler
@@ -42,7 +50,7 @@ class Sockets:
             await asyncio.wait(handlers)
 
 
-async def close_quietly(socket: Websocket, code: int, reason: str) -> None:
+async def close_quietly(socket: Socket, code: int, reason: str) -> None:
     """Close. A socket that was closed already is as good, and one that takes nothing any more is let go."""
     # RuntimeError is Quart's word for a second close.
     with suppress(RuntimeError, TimeoutError):

@@ -1,11 +1,14 @@
 """Hypercorn's WebSocket, but for its end: nothing of a closed one stays behind."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from hypercorn.protocol import h2, h11
 from hypercorn.protocol.events import Event, StreamClosed
 from hypercorn.protocol.ws_stream import WSStream
+
+OWN_HEARTBEAT: Final = "own_heartbeat"
+"""Set in the scope's state before accepting, it spares a socket the pings that its own protocol has no need of."""
 
 
 class EndingStream(WSStream):
@@ -42,6 +45,8 @@ class EndingStream(WSStream):
             queue.get_nowait()
 
     async def _send_pings(self) -> None:
+        if OWN_HEARTBEAT in self.scope["state"]:
+            return
         self._pinging = asyncio.current_task()
         await super()._send_pings()
 

@@ -129,6 +129,22 @@ async def test_an_idle_connection_is_one_task_and_a_timer() -> None:
     assert both.clock.next_wake_seconds() is None
 
 
+async def test_connections_keep_time_together() -> None:
+    clock = ManualClock()
+    async with asyncio.TaskGroup() as group:
+        connections = []
+        for _ in range(2):
+            clock.advance(0.01)
+            end, _far_end = memory_transport_pair()
+            connections.append(Connection.agent(end, clock=clock, hello=a_hello(), on_message=ignore, settings=QUICK))
+            group.create_task(connections[-1].run())
+            await settle()
+
+        clock.advance(clock.next_wake_seconds() or 0)
+
+        assert [each.closed and each.closed.reason for each in connections] == ["handshake_timeout"] * 2
+
+
 async def test_messages_arrive_in_order() -> None:
     async with connected() as both:
         both.agent.send(observed("a"))

@@ -11,7 +11,7 @@ from hypercorn.protocol.ws_stream import ASGIWebsocketState
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, TextMessage
 
-from spunto.entrypoints.ws.streams import EndingStream
+from spunto.entrypoints.ws.streams import OWN_HEARTBEAT, EndingStream
 
 MAX_BYTES = Config().websocket_max_message_size
 
@@ -27,6 +27,9 @@ class Ending:
         self.pinged = asyncio.Event()
         self.stream = EndingStream(nothing, Config(), context, nothing, False, None, None, self.send, 1)
         self.stream.app_put = self.queue.put
+        self.state: dict[str, object] = {}
+        scope: Any = {"state": self.state}
+        self.stream.scope = scope
         self.stream.connection = Connection(ConnectionType.SERVER)
         self.stream.state = ASGIWebsocketState.CLOSED
 
@@ -91,3 +94,12 @@ async def test_pings_end_with_their_stream(ending: Ending) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await pinging
+
+
+async def test_a_socket_with_a_heartbeat_of_its_own_is_not_pinged(ending: Ending) -> None:
+    ending.state[OWN_HEARTBEAT] = True
+
+    await ending.stream._send_pings()
+
+    assert ending.sent == []
+    assert not ending.pinged.is_set()

@@ -60,7 +60,10 @@ class Visitor:
         self._reading.set()
         await self._inbound.put({"type": "websocket.disconnect", "code": 1006})
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await self._task
+            await asyncio.wait({self._task})
+        # A stopping server cancels whoever is still served.
+        if not self._task.cancelled():
+            self._task.result()
 
     def hold(self) -> None:
         """Read nothing any more: what is sent waits at the sender."""
