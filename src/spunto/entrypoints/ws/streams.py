@@ -44,6 +44,11 @@ class EndingStream(WSStream):
         while not queue.empty():
             queue.get_nowait()
 
+    async def _accept(self, message: Any) -> None:
+        # Hypercorn takes any offer to compress, and its windows cost more than all the rest of a socket.
+        self.handshake.extensions = None
+        await super()._accept(message)
+
     async def _send_pings(self) -> None:
         if OWN_HEARTBEAT in self.scope["state"]:
             return

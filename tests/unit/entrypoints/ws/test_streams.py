@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from hypercorn.config import Config
-from hypercorn.protocol.events import Data, Event, StreamClosed
-from hypercorn.protocol.ws_stream import ASGIWebsocketState
+from hypercorn.protocol.events import Data, Event, Response, StreamClosed
+from hypercorn.protocol.ws_stream import ASGIWebsocketState, Handshake
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, TextMessage
 
@@ -103,3 +103,17 @@ async def test_a_socket_with_a_heartbeat_of_its_own_is_not_pinged(ending: Ending
 
     assert ending.sent == []
     assert not ending.pinged.is_set()
+
+
+async def test_an_offer_to_compress_is_not_taken(ending: Ending) -> None:
+    offer = [(b"sec-websocket-key", b"x"), (b"sec-websocket-extensions", b"permessage-deflate")]
+    ending.stream.state = ASGIWebsocketState.HANDSHAKE
+    ending.stream.handshake = Handshake(offer, "1.1")
+    ending.stream.start_time = 0
+    ending.stream.config.websocket_ping_interval = None
+
+    await ending.stream.app_send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+
+    [answer] = ending.sent
+    assert isinstance(answer, Response)
+    assert b"sec-websocket-extensions" not in dict(answer.headers)
