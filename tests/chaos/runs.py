@@ -60,7 +60,8 @@ async def run_all(options: Options) -> Report:
     engine_url = await asyncio.to_thread(_shared_engine)
     lines = []
     if options.wants("storm"):
-        lines.append(await _storm(options, engine_url))
+        storm = await _storm(options, engine_url)
+        lines.append(_told(storm))
     for name, scenario in {**SCENARIOS, **_LASTING}.items():
         if options.wants(name):
             lines.append(await _line(options, name, _in_a_box(options, name, engine_url, scenario)))
@@ -77,8 +78,11 @@ async def _line(options: Options, name: str, running: Awaitable[str]) -> Line:
     except Exception as error:  # noqa: BLE001 - the edge: one failure must not hide what comes after
         (options.out / f"{name.replace(' ', '-')}.error").write_text("".join(traceback.format_exception(error)))
         note, failed = repr(error)[:300], True
-    line = Line(name=name, seconds=time.monotonic() - begun, note=note, failed=failed)
-    print(f"{'FAILED' if failed else 'ok':<6} {name}: {note}", flush=True)
+    return _told(Line(name=name, seconds=time.monotonic() - begun, note=note, failed=failed))
+
+
+def _told(line: Line) -> Line:
+    print(f"{'FAILED' if line.failed else 'ok':<6} {line.name}: {line.note}", flush=True)
     return line
 
 
