@@ -6,7 +6,7 @@ from typing import Any
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.kernel.errors import NotFound
 from spunto.core.nodes.executor.containers import container_name
-from spunto.core.nodes.model import Demand, Node
+from spunto.core.nodes.model import Demand, Node, NodeId, NodeStatus
 from spunto.core.nodes.runtime import ContainerState
 from spunto.core.projects.model import Project, ProjectId
 from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
@@ -81,8 +81,17 @@ async def a_ready_worker(harness: Harness, project_name: str = "hello", **enviro
     return worker
 
 
+def at(harness: Harness, node: SimulatedNode) -> tuple[Actor, OrgId, NodeId]:
+    """What use cases of nodes are told first."""
+    return harness.owner, harness.organization.id, node.id
+
+
 async def node_of(harness: Harness, node: SimulatedNode) -> Node:
-    return await harness.spunto.nodes.get(harness.owner, harness.organization.id, node.id)
+    return await harness.spunto.nodes.get(*at(harness, node))
+
+
+async def status_of(harness: Harness, node: SimulatedNode) -> NodeStatus:
+    return (await node_of(harness, node)).status
 
 
 def running(node: SimulatedNode) -> list[str]:

@@ -1,19 +1,15 @@
 """What happens to workers when nodes, agents, engines and people do what they should not."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.unit.journeys.steps import NOTHING, a_ready_worker, a_worker, is_clean, node_of, running
+from tests.unit.journeys.steps import NOTHING, a_ready_worker, a_worker, at, is_clean, node_of, running, status_of
 
-from spunto.adapters.memory.runtime_commands import Process
-from spunto.core.access.model import Actor, OrgId
 from spunto.core.kernel.errors import Conflict, NotFound, Unavailable
 from spunto.core.nodes.executor.containers import ID_LABEL, NODE_LABEL
 from spunto.core.nodes.inventory import Standing
-from spunto.core.nodes.model import NodeId, NodeStatus
+from spunto.core.nodes.model import NodeStatus
 from spunto.core.nodes.runtime import ContainerSpec, EngineUnavailable, Network
-from spunto.core.protocol.closing import FORBIDDEN, UNAUTHENTICATED
 from spunto.core.workers.model import DockerState, WorkerState
 from spunto.core.workers.reach import ExecRequest
 from spunto.testing.harness import Harness
@@ -22,14 +18,6 @@ from spunto.testing.node import DEFAULT_IMAGE, SimulatedNode
 S = WorkerState
 OFFLINE_SECONDS = 45.0
 RELIST_SECONDS = 30.0
-
-
-def at(harness: Harness, node: SimulatedNode) -> tuple[Actor, OrgId, NodeId]:
-    return harness.owner, harness.organization.id, node.id
-
-
-async def status_of(harness: Harness, node: SimulatedNode) -> NodeStatus:
-    return (await node_of(harness, node)).status
 
 
 async def known(harness: Harness, node: SimulatedNode) -> dict[str, Standing]:
@@ -135,76 +123,6 @@ async def test_a_container_removed_by_hand_is_an_error_that_start_mends(harness:
     assert (await worker.state(), running(node)) == (S.READY, [worker.container])
 
 
-async def test_a_container_removed_by_hand_while_the_agent_was_dead_is_noticed(harness: Harness) -> None:
-    node = await harness.add_node("one")
-    worker = await a_ready_worker(harness)
-    node.kill_agent()
-    await node.remove_by_hand(worker.id)
-    node.start_agent()
-    await harness.settle()
-
-    assert (await worker.state(), (await worker.problem() or ("",))[0]) == (S.ERROR, "container_lost")
-
-
-@pytest.mark.parametrize("effect", ["create_container", "start_container"])
-@pytest.mark.parametrize("journal", ["kept", "lost"])
-async def test_an_agent_killed_before_it_could_report_adopts_what_it_made(
-    harness: Harness, effect: str, journal: str
-) -> None:
-    node = await harness.add_node("one")
-    node.kill_agent_after(effect)
-    worker = await a_worker(harness)
-    await harness.settle()
-    assert (await worker.state(), node.agent) == (S.SPAWNING, None)
-    [made] = node.containers()
-
-    if journal == "lost":
-        node.lose_journal()
-    node.start_agent()
-    await harness.settle()
-
-    [adopted] = node.containers()
-    assert (await worker.state(), adopted.container_id) == (S.READY, made.container_id)
-    assert running(node) == [worker.container]
-
-
-@pytest.mark.parametrize("journal", ["kept", "lost"])
-async def test_a_restarted_agent_leaves_running_workers_alone(harness: Harness, journal: str) -> None:
-    begun: list[str] = []
-
-    async def begin(_: Process, arguments: Sequence[str]) -> int:
-        begun.extend(arguments)
-        return 0
-
-    node = await harness.add_node("one", commands={"begin": begin})
-    worker = await a_ready_worker(harness, post_create_command="begin once", post_start_command="begin again")
-    [before] = node.containers()
-
-    if journal == "lost":
-        node.lose_journal()
-    node.restart_agent()
-    await harness.settle()
-
-    assert (await worker.state(), begun) == (S.READY, ["once", "again"])
-    assert node.containers() == [before]
-
-
-@pytest.mark.parametrize("wish", ["stop", "destroy"])
-async def test_what_was_wished_while_the_agent_was_dead_is_done(harness: Harness, wish: str) -> None:
-    node = await harness.add_node("one")
-    worker = await a_ready_worker(harness)
-    node.kill_agent()
-    node.lose_journal()
-    await harness.settle()
-
-    await (worker.stop() if wish == "stop" else worker.destroy())
-    node.start_agent()
-    await harness.settle()
-
-    assert running(node) == []
-    assert await worker.is_gone() if wish == "destroy" else await worker.state() is S.STOPPED
-
-
 async def test_while_the_engine_is_away_the_node_says_so_and_what_was_asked_is_done_later(harness: Harness) -> None:
     node = await harness.add_node("one")
     worker = await a_ready_worker(harness)
@@ -250,100 +168,6 @@ async def test_what_takes_too_long_is_an_error_and_becomes_ready_all_the_same(ha
     await harness.settle()
 
     assert (await worker.state(), await worker.problem()) == (S.READY, None)
-
-
-async def test_of_two_agents_with_one_token_the_newer_one_wins(harness: Harness) -> None:
-    node = await harness.add_node("one")
-    clone = await harness.clone_node(node)
-
-    worker = await a_ready_worker(harness)
-
-    assert (running(node), running(clone)) == ([], [worker.container])
-    assert (await node_of(harness, node)).epoch == 2
-
-
-async def test_agents_that_keep_superseding_one_another_are_shut_out_until_the_token_is_rotated(
-    harness: Harness,
-) -> None:
-    node = await harness.add_node("one")
-    clone = await harness.clone_node(node)
-    await harness.advance(300)
-
-    found = await node_of(harness, node)
-    assert found.quarantine is not None
-    assert (found.quarantine.code, found.status) == ("node_flapping", NodeStatus.OFFLINE)
-    assert node.agent is not None
-    assert clone.agent is not None
-    assert {each.agent.turned_away.code for each in (node, clone) if each.agent and each.agent.turned_away} == {
-        FORBIDDEN
-    }
-
-    clone.kill_agent()
-    await harness.rotate_token(node)
-    node.restart_agent()
-    await harness.settle()
-    worker = await a_ready_worker(harness)
-    assert running(node) == [worker.container]
-
-
-async def test_an_agent_that_restarts_again_and_again_is_not_mistaken_for_two(harness: Harness) -> None:
-    node = await harness.add_node("one")
-    for _ in range(10):
-        node.restart_agent()
-        await harness.settle()
-
-    found = await node_of(harness, node)
-    assert (found.status, found.quarantine, found.epoch) == (NodeStatus.ONLINE, None, 11)
-
-
-@pytest.mark.parametrize("end", ["ended", "removed"])
-async def test_a_worker_that_was_given_up_is_not_revived_by_an_agent_without_a_memory(
-    harness: Harness, end: str
-) -> None:
-    node = await harness.add_node("one")
-    worker = await a_ready_worker(harness)
-    if end == "ended":
-        await node.engine.exit_container(worker.container, 1)
-    else:
-        await node.remove_by_hand(worker.id)
-    await harness.settle()
-    before = await worker.state()
-
-    node.kill_agent()
-    node.lose_journal()
-    node.start_agent()
-    await harness.settle()
-
-    assert (await worker.state(), running(node)) == (before, [])
-    assert (await node_of(harness, node)).reserved == NOTHING
-    await worker.start()
-    await harness.settle()
-    assert (await worker.state(), running(node)) == (S.READY, [worker.container])
-
-
-async def test_a_rotated_token_cuts_its_agent_off_at_once_and_never_lets_it_in_again(harness: Harness) -> None:
-    node = await harness.add_node("one")
-    worker = await a_ready_worker(harness)
-
-    await harness.rotate_token(node)
-    await harness.settle()
-    assert await status_of(harness, node) is NodeStatus.OFFLINE
-    assert node.agent is not None
-    assert node.agent.turned_away is not None
-    assert node.agent.turned_away.code == FORBIDDEN
-    assert running(node) == [worker.container]
-
-    node.token, good = (await harness.spunto.nodes.rotate_token(*at(harness, node))).token, node.token
-    node.token, newest = good, node.token
-    node.restart_agent()
-    await harness.settle()
-    assert node.agent.turned_away is not None
-    assert node.agent.turned_away.code == UNAUTHENTICATED
-
-    node.token = newest
-    node.restart_agent()
-    await harness.settle()
-    assert (await status_of(harness, node), await worker.docker_state()) == (NodeStatus.ONLINE, DockerState.RUNNING)
 
 
 async def test_a_container_that_was_deleted_here_is_removed_and_an_unknown_one_is_left_alone(
