@@ -68,7 +68,7 @@ class WorkerReach:
     ) -> Sequence[listening.Listener]:
         """What listens for TCP in the worker."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
-        # As the worker's own user: root, who may not trace others' processes in there, can't tell what their sockets are.
+        # As the worker's own user: root may not trace others' processes in there, so it can't tell their sockets.
         result = await self._run(worker, ExecRequest(command=listening.COMMAND, timeout_seconds=15))
         if result.exit_code in _NOT_EXECUTABLE:
             raise Invalid("tool_missing", "The worker's image has no `ss`; install iproute2 in it.", tool="ss")

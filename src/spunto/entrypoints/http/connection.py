@@ -7,6 +7,8 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, W
 from quart import Quart, Websocket
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 
+from spunto.entrypoints.targets import path_of
+
 # Messages are as big as Hypercorn lets them be (1 MiB), so their number decides how much a socket can hold.
 MAX_WAITING_MESSAGES: Final = 2
 
@@ -52,12 +54,3 @@ class DirectWebsocket(Websocket):
 
     async def send(self, data: str | bytes) -> None:
         await self._send(data)
-
-
-def path_of(target: str) -> str:
-    """An absolute path for whatever stood in the request line (`*`, a whole URL, or only a query)."""
-    if target.startswith("/"):
-        return target
-    # Not urlsplit, which raises for some of what may stand here.
-    _, is_url, rest = target.partition("://")
-    return f"/{rest.partition('/')[2]}" if is_url else f"/{target}"

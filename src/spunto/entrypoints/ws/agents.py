@@ -19,8 +19,8 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.protocol.closing import BUSY
 from spunto.core.protocol.transport import TransportClosed
-from spunto.entrypoints.http.connection import path_of
 from spunto.entrypoints.security import bearer_of
+from spunto.entrypoints.targets import path_of
 from spunto.entrypoints.ws.sockets import CLOSE_SECONDS, Sockets
 from spunto.entrypoints.ws.streams import OWN_HEARTBEAT
 
