@@ -70,7 +70,8 @@ async def _flood(box: Box, token: str, frames: Frames, *, until: float) -> None:
     url = box.server.url.replace("http", "ws", 1) + "/api/agent/connect"
     headers = {"Authorization": f"Bearer {token}"}
     while time.monotonic() < until:
-        with suppress(ConnectionClosed, InvalidHandshake, OSError, TimeoutError):
+        # An AttributeError is how asyncio answers `websockets` that gives up a connection which was reset meanwhile.
+        with suppress(ConnectionClosed, InvalidHandshake, OSError, TimeoutError, AttributeError):
             async with connect(url, additional_headers=headers, max_size=None, close_timeout=1) as socket:
                 await socket.send(encode(_HELLO))
                 async with asyncio.timeout(2):

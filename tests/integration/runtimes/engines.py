@@ -3,8 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from tests.contracts.container_lab import StalledImage
@@ -35,9 +36,17 @@ class PrivateEngine:
                     *self._command, stdout=log, stderr=log, env={**os.environ, "NOTIFY_SOCKET": str(notify)}
                 )
             async with asyncio.timeout(START_SECONDS):
-                await ready.said.wait()
+                await self._ready_or_gone(ready)
         finally:
             transport.close()
+
+    async def _ready_or_gone(self, ready: "_Ready") -> None:
+        assert self._process is not None
+        waits = {asyncio.ensure_future(ready.said.wait()), asyncio.ensure_future(self._process.wait())}
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        assert self._process.returncode is None, (self._directory / "log").read_text()[-2000:]
 
     async def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -57,6 +66,13 @@ class _Ready(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:
         if b"READY=1" in data:
             self.said.set()
+
+
+@contextmanager
+def engine_directory() -> Iterator[Path]:
+    """A short one, unlike pytest's: Podman takes no more than 50 characters."""
+    with tempfile.TemporaryDirectory(prefix="spunto-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
 
 
 def private_docker(directory: Path) -> tuple[str, PrivateEngine]:

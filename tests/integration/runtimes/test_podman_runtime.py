@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.contracts.container_lab import Mortal, a_subnet
-from tests.integration.runtimes.engines import private_podman
+from tests.integration.runtimes.engines import engine_directory, private_podman
 from tests.integration.runtimes.real_engine import RealEngineContract
 
 from spunto.adapters.runtimes.podman import PodmanRuntime
@@ -45,15 +45,16 @@ class TestPodmanRuntime(RealEngineContract):
     tells_oom = False  # Podman 4.3 misses it under cgroup v1
 
     @pytest.fixture
-    async def mortal(self, tmp_path: Path) -> AsyncIterator[Mortal]:
-        url, engine = private_podman(tmp_path)
-        await engine.start()
-        try:
-            runtime = await PodmanRuntime.connect(url)
-            yield Mortal(runtime=runtime, end=engine.kill, bring_back=engine.start)
-            await runtime.aclose()
-        finally:
-            await engine.stop()
+    async def mortal(self) -> AsyncIterator[Mortal]:
+        with engine_directory() as directory:
+            url, engine = private_podman(directory)
+            await engine.start()
+            try:
+                runtime = await PodmanRuntime.connect(url)
+                yield Mortal(runtime=runtime, end=engine.kill, bring_back=engine.start)
+                await runtime.aclose()
+            finally:
+                await engine.stop()
 
     async def test_a_socket_without_an_engine_is_unavailable(self, tmp_path: Path) -> None:
         with pytest.raises(EngineUnavailable):
