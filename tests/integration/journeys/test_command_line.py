@@ -68,6 +68,13 @@ def test_a_shell_on_a_terminal(box: Box) -> None:
         assert terminal.exit_code() == 9
 
 
+def test_what_is_typed_ahead_reaches_the_shell(box: Box, worker: str) -> None:
+    with box.cli.on_a_terminal("worker", "shell", worker) as terminal:
+        terminal.type("echo a''head; exit 3\r")
+        terminal.until("ahead\r\n")
+        assert terminal.exit_code() == 3
+
+
 def test_a_log_is_read_and_followed(box: Box, worker: str) -> None:
     def write(line: str) -> None:
         box.cli.run("worker", "exec", worker, "--", "sh", "-c", f"echo {line} >/proc/1/fd/1")

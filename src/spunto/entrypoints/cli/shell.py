@@ -140,7 +140,8 @@ def _raw(descriptor: int) -> Iterator[None]:
         yield
         return
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    # Not the default, which throws away what was typed ahead.
+    tty.setraw(descriptor, termios.TCSADRAIN)
     try:
         yield
     finally:
