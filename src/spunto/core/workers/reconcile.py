@@ -22,19 +22,24 @@ class WorkerReconciler:
 
     @retried
     async def handle(self, subject_id: str) -> float | None:
-        """Load, plan, apply; in how many seconds to look again."""
-        async with self._uow() as tx:
+        """Load, plan, apply; in how many seconds to look again.
+
+        Most reports change nothing here, and finding that out takes no lock; what has changed meanwhile is StaleVersion.
+        """
+        async with self._uow.reading() as tx:
             worker = await tx.workers.find(WorkerId(subject_id))
             if worker is None:
                 return None
             assignment = await tx.assignments.find(subject_id)
             node = await tx.nodes.find(worker.node_id)
-            step = next_step(worker, assignment, reachable_since=_reachable_since(node), now=self._clock.now())
-            if await self._apply(tx, worker, assignment, step):
+        step = next_step(worker, assignment, reachable_since=_reachable_since(node), now=self._clock.now())
+        if step.worker != worker or step.frees:
+            async with self._uow() as tx:
+                await self._apply(tx, worker, assignment, step)
                 await tx.commit()
         return step.again_seconds
 
-    async def _apply(self, tx: WorkersTransaction, before: Worker, assignment: Assignment | None, step: Step) -> bool:
+    async def _apply(self, tx: WorkersTransaction, before: Worker, assignment: Assignment | None, step: Step) -> None:
         if step.worker is None:
             await tx.workers.remove(before)
         elif step.worker != before:
@@ -48,7 +53,6 @@ class WorkerReconciler:
             tx.hint(node_topic(assignment.node_id))
         if step.worker != before:
             tx.hint(topic(before.id))
-        return step.worker != before or step.frees
 
 
 def topic(worker_id: str) -> str:
