@@ -27,7 +27,16 @@ MEMORY_BYTES = 32 * 1024**2
 def measure() -> list[Row]:
     answer_of("images", "docker")
     with server() as running, agent(running):
-        return asyncio.run(_measure(running))
+        with httpx.Client(headers=running.headers) as client:
+            workers = _new_project(client, running)
+        return asyncio.run(_measure(running, workers))
+
+
+def _new_project(client: httpx.Client, running: Server) -> str:
+    """The URL of its workers."""
+    projects = f"{running.url}/api/orgs/{organization(client, running)}/projects"
+    body = {"name": "bench", "image": BUSYBOX, "cpus": CPU_MILLIS / 1000, "memoryBytes": MEMORY_BYTES}
+    return f"{projects}/{client.post(projects, json=body).raise_for_status().json()['id']}/workers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +116,10 @@ class _Raw:
         await volume.delete()  # type: ignore[no-untyped-call]  # likewise
 
 
-async def _measure(running: Server) -> list[Row]:
+async def _measure(running: Server, workers: str) -> list[Row]:
     docker = aiodocker.Docker(answer_of("engine", "docker"))
-    with httpx.Client(headers=running.headers) as client:
-        org_url = f"{running.url}/api/orgs/{organization(client, running)}"
-        body = {"name": "bench", "image": BUSYBOX, "cpus": CPU_MILLIS / 1000, "memoryBytes": MEMORY_BYTES}
-        project_id = client.post(f"{org_url}/projects", json=body).raise_for_status().json()["id"]
     async with aiohttp.ClientSession(headers=running.headers) as session:
-        ours = _Ours(client=session, workers=f"{org_url}/projects/{project_id}/workers")
+        ours = _Ours(client=session, workers=workers)
         raw = _Raw(docker=docker)
         try:
             return [await _one_by_one(ours, raw), await _at_once(ours, raw)]
