@@ -24,7 +24,7 @@ class WorkerReconciler:
     async def handle(self, subject_id: str) -> float | None:
         """Load, plan, apply; in how many seconds to look again.
 
-        Most reports change nothing here, and finding that out takes no lock; what has changed meanwhile is StaleVersion.
+        Most reports change nothing here, and finding that out takes no lock; a change meanwhile is StaleVersion.
         """
         async with self._uow.reading() as tx:
             worker = await tx.workers.find(WorkerId(subject_id))
