@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
@@ -19,6 +20,7 @@ from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Invalid, StaleVersion, Unavailable
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.model import NodeId
+from spunto.core.orgs.model import User
 from spunto.core.projects.model import Project
 
 WAKEUPS = Wakeups(ManualClock())
@@ -217,6 +219,31 @@ async def test_who_finds_all_nodes_with_room_locked_waits_for_them(
 
 
 @pytest.mark.postgres
+async def test_a_read_that_is_broken_off_costs_only_its_connection(postgres_database: str) -> None:
+    await upgrade(postgres_database)
+    store = await SqlStore.open(postgres_database, WAKEUPS, pool_size=1)
+    user = a_user()
+    async with store() as tx:
+        await tx.members.add_user(user)
+        await tx.commit()
+
+    async def read() -> User:
+        async with store.reading() as tx:
+            return await tx.members.get_user(user.id)
+
+    async with _locked(postgres_database, "users"):
+        reading = asyncio.create_task(read())
+        while not reading.done() and not await _somebody_waits(postgres_database):
+            pass
+        reading.cancel()
+        await asyncio.wait([reading])
+    found = await read()
+    await store.aclose()
+
+    assert (reading.cancelled(), found) == (True, user)
+
+
+@pytest.mark.postgres
 async def test_text_with_a_null_character_is_refused(postgres_store: SqlStore) -> None:
     async with postgres_store() as tx:
         with pytest.raises(Invalid) as caught:
@@ -240,6 +267,15 @@ async def _cut_connections(url: str) -> None:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def _locked(url: str, table: str) -> AsyncIterator[None]:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+        yield
     await engine.dispose()
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, inspect, text
+from sqlalchemy import URL, Connection, String, column, inspect, select, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from spunto.adapters.sql import postgres, sqlite
@@ -15,7 +15,7 @@ from spunto.adapters.sql.urls import is_sqlite, parsed
 from spunto.core.kernel.errors import Unavailable
 
 _SCRIPTS = Path(__file__).with_name("migrations")
-_CURRENT = text("SELECT version_num FROM alembic_version")
+_CURRENT = select(column("version_num", String())).select_from(table("alembic_version"))
 # Of several processes that start together one migrates, the others wait for it. The number means nothing.
 _LOCK = text("SELECT pg_advisory_xact_lock(7312020317)")
 

@@ -10,6 +10,7 @@ from sqlalchemy import URL, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from spunto.adapters.sql.driver_reads import DriverStatements, Writer
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
 from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, Statements, in_turn
 from spunto.adapters.sql.types import to_json
@@ -32,7 +33,7 @@ class PostgresDatabase:
 
     def __init__(self, url: URL, *, pool_size: int) -> None:
         self._engine = engine_of(url, pool_size=pool_size)
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writer = Writer(self._engine.dialect)
         self._turns = asyncio.Semaphore(pool_size)
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
@@ -43,8 +44,15 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Statements]:
-        async with in_turn(self._turns), _connected(self._autocommit) as statements:
-            yield statements
+        async with in_turn(self._turns):
+            try:
+                borrowed = await self._engine.raw_connection()
+            except DRIVER_ERRORS as error:
+                raise translated(error) from error
+            try:
+                yield DriverStatements(borrowed, self._writer)
+            finally:
+                borrowed.close()
 
     async def aclose(self) -> None:
         await self._engine.dispose()

@@ -32,11 +32,14 @@ class Statements(Protocol):
 @asynccontextmanager
 async def in_turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
     """Wait in the order of arrival; the pools don't, and under load somebody would wait for ever."""
-    try:
-        async with asyncio.timeout(TURN_SECONDS):
-            await turns.acquire()
-    except TimeoutError as error:
-        raise translated(error) from error
+    if turns.locked():
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await turns.acquire()
+        except TimeoutError as error:
+            raise translated(error) from error
+    else:
+        await turns.acquire()
     try:
         yield
     finally:
