@@ -42,8 +42,38 @@ class Scope(StrEnum):
 class Action(StrEnum):
     """Everything that somebody may be allowed to do; also the word in the audit log."""
 
+    SESSION_READ = "session.read"
+    SESSION_END = "session.end"
+    DEVICE_APPROVE = "device.approve"
+    USER_READ = "user.read"
+    USER_UPDATE = "user.update"
+    SECRET_READ = "secret.read"  # noqa: S105 - an action's name
+    SECRET_PUT = "secret.put"  # noqa: S105 - an action's name
+    SECRET_DELETE = "secret.delete"  # noqa: S105 - an action's name
+    SSH_KEY_READ = "ssh_key.read"
+    SSH_KEY_ADD = "ssh_key.add"
+    SSH_KEY_REMOVE = "ssh_key.remove"
     ORG_CREATE = "org.create"
     ORG_READ = "org.read"
+    ORG_LIST = "org.list"
+    ORG_UPDATE = "org.update"
+    ORG_DELETE = "org.delete"
+    MEMBER_READ = "member.read"
+    MEMBER_UPDATE = "member.update"
+    MEMBER_REMOVE = "member.remove"
+    INVITATION_READ = "invitation.read"
+    INVITATION_CREATE = "invitation.create"
+    INVITATION_REVOKE = "invitation.revoke"
+    INVITATION_ACCEPT = "invitation.accept"
+    API_KEY_READ = "api_key.read"
+    API_KEY_CREATE = "api_key.create"
+    API_KEY_REVOKE = "api_key.revoke"
+    AUDIT_READ = "audit.read"
+    EVENT_READ = "event.read"
+    WEBHOOK_READ = "webhook.read"
+    WEBHOOK_CREATE = "webhook.create"
+    WEBHOOK_UPDATE = "webhook.update"
+    WEBHOOK_DELETE = "webhook.delete"
     NODE_READ = "node.read"
     NODE_CREATE = "node.create"
     NODE_DELETE = "node.delete"
@@ -72,13 +102,47 @@ class Rule:
     session_only: bool = False
 
 
-def _rule(role: Role, scope: Scope, *, session_only: bool = False) -> Rule:
-    return Rule(role=role, scopes=frozenset({scope}), session_only=session_only)
+def _rule(role: Role, *scopes: Scope, session_only: bool = False) -> Rule:
+    return Rule(role=role, scopes=frozenset(scopes), session_only=session_only)
 
 
 POLICY = {
+    # What is a person's own asks for no organization; MEMBER is the least there is.
+    Action.SESSION_READ: _rule(Role.MEMBER, *Scope),
+    Action.SESSION_END: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.DEVICE_APPROVE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.USER_READ: _rule(Role.MEMBER, Scope.ALL),
+    Action.USER_UPDATE: _rule(Role.MEMBER, Scope.ALL),
+    Action.SECRET_READ: _rule(Role.MEMBER, Scope.ALL),
+    Action.SECRET_PUT: _rule(Role.MEMBER, Scope.ALL),
+    Action.SECRET_DELETE: _rule(Role.MEMBER, Scope.ALL),
+    # An SSH key is a credential, which no key may make or take.
+    Action.SSH_KEY_READ: _rule(Role.MEMBER, Scope.ALL),
+    Action.SSH_KEY_ADD: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.SSH_KEY_REMOVE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
     Action.ORG_CREATE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
     Action.ORG_READ: _rule(Role.MEMBER, Scope.ORG_READ),
+    Action.ORG_LIST: _rule(Role.MEMBER, Scope.ORG_READ),
+    Action.ORG_UPDATE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
+    Action.ORG_DELETE: _rule(Role.OWNER, Scope.ALL, session_only=True),
+    Action.MEMBER_READ: _rule(Role.MEMBER, Scope.ORG_READ),
+    Action.MEMBER_UPDATE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
+    # Everybody may leave; who removes somebody else needs a higher role, which the use case checks.
+    Action.MEMBER_REMOVE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.INVITATION_READ: _rule(Role.ADMIN, Scope.ALL, session_only=True),
+    Action.INVITATION_CREATE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
+    Action.INVITATION_REVOKE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
+    Action.INVITATION_ACCEPT: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    # Members see and revoke their own keys; admins see and revoke all.
+    Action.API_KEY_READ: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.API_KEY_CREATE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.API_KEY_REVOKE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.AUDIT_READ: _rule(Role.ADMIN, Scope.ORG_READ),
+    Action.EVENT_READ: _rule(Role.MEMBER, Scope.ORG_READ),
+    Action.WEBHOOK_READ: _rule(Role.ADMIN, Scope.ALL),
+    Action.WEBHOOK_CREATE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
+    Action.WEBHOOK_UPDATE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
+    Action.WEBHOOK_DELETE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
     Action.NODE_READ: _rule(Role.MEMBER, Scope.NODES_READ),
     Action.NODE_CREATE: _rule(Role.ADMIN, Scope.NODES_WRITE, session_only=True),
     Action.NODE_DELETE: _rule(Role.ADMIN, Scope.NODES_WRITE),

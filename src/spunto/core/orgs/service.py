@@ -54,7 +54,7 @@ class OrganizationService:
         return OrganizationView(organization=organization, role=Role.OWNER)
 
     async def list(self, actor: Actor, page: PageRequest) -> Page[OrganizationView]:
-        actor.require_scope(Action.ORG_READ)
+        actor.require_scope(Action.ORG_LIST)
         async with self._uow.reading() as tx:
             return await tx.organizations.list_of(actor, page)
 
@@ -63,7 +63,7 @@ class OrganizationService:
             return await self._view(tx, actor, org_id)
 
     async def members(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Member]:
-        tenant = actor.require(Action.ORG_READ, org_id=org_id)
+        tenant = actor.require(Action.MEMBER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             return await tx.members.list(tenant, page)
 

@@ -1,21 +1,18 @@
 """The Quart application: routes, and what happens around each of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
-from quart import Blueprint, Quart, Response, g, request, websocket
-from structlog.contextvars import bind_contextvars
+from quart import Blueprint, Quart, Response, g
 from werkzeug.datastructures import Headers
 
 from spunto.core.access.service import AccessService
-from spunto.core.kernel.errors import NotFound
-from spunto.core.kernel.ids import is_id
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.service import OrganizationService
 from spunto.core.projects.service import ProjectService
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
+from spunto.entrypoints.http.admission import install_admission
 from spunto.entrypoints.http.auth import auth_blueprint
 from spunto.entrypoints.http.connection import DirectWebsocket, HttpConnection, WebsocketConnection
 from spunto.entrypoints.http.errors import install_error_handlers
@@ -26,17 +23,8 @@ from spunto.entrypoints.http.nodes import nodes_blueprint
 from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
-from spunto.entrypoints.http.visibility import is_public
 from spunto.entrypoints.http.workers import workers_blueprint
-from spunto.entrypoints.security import Doorkeeper, PublicAddress, request_id_of
-
-IDS: Final[Mapping[str, tuple[str, str]]] = {
-    "org_id": ("org", "organization"),
-    "project_id": ("prj", "project"),
-    "node_id": ("nod", "node"),
-    "worker_id": ("wkr", "worker"),
-}
-"""Names in routes, the prefix of their ids, and what they are ids of."""
+from spunto.entrypoints.security import Doorkeeper, PublicAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +58,7 @@ def create_app(services: Services, *, doors: Sequence[Blueprint] = ()) -> Quart:
     install_error_handlers(app)
     for blueprint in (*_blueprints(services), *doors):
         app.register_blueprint(blueprint)
-    _install_admission(app, Doorkeeper(services.access, services.address))
+    install_admission(app, Doorkeeper(services.access, services.address))
     _install_headers(app, services.address)
     return app
 
@@ -87,35 +75,6 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         workers_blueprint(services.workers),
         reach_blueprint(services.reach),
     )
-
-
-def _install_admission(app: Quart, doorkeeper: Doorkeeper) -> None:
-    """Every route gets an `actor`, unless it is marked public; malformed ids are unknown ones."""
-    open_endpoints = {endpoint for endpoint, view in app.view_functions.items() if is_public(view)}
-
-    @app.before_request
-    async def admit() -> None:
-        g.request_id = request_id = request_id_of(request.headers)
-        bind_contextvars(request_id=request_id)
-        arguments = request.view_args
-        if arguments is None or request.endpoint in open_endpoints:
-            return
-        actor = await doorkeeper.admit(request.headers, method=request.method, request_id=request_id)
-        _require_ids(arguments)
-        arguments["actor"] = actor
-
-    @app.before_websocket
-    async def identify() -> None:
-        g.request_id = request_id_of(websocket.headers)
-        bind_contextvars(request_id=g.request_id)
-        _require_ids(websocket.view_args or {})
-
-
-def _require_ids(arguments: Mapping[str, Any]) -> None:
-    for name, value in arguments.items():
-        if name in IDS and not is_id(value, IDS[name][0]):
-            noun = IDS[name][1]
-            raise NotFound(f"{noun}_not_found", f"There is no {noun} {value!r}.", id=value)
 
 
 def _install_headers(app: Quart, address: PublicAddress) -> None:

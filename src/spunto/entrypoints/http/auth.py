@@ -13,7 +13,6 @@ from spunto.core.kernel.errors import Forbidden
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.http.requests import Query, query, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
-from spunto.entrypoints.http.visibility import public
 from spunto.entrypoints.security import PublicAddress
 
 A = TypeVar("A", Response, WerkzeugResponse)
@@ -28,7 +27,6 @@ def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
     routes = Blueprint("auth", __name__, url_prefix="/api/auth")
 
     @routes.get("/bootstrap")
-    @public
     async def bootstrap() -> WerkzeugResponse:
         # A link preview asks with HEAD, and must not use the code up.
         if request.method == "HEAD":

@@ -6,7 +6,6 @@ from quart import Blueprint, Response
 
 from spunto.core.kernel.errors import Unavailable
 from spunto.entrypoints.http.responses import json_response
-from spunto.entrypoints.http.visibility import public
 
 Readiness = Callable[[], Awaitable[str | None]]
 """Says why the process should be given no work now; None when it should. It bounds its own wait."""
@@ -16,12 +15,10 @@ def health_blueprint(readiness: Readiness) -> Blueprint:
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
-    @public
     async def healthz() -> Response:
         return json_response({"status": "ok"})
 
     @routes.get("/readyz")
-    @public
     async def readyz() -> Response:
         obstacle = await readiness()
         if obstacle is not None:

@@ -6,7 +6,6 @@ from quart import Blueprint, Response, request
 
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.errors import SpuntoError
-from spunto.entrypoints.http.visibility import public
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
 
 PAGE = """<!doctype html>
@@ -42,7 +41,6 @@ def home_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
     doorkeeper = Doorkeeper(access, address)
 
     @routes.get("/")
-    @public
     async def home() -> Response:
         standing = SIGNED_IN if await _is_signed_in(doorkeeper) else SIGNED_OUT
         return Response(

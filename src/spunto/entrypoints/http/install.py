@@ -9,8 +9,8 @@ from string import Template
 
 from quart import Blueprint, Response
 
+from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.secret import Secret
-from spunto.entrypoints.http.visibility import public
 from spunto.entrypoints.http.wheel import build_wheel, wheel_name
 from spunto.entrypoints.security import PublicAddress
 
@@ -41,14 +41,14 @@ def install_blueprint(address: PublicAddress) -> Blueprint:
     routes = Blueprint("install", __name__, url_prefix="/api/agent")
 
     @routes.get("/install.sh")
-    @public
     async def script() -> Response:
         text = Template(SCRIPT.read_text()).safe_substitute(server_url=address.url, wheel=wheel_name(version("spunto")))
         return Response(text, content_type="text/x-shellscript; charset=utf-8")
 
-    @routes.get(f"/{wheel_name(version('spunto'))}")
-    @public
-    async def wheel() -> Response:
+    @routes.get("/wheels/<name>")
+    async def wheel(name: str) -> Response:
+        if name != wheel_name(version("spunto")):
+            raise NotFound("wheel_not_found", f"There is no {name!r}; fetch install.sh again.", name=name)
         return Response(await asyncio.to_thread(_wheel), content_type="application/zip")
 
     return routes

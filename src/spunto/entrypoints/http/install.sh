@@ -4,7 +4,7 @@
 set -eu
 
 server_url='${server_url}'
-package='spunto[agent] @ ${server_url}/api/agent/${wheel}'
+package='spunto[agent] @ ${server_url}/api/agent/wheels/${wheel}'
 home=/opt/spunto-agent
 token_file=/etc/spunto/agent.token
 pid_file=/run/spunto-agent.pid

@@ -1,14 +1,18 @@
 """Organizations and their members over HTTP."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
 from pydantic import StringConstraints
 from quart import Blueprint, Response
+from typing_extensions import TypedDict
 
-from spunto.core.access.model import Actor, OrgId
+from spunto.core.access.model import Actor, OrgId, UserId
+from spunto.core.access.policy import Role
 from spunto.core.orgs.model import Member, OrganizationView
 from spunto.core.orgs.service import OrganizationService
-from spunto.entrypoints.http.paging import asked_page, page_response
+from spunto.entrypoints.http.operations import operation
+from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.requests import In, Name, idempotency_key, read
 from spunto.entrypoints.http.responses import json_response
 
@@ -20,7 +24,33 @@ class OrganizationIn(In):
     slug: Slug | None = None
 
 
-def organization_out(view: OrganizationView) -> dict[str, Any]:
+class OrganizationOut(TypedDict):
+    id: OrgId
+    name: str
+    slug: str
+    role: Role
+    createdAt: datetime
+
+
+class OrganizationsOut(TypedDict):
+    items: list[OrganizationOut]
+    nextCursor: str | None
+
+
+class MemberOut(TypedDict):
+    userId: UserId
+    name: str
+    email: str
+    role: Role
+    joinedAt: datetime
+
+
+class MembersOut(TypedDict):
+    items: list[MemberOut]
+    nextCursor: str | None
+
+
+def organization_out(view: OrganizationView) -> OrganizationOut:
     organization = view.organization
     return {
         "id": organization.id,
@@ -31,7 +61,7 @@ def organization_out(view: OrganizationView) -> dict[str, Any]:
     }
 
 
-def member_out(member: Member) -> dict[str, Any]:
+def member_out(member: Member) -> MemberOut:
     return {
         "userId": member.user.id,
         "name": member.user.name,
@@ -45,10 +75,18 @@ def organizations_blueprint(organizations: OrganizationService) -> Blueprint:
     routes = Blueprint("organizations", __name__, url_prefix="/api/orgs")
 
     @routes.get("")
+    @operation("List your organizations", query=PageQuery, answers={200: OrganizationsOut})
     async def list_all(actor: Actor) -> Response:
         return page_response(await organizations.list(actor, asked_page("org")), organization_out)
 
     @routes.post("")
+    @operation(
+        "Create an organization, with yourself as its owner",
+        body=OrganizationIn,
+        answers={201: OrganizationOut},
+        errors=("slug_taken",),
+        idempotent=True,
+    )
     async def create(actor: Actor) -> Response:
         asked = await read(OrganizationIn)
         made = await organizations.create(
@@ -57,10 +95,12 @@ def organizations_blueprint(organizations: OrganizationService) -> Blueprint:
         return json_response(organization_out(made), 201)
 
     @routes.get("/<org_id>")
+    @operation("Get an organization", answers={200: OrganizationOut})
     async def get(actor: Actor, org_id: OrgId) -> Response:
         return json_response(organization_out(await organizations.get(actor, org_id)))
 
     @routes.get("/<org_id>/members")
+    @operation("List the members", query=PageQuery, answers={200: MembersOut})
     async def members(actor: Actor, org_id: OrgId) -> Response:
         return page_response(await organizations.members(actor, org_id, asked_page("usr")), member_out)
 

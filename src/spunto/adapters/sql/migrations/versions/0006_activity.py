@@ -1,0 +1,8 @@
+"""The event feed, and webhooks with their deliveries."""
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    pass

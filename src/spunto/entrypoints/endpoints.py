@@ -1,0 +1,70 @@
+"""The one table of endpoints: which action each stands for; `access.policy` says who may do it.
+
+The doors are checked against it when they open, and the OpenAPI document and the authorization tests are made from it.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+from spunto.core.access.policy import Action
+
+PUBLIC: Final = "public"
+"""Open to everybody, with a credential or without."""
+
+OWN_CREDENTIAL: Final = "own_credential"
+"""Carries a credential that only its own use case knows: a node's token, a one-time code."""
+
+Access: TypeAlias = Action | Literal["public", "own_credential"]
+
+_ORG: Final = "/api/orgs/{orgId}"
+_PROJECT: Final = f"{_ORG}/projects/{{projectId}}"
+_WORKER: Final = f"{_PROJECT}/workers/{{workerId}}"
+_NODE: Final = f"{_ORG}/nodes/{{nodeId}}"
+
+HTTP: Final[Mapping[str, Access]] = {
+    "GET /": PUBLIC,
+    "GET /healthz": PUBLIC,
+    "GET /readyz": PUBLIC,
+    "GET /api/agent/install.sh": PUBLIC,
+    "GET /api/agent/wheels/{name}": PUBLIC,
+    "GET /api/auth/bootstrap": OWN_CREDENTIAL,
+    "POST /api/auth/logout": Action.SESSION_END,
+    "GET /api/auth/session": Action.SESSION_READ,
+    "GET /api/orgs": Action.ORG_LIST,
+    "POST /api/orgs": Action.ORG_CREATE,
+    f"GET {_ORG}": Action.ORG_READ,
+    f"GET {_ORG}/members": Action.MEMBER_READ,
+    f"GET {_ORG}/nodes": Action.NODE_READ,
+    f"POST {_ORG}/nodes": Action.NODE_CREATE,
+    f"GET {_NODE}": Action.NODE_READ,
+    f"DELETE {_NODE}": Action.NODE_DELETE,
+    f"POST {_NODE}/token": Action.NODE_ROTATE_TOKEN,
+    f"POST {_NODE}/drain": Action.NODE_DRAIN,
+    f"POST {_NODE}/undrain": Action.NODE_UNDRAIN,
+    f"GET {_NODE}/inventory": Action.NODE_READ,
+    f"GET {_ORG}/projects": Action.PROJECT_READ,
+    f"POST {_ORG}/projects": Action.PROJECT_CREATE,
+    f"GET {_PROJECT}": Action.PROJECT_READ,
+    f"PATCH {_PROJECT}": Action.PROJECT_UPDATE,
+    f"DELETE {_PROJECT}": Action.PROJECT_DELETE,
+    f"GET {_PROJECT}/versions": Action.PROJECT_READ,
+    f"POST {_PROJECT}/versions/{{number}}/restore": Action.PROJECT_UPDATE,
+    f"GET {_PROJECT}/workers": Action.WORKER_READ,
+    f"POST {_PROJECT}/workers": Action.WORKER_SPAWN,
+    f"GET {_WORKER}": Action.WORKER_READ,
+    f"PATCH {_WORKER}": Action.WORKER_UPDATE,
+    f"DELETE {_WORKER}": Action.WORKER_DESTROY,
+    f"POST {_WORKER}/stop": Action.WORKER_STOP,
+    f"POST {_WORKER}/start": Action.WORKER_START,
+    f"GET {_WORKER}/logs": Action.WORKER_READ,
+    f"GET {_WORKER}/stats": Action.WORKER_READ,
+    f"GET {_WORKER}/git-status": Action.WORKER_ENTER,
+    f"GET {_WORKER}/ports": Action.WORKER_ENTER,
+    f"POST {_WORKER}/exec": Action.WORKER_ENTER,
+}
+
+WEBSOCKETS: Final[Mapping[str, Access]] = {
+    "/api/agent/connect": OWN_CREDENTIAL,
+    # `mode=logs` needs only WORKER_READ.
+    "/api/workers/{workerId}/terminal": Action.WORKER_ENTER,
+}

@@ -1,0 +1,99 @@
+"""Who comes through the HTTP door: every route has its entry in the table of endpoints, or nothing is served at all."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pydantic.alias_generators import to_camel
+from quart import Quart, g, request, websocket
+from structlog.contextvars import bind_contextvars
+from werkzeug.routing import Rule
+
+from spunto.core.access.model import Actor
+from spunto.core.access.policy import Action
+from spunto.core.kernel.errors import NotFound
+from spunto.core.kernel.ids import is_id
+from spunto.entrypoints.endpoints import HTTP, WEBSOCKETS, Access
+from spunto.entrypoints.security import Doorkeeper, request_id_of
+
+IDS: Final[Mapping[str, tuple[str, str]]] = {
+    "org_id": ("org", "organization"),
+    "user_id": ("usr", "user"),
+    "invitation_id": ("inv", "invitation"),
+    "key_id": ("key", "api_key"),
+    "project_id": ("prj", "project"),
+    "node_id": ("nod", "node"),
+    "worker_id": ("wkr", "worker"),
+    "secret_id": ("sec", "secret"),
+    "ssh_key_id": ("ssk", "ssh_key"),
+    "webhook_id": ("whk", "webhook"),
+}
+"""Names in routes, the prefix of their ids, and what they are ids of."""
+
+_ARGUMENT: Final = re.compile(r"<(?:[a-z]+:)?(\w+)>")
+
+
+def install_admission(app: Quart, doorkeeper: Doorkeeper) -> None:
+    """Call after the last route. Each route but the public ones gets an `actor` who may do its action; malformed ids
+    are unknown ones. Raises RuntimeError for a route without an entry, and for an entry without a route."""
+    accesses = _accesses(app.url_map.iter_rules())
+
+    @app.before_request
+    async def admit() -> None:
+        g.request_id = request_id = request_id_of(request.headers)
+        bind_contextvars(request_id=request_id)
+        rule, arguments = request.url_rule, request.view_args
+        if rule is None or arguments is None:
+            return
+        access = accesses[rule.rule, "GET" if request.method == "HEAD" else request.method]
+        if not isinstance(access, Action):
+            return
+        actor = await doorkeeper.admit(request.headers, method=request.method, request_id=request_id)
+        g.actor = actor
+        _require_ids(arguments)
+        _require(actor, access, arguments)
+        arguments["actor"] = actor
+
+    @app.before_websocket
+    async def identify() -> None:
+        g.request_id = request_id_of(websocket.headers)
+        bind_contextvars(request_id=g.request_id)
+        _require_ids(websocket.view_args or {})
+
+
+def path_of(rule: Rule) -> str:
+    """The route as the table and OpenAPI write it: `/api/orgs/{orgId}`."""
+    return _ARGUMENT.sub(lambda found: f"{{{to_camel(found[1])}}}", rule.rule)
+
+
+def _accesses(rules: Iterable[Rule]) -> Mapping[tuple[str, str], Access]:
+    found: dict[tuple[str, str], Access] = {}
+    unknown, missing = [], set(HTTP) | set(WEBSOCKETS)
+    for rule in rules:
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            endpoint = path_of(rule) if rule.websocket else f"{method} {path_of(rule)}"
+            access = (WEBSOCKETS if rule.websocket else HTTP).get(endpoint)
+            if access is None:
+                unknown.append(endpoint)
+            else:
+                found[rule.rule, method] = access
+            missing.discard(endpoint)
+    if unknown or missing - set(WEBSOCKETS):
+        raise RuntimeError(f"endpoints.py misses {sorted(unknown)} and has nothing behind {sorted(missing)}")
+    return found
+
+
+def _require(actor: Actor, action: Action, arguments: Mapping[str, Any]) -> None:
+    """The use case asks again; here it is refused before a body is read."""
+    org_id = arguments.get("org_id")
+    if org_id is None:
+        actor.require_scope(action)
+    else:
+        actor.require(action, org_id=org_id)
+
+
+def _require_ids(arguments: Mapping[str, Any]) -> None:
+    for name, value in arguments.items():
+        if name in IDS and not is_id(value, IDS[name][0]):
+            noun = IDS[name][1]
+            raise NotFound(f"{noun}_not_found", f"There is no {noun.replace('_', ' ')} {value!r}.", id=value)

@@ -1,0 +1,60 @@
+"""What a route says of itself beside its code: the OpenAPI document is made from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from spunto.entrypoints.http.requests import In, Query
+
+V = TypeVar("V", bound=Callable[..., Any])
+_MARK: Final = "operation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """`answers` are TypedDicts or media types by status, None for no content. `errors` are the problem codes of this
+    operation's own; those that its action, body, query or ids bring with them go without saying."""
+
+    summary: str
+    description: str
+    answers: Mapping[int, Any]
+    body: type[In] | None = None
+    query: type[Query] | None = None
+    errors: tuple[str, ...] = ()
+    idempotent: bool = False
+    examples: Mapping[str, Any] = field(default_factory=dict)
+
+
+def operation(
+    summary: str,
+    *,
+    answers: Mapping[int, Any],
+    description: str = "",
+    body: type[In] | None = None,
+    query: type[Query] | None = None,
+    errors: tuple[str, ...] = (),
+    idempotent: bool = False,
+    examples: Mapping[str, Any] | None = None,
+) -> Callable[[V], V]:
+    """Describe the route below; goes under its `@routes.…` line."""
+    said = Operation(
+        summary=summary,
+        description=description,
+        answers=answers,
+        body=body,
+        query=query,
+        errors=errors,
+        idempotent=idempotent,
+        examples=examples or {},
+    )
+
+    def mark(view: V) -> V:
+        setattr(view, _MARK, said)
+        return view
+
+    return mark
+
+
+def operation_of(view: Callable[..., Any]) -> Operation | None:
+    found: Operation | None = getattr(view, _MARK, None)
+    return found
