@@ -39,6 +39,53 @@ class SessionRepositoryContract:
         async with store.reading() as tx:
             assert await tx.sessions.find_by_hash(session.token_hash) == replace(session, revoked_at=NOW)
 
+    async def test_every_session_of_one_user_ends_and_nobody_elses(self, store: Store) -> None:
+        user = a_user()
+        ended, other = [a_session(user_id=user.id), a_session(user_id=user.id)], a_session()
+        async with store() as tx:
+            for session in (*ended, other):
+                await tx.sessions.add(session)
+            await tx.commit()
+
+        async with store() as tx:
+            await tx.sessions.revoke_all(user.id, at=NOW)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            for session in ended:
+                assert await tx.sessions.find_by_hash(session.token_hash) == replace(session, revoked_at=NOW)
+            assert await tx.sessions.find_by_hash(other.token_hash) == other
+
+    async def test_a_session_ends_by_its_tokens_hash(self, store: Store) -> None:
+        ended, other = a_session(), a_session()
+        async with store() as tx:
+            await tx.sessions.add(ended)
+            await tx.sessions.add(other)
+            await tx.commit()
+
+        async with store() as tx:
+            await tx.sessions.revoke_by_hash(ended.token_hash, at=NOW)
+            await tx.sessions.revoke_by_hash(b"another", at=NOW)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.sessions.find_by_hash(ended.token_hash) == replace(ended, revoked_at=NOW)
+            assert await tx.sessions.find_by_hash(other.token_hash) == other
+
+    async def test_of_several_uses_the_latest_is_noted(self, store: Store) -> None:
+        session = a_session(idle_seconds=None)
+        async with store() as tx:
+            await tx.sessions.add(session)
+            await tx.commit()
+
+        for at in (LATER, NOW + timedelta(minutes=1)):
+            async with store() as tx:
+                await tx.sessions.mark_seen(session.id, at=at)
+                await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.sessions.find_by_hash(session.token_hash) == replace(session, last_seen_at=LATER)
+
     async def test_of_many_clients_with_one_code_exactly_one_wins(self, store: Store) -> None:
         code = await _code_in(store)
 

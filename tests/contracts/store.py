@@ -64,6 +64,8 @@ def a_session(**changes: Any) -> Session:
         "token_hash": session_id.encode(),
         "created_at": NOW,
         "expires_at": LATER,
+        "last_seen_at": NOW,
+        "idle_seconds": 60,
     }
     return Session(**fields | changes)
 

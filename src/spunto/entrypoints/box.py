@@ -64,7 +64,7 @@ class Box:
             await self._spunto.access.authenticate(Secret(file.read_text().strip()))
         except (FileNotFoundError, Unauthenticated):
             assert owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
-            opened = await self._spunto.access.open_session(owner.user_id, lifetime=_OWNER_TOKEN_LIFETIME)
+            opened = await self._spunto.access.open_session(owner.user_id, lifetime=_OWNER_TOKEN_LIFETIME, idle=None)
             _write_private(file, opened.token)
 
     async def _ensure_node(self, owner: Actor, org_id: OrgId) -> None:

@@ -23,7 +23,7 @@ async def _owner_token(url: str) -> Secret:
     async with Spunto.beside_a_server(url) as spunto:
         owner, _ = await spunto.bootstrap()
         assert owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
-        return (await spunto.access.open_session(owner.user_id)).token
+        return (await spunto.access.open_session(owner.user_id, idle=None)).token
 
 
 def _database(url: str | None) -> str:

@@ -163,7 +163,7 @@ class Harness:
         async with Spunto.in_memory(clock=self.clock) as self.spunto:
             self.owner, self.organization = await self.spunto.bootstrap()
             assert self.owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
-            self.owner_token = (await self.spunto.access.open_session(self.owner.user_id)).token
+            self.owner_token = (await self.spunto.access.open_session(self.owner.user_id, idle=None)).token
             try:
                 async with asyncio.TaskGroup() as self._tasks:
                     opened.set()

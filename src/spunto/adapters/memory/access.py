@@ -26,6 +26,21 @@ class MemorySessions:
         if session is not None and session.revoked_at is None:
             self._sessions.put(session_id, replace(session, revoked_at=at))
 
+    async def revoke_all(self, user_id: UserId, *, at: datetime) -> None:
+        for session in list(self._sessions.values()):
+            if session.user_id == user_id:
+                await self.revoke(session.id, at=at)
+
+    async def revoke_by_hash(self, token_hash: bytes, *, at: datetime) -> None:
+        session = await self.find_by_hash(token_hash)
+        if session is not None:
+            await self.revoke(session.id, at=at)
+
+    async def mark_seen(self, session_id: SessionId, *, at: datetime) -> None:
+        session = self._sessions.get(session_id)
+        if session is not None and session.last_seen_at < at:
+            self._sessions.put(session_id, replace(session, last_seen_at=at))
+
     async def add_code(self, code: SignInCode) -> None:
         self._codes.put(code.code_hash, code)
 

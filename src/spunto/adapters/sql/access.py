@@ -18,6 +18,21 @@ _REVOKE = (
     .where(sessions.c.id == bindparam("session_id"), sessions.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("at", type_=Instant))
 )
+_REVOKE_ALL = (
+    update(sessions)
+    .where(sessions.c.user_id == bindparam("of_user"), sessions.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at", type_=Instant))
+)
+_REVOKE_BY_HASH = (
+    update(sessions)
+    .where(sessions.c.token_hash == bindparam("of_hash"), sessions.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at", type_=Instant))
+)
+_MARK_SEEN = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("session_id"), sessions.c.last_seen_at < bindparam("at", type_=Instant))
+    .values(last_seen_at=bindparam("at", type_=Instant))
+)
 _FORGET = delete(sessions).where(
     sessions.c.id.in_(
         select(sessions.c.id)
@@ -54,6 +69,8 @@ class SqlSessionRepository:
                 "token_hash": session.token_hash,
                 "created_at": session.created_at,
                 "expires_at": session.expires_at,
+                "last_seen_at": session.last_seen_at,
+                "idle_seconds": session.idle_seconds,
                 "revoked_at": session.revoked_at,
             },
         )
@@ -62,18 +79,29 @@ class SqlSessionRepository:
         row = await first(self._statements, _BY_HASH, {"token_hash": token_hash})
         if row is None:
             return None
-        session_id, user_id, stored_hash, created_at, expires_at, revoked_at = row
+        session_id, user_id, stored_hash, created_at, expires_at, last_seen_at, idle_seconds, revoked_at = row
         return Session(
             id=session_id,
             user_id=user_id,
             token_hash=stored_hash,
             created_at=created_at,
             expires_at=expires_at,
+            last_seen_at=last_seen_at,
+            idle_seconds=idle_seconds,
             revoked_at=revoked_at,
         )
 
     async def revoke(self, session_id: SessionId, *, at: datetime) -> None:
         await self._statements.change(_REVOKE, {"session_id": session_id, "at": at})
+
+    async def revoke_all(self, user_id: UserId, *, at: datetime) -> None:
+        await self._statements.change(_REVOKE_ALL, {"of_user": user_id, "at": at})
+
+    async def revoke_by_hash(self, token_hash: bytes, *, at: datetime) -> None:
+        await self._statements.change(_REVOKE_BY_HASH, {"of_hash": token_hash, "at": at})
+
+    async def mark_seen(self, session_id: SessionId, *, at: datetime) -> None:
+        await self._statements.change(_MARK_SEEN, {"session_id": session_id, "at": at})
 
     async def add_code(self, code: SignInCode) -> None:
         await self._statements.change(

@@ -36,10 +36,13 @@ sessions = Table(
     "sessions",
     metadata,
     Column("id", ID, primary_key=True),
-    Column("user_id", ID, nullable=False),
+    Column("user_id", ID, nullable=False, index=True),
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
+    Column("last_seen_at", Instant, nullable=False),
+    # None for one that ends by age alone.
+    Column("idle_seconds", BigInteger),
     Column("revoked_at", Instant),
 )
 
@@ -49,6 +52,31 @@ sign_in_codes = Table(
     Column("code_hash", LargeBinary, primary_key=True),
     Column("user_id", ID, nullable=False),
     Column("expires_at", Instant, nullable=False),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("user_id", ID, nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("issuer", "subject"),
+)
+
+device_codes = Table(
+    "device_codes",
+    metadata,
+    Column("device_hash", LargeBinary, primary_key=True),
+    Column("user_code_hash", LargeBinary, nullable=False, unique=True),
+    Column("client_name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("interval_seconds", BigInteger, nullable=False),
+    Column("polled_at", Instant),
+    Column("state", Text, nullable=False),
+    Column("user_id", ID),
 )
 
 organizations = Table(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
@@ -100,10 +100,19 @@ class Session:
     token_hash: bytes = field(repr=False)
     created_at: datetime
     expires_at: datetime
+    last_seen_at: datetime
+    idle_seconds: int | None
     revoked_at: datetime | None = None
 
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends unless it is used again."""
+        if self.idle_seconds is None:
+            return self.expires_at
+        return min(self.expires_at, self.last_seen_at + timedelta(seconds=self.idle_seconds))
+
     def is_good(self, now: datetime) -> bool:
-        return self.revoked_at is None and now < self.expires_at
+        return self.revoked_at is None and now < self.ends_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,15 @@ class SessionRepository(Protocol):
     async def revoke(self, session_id: SessionId, *, at: datetime) -> None:
         """Revoke; repeating keeps the first time."""
 
+    async def revoke_all(self, user_id: UserId, *, at: datetime) -> None:
+        """Revoke every session of the user that is not revoked yet."""
+
+    async def revoke_by_hash(self, token_hash: bytes, *, at: datetime) -> None:
+        """Revoke the session with that token, where there is one."""
+
+    async def mark_seen(self, session_id: SessionId, *, at: datetime) -> None:
+        """Note the last use; of several the latest stays."""
+
     async def add_code(self, code: SignInCode) -> None: ...
 
     async def redeem_code(self, code_hash: bytes, *, now: datetime) -> UserId | None:

@@ -1,34 +1,27 @@
 """Signing in and recognising who asks: tokens in, actors out."""
 
-import hashlib
 import secrets
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from spunto.core.access.model import Actor, ActorKind, Session, SessionId, SignInCode, UserId
+from spunto.core.access.policy import Action
 from spunto.core.access.ports import AccessTransaction
+from spunto.core.access.sessions import SEEN_EVERY, SESSION_IDLE, SESSION_LIFETIME, Opened, hash_of, new_session
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Unauthenticated
+from spunto.core.kernel.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
 
-SESSION_LIFETIME = timedelta(days=7)
 CODE_LIFETIME = timedelta(minutes=10)
 # A revocation by another process is noticed this late at the most; by this one at once.
 CACHE_SECONDS = 1.0
 CACHE_ENTRIES = 10_000
 GRANTS_TOPIC = "grants"
 """Hinted by whatever changes a session, a role or a key: what is cached of them is forgotten."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """A new session with its token, shown this once."""
-
-    session: Session
-    token: Secret
 
 
 class AccessService:
@@ -49,20 +42,15 @@ class AccessService:
             cached = await self._look_up(token_hash)
         return replace(cached[2], request_id=request_id)
 
-    async def open_session(self, user_id: UserId, *, lifetime: timedelta = SESSION_LIFETIME) -> Opened:
-        token = Secret(f"sps_{secrets.token_urlsafe(32)}")
-        now = self._clock.now()
-        session = Session(
-            id=SessionId(self._ids.new("ses")),
-            user_id=user_id,
-            token_hash=hash_of(token),
-            created_at=now,
-            expires_at=now + lifetime,
-        )
+    async def open_session(
+        self, user_id: UserId, *, lifetime: timedelta = SESSION_LIFETIME, idle: timedelta | None = SESSION_IDLE
+    ) -> Opened:
+        """A session without a sign-in, for the bootstrap; without `idle` it ends by age alone."""
+        opened = new_session(user_id, now=self._clock.now(), ids=self._ids, lifetime=lifetime, idle=idle)
         async with self._uow() as tx:
-            await tx.sessions.add(session)
+            await tx.sessions.add(opened.session)
             await tx.commit()
-        return Opened(session=session, token=token)
+        return opened
 
     async def issue_code(self, user_id: UserId) -> Secret:
         """A code for a one-time sign-in URL."""
@@ -74,21 +62,40 @@ class AccessService:
         return code
 
     @retried
-    async def redeem(self, code: Secret) -> Opened:
-        """Open a session for a one-time code. Raises Unauthenticated for a used, expired or unknown one."""
-        async with self._uow() as tx:
-            user_id = await tx.sessions.redeem_code(hash_of(code), now=self._clock.now())
-            await tx.commit()
-        if user_id is None:
-            raise Unauthenticated(
-                "code_not_good", "This sign-in link was used already or has expired; ask for a new one."
-            )
-        return await self.open_session(user_id)
+    async def redeem(self, code: Secret, *, replacing: Secret | None = None) -> Opened:
+        """Open a session for a one-time code, and end the one that the same browser had.
 
+        Raises Unauthenticated for a used, expired or unknown code; then the old session goes on.
+        """
+        now = self._clock.now()
+        async with self._uow() as tx:
+            user_id = await tx.sessions.redeem_code(hash_of(code), now=now)
+            if user_id is None:
+                raise Unauthenticated(
+                    "code_not_good", "This sign-in link was used already or has expired; ask for a new one."
+                )
+            opened = new_session(user_id, now=now, ids=self._ids)
+            await replace_session(tx, opened, replacing, now=now)
+            await tx.commit()
+        return opened
+
+    @retried
     async def revoke(self, actor: Actor) -> None:
         """End the session that the actor came with."""
+        actor.require_scope(Action.SESSION_END)
         async with self._uow() as tx:
             await tx.sessions.revoke(SessionId(actor.credential_id), at=self._clock.now())
+            tx.hint(GRANTS_TOPIC)
+            await tx.commit()
+
+    @retried
+    async def revoke_everywhere(self, actor: Actor) -> None:
+        """End every session of the actor's user, on every device."""
+        actor.require_scope(Action.SESSION_END)
+        if actor.user_id is None:
+            raise Forbidden("session_required", "Only a person has sessions to end.")
+        async with self._uow() as tx:
+            await tx.sessions.revoke_all(actor.user_id, at=self._clock.now())
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
 
@@ -99,6 +106,7 @@ class AccessService:
                 self._cache.pop(token_hash, None)
                 raise Unauthenticated("credential_not_good", "The token is unknown, expired or revoked; sign in again.")
             roles = await tx.grants.roles_of(session.user_id)
+        session = await self._seen(session)
         actor = Actor(kind=ActorKind.USER, user_id=session.user_id, credential_id=session.id, roles=roles)
         if len(self._cache) >= CACHE_ENTRIES:
             self._cache.clear()
@@ -106,7 +114,22 @@ class AccessService:
         self._cache[token_hash] = entry
         return entry
 
+    async def _seen(self, session: Session) -> Session:
+        """The session as used now, written down where the last use is a while ago."""
+        now = self._clock.now()
+        if session.idle_seconds is None or now < session.last_seen_at + SEEN_EVERY:
+            return session
+        # A request must not fail for this: whoever was faster wrote the same, and the next request tries again.
+        with suppress(Conflict, Unavailable):
+            async with self._uow() as tx:
+                await tx.sessions.mark_seen(session.id, at=now)
+                await tx.commit()
+        return replace(session, last_seen_at=now)
 
-def hash_of(token: Secret) -> bytes:
-    """What is stored of a token of ours; 256 random bits need no slow hash (security.md 3.3)."""
-    return hashlib.sha256(token.reveal().encode()).digest()
+
+async def replace_session(tx: AccessTransaction, opened: Opened, old: Secret | None, *, now: datetime) -> None:
+    """Store a new session, and end the one of the same browser."""
+    await tx.sessions.add(opened.session)
+    if old is not None:
+        await tx.sessions.revoke_by_hash(hash_of(old), at=now)
+        tx.hint(GRANTS_TOPIC)

@@ -1,77 +1,91 @@
 """Signing in by a one-time link, and out."""
 
-from datetime import timedelta
-from typing import Final, TypeVar
-
 from quart import Blueprint, Response, redirect, request
+from typing_extensions import TypedDict
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from spunto.core.access.model import Actor
-from spunto.core.access.service import SESSION_LIFETIME, AccessService
-from spunto.core.kernel.errors import Forbidden
+from spunto.core.access.model import Actor, ActorKind, OrgId, UserId
+from spunto.core.access.policy import Role
+from spunto.core.access.service import AccessService
 from spunto.core.kernel.secret import Secret
+from spunto.entrypoints.http.cookies import old_session_of, require_cookies_are_safe, with_session, without_session
+from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.requests import Query, query, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
 from spunto.entrypoints.security import PublicAddress
-
-A = TypeVar("A", Response, WerkzeugResponse)
-NO_LIFETIME: Final = timedelta()
 
 
 class BootstrapQuery(Query):
     code: str
 
 
+class LogoutQuery(Query):
+    everywhere: bool = False
+
+
+class SessionOrganizationOut(TypedDict):
+    id: OrgId
+    role: Role
+
+
+class SessionOut(TypedDict):
+    userId: UserId | None
+    kind: ActorKind
+    organizations: list[SessionOrganizationOut]
+
+
+def session_out(actor: Actor) -> SessionOut:
+    return {
+        "userId": actor.user_id,
+        "kind": actor.kind,
+        "organizations": [{"id": org_id, "role": role} for org_id, role in sorted(actor.roles.items())],
+    }
+
+
 def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
     routes = Blueprint("auth", __name__, url_prefix="/api/auth")
 
     @routes.get("/bootstrap")
+    @operation(
+        "Sign a browser in by the link that the server printed",
+        description="The code is good once, within ten minutes. A session that the browser had ends.",
+        query=BootstrapQuery,
+        answers={303: None},
+        errors=("code_not_good", "https_required"),
+    )
     async def bootstrap() -> WerkzeugResponse:
         # A link preview asks with HEAD, and must not use the code up.
         if request.method == "HEAD":
             raise MethodNotAllowed(["GET"])
-        _require_cookie_is_safe(address)
-        opened = await access.redeem(Secret(query(BootstrapQuery).code))
-        return _with_cookie(redirect("/", 303), address, opened.token, lifetime=SESSION_LIFETIME)
+        require_cookies_are_safe(address)
+        opened = await access.redeem(
+            Secret(query(BootstrapQuery).code), replacing=old_session_of(request.headers, address)
+        )
+        return with_session(redirect("/", 303), address, opened.token)
 
     @routes.post("/logout")
+    @operation(
+        "Sign out",
+        description=(
+            "Ends the session that the request came with, or with `everywhere` every session of its user. "
+            "What was open by them closes within seconds. A form on our own page is led back to it (303)."
+        ),
+        query=LogoutQuery,
+        answers={204: None, 303: None},
+    )
     async def logout(actor: Actor) -> Response | WerkzeugResponse:
+        asked = query(LogoutQuery)
         await read_nothing()
-        await access.revoke(actor)
+        await (access.revoke_everywhere(actor) if asked.everywhere else access.revoke(actor))
         # The form on our own page goes back to it; programs get an empty answer.
         if "text/html" in request.headers.get("Accept", ""):
-            return _with_cookie(redirect("/", 303), address, Secret(""), lifetime=NO_LIFETIME)
-        return _with_cookie(no_content(), address, Secret(""), lifetime=NO_LIFETIME)
+            return without_session(redirect("/", 303), address)
+        return without_session(no_content(), address)
 
     @routes.get("/session")
+    @operation("Say who is signed in", answers={200: SessionOut})
     async def session(actor: Actor) -> Response:
-        return json_response(
-            {
-                "userId": actor.user_id,
-                "kind": actor.kind,
-                "organizations": [{"id": org_id, "role": role} for org_id, role in sorted(actor.roles.items())],
-            }
-        )
+        return json_response(session_out(actor))
 
     return routes
-
-
-def _with_cookie(answer: A, address: PublicAddress, token: Secret, *, lifetime: timedelta) -> A:
-    answer.set_cookie(
-        address.cookie_name,
-        token.reveal(),
-        max_age=lifetime,
-        path="/",
-        secure=address.is_https,
-        httponly=True,
-        samesite="Lax",
-    )
-    return answer
-
-
-def _require_cookie_is_safe(address: PublicAddress) -> None:
-    if not (address.is_https or address.is_loopback):
-        raise Forbidden(
-            "https_required", "Signing in by browser needs https or localhost; use a token as Bearer, or set up TLS."
-        )

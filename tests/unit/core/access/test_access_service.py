@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.unit.core.builders import ORG, USER
+from tests.unit.core.builders import ORG, OTHER_USER, USER
 from tests.unit.core.memory import Memory
 
 from spunto.core.access.model import Actor, ActorKind
 from spunto.core.access.policy import Role
-from spunto.core.access.service import CODE_LIFETIME, SESSION_LIFETIME
+from spunto.core.access.service import CODE_LIFETIME
+from spunto.core.access.sessions import SEEN_EVERY, SESSION_IDLE, SESSION_LIFETIME, hash_of
 from spunto.core.kernel.errors import Unauthenticated
 from spunto.core.kernel.secret import Secret
 
@@ -37,13 +38,64 @@ async def test_anything_else_is_not(memory: Memory) -> None:
 
 
 async def test_a_session_ends_by_age_even_if_it_was_just_recognised(memory: Memory) -> None:
-    opened = await memory.access.open_session(USER)
+    opened = await memory.access.open_session(USER, idle=None)
     memory.clock.advance(SESSION_LIFETIME.total_seconds() - 0.5)
     await memory.access.authenticate(opened.token)
     memory.clock.advance(0.5)
 
     with pytest.raises(Unauthenticated):
         await memory.access.authenticate(opened.token)
+
+
+async def test_a_session_ends_by_idleness_even_if_it_is_remembered(memory: Memory) -> None:
+    opened = await memory.access.open_session(USER)
+    await memory.access.authenticate(opened.token)
+    memory.clock.advance(SESSION_IDLE.total_seconds())
+
+    with pytest.raises(Unauthenticated):
+        await memory.access.authenticate(opened.token)
+
+
+async def test_a_session_that_is_used_lives_on_until_its_age_ends_it(memory: Memory) -> None:
+    opened = await memory.access.open_session(USER)
+    half, uses = SESSION_IDLE / 2, 2 * SESSION_LIFETIME // SESSION_IDLE
+
+    for _ in range(uses - 1):
+        memory.clock.advance(half.total_seconds())
+        await memory.access.authenticate(opened.token)
+    memory.clock.advance(half.total_seconds())
+
+    with pytest.raises(Unauthenticated):
+        await memory.access.authenticate(opened.token)
+
+
+async def test_the_last_use_is_written_down_at_most_once_a_minute(memory: Memory) -> None:
+    opened = await memory.access.open_session(USER)
+    start, seen = memory.clock.now(), []
+
+    for _ in range(5):
+        memory.clock.advance(SEEN_EVERY.total_seconds() / 2)
+        await memory.access.authenticate(opened.token)
+        async with memory.store.reading() as tx:
+            session = await tx.sessions.find_by_hash(hash_of(opened.token))
+        assert session is not None
+        seen.append((session.last_seen_at - start) / SEEN_EVERY)
+
+    assert seen == [0, 1, 1, 2, 2]
+
+
+async def test_a_use_that_lost_the_race_to_write_itself_down_is_recognised_all_the_same(memory: Memory) -> None:
+    opened = await memory.access.open_session(USER)
+    memory.clock.advance(SEEN_EVERY.total_seconds())
+
+    async def be_faster() -> None:
+        async with memory.store() as tx:
+            await tx.sessions.mark_seen(opened.session.id, at=memory.clock.now())
+            await tx.commit()
+
+    memory.racing.interference.append(be_faster)
+
+    assert (await memory.access.authenticate(opened.token)).user_id == USER
 
 
 async def test_a_revoked_session_is_not_recognised_from_that_moment_on(memory: Memory) -> None:
@@ -54,6 +106,20 @@ async def test_a_revoked_session_is_not_recognised_from_that_moment_on(memory: M
 
     with pytest.raises(Unauthenticated):
         await memory.access.authenticate(opened.token)
+
+
+async def test_signing_out_everywhere_ends_all_sessions_of_the_user_and_no_other(memory: Memory) -> None:
+    opened, second = await memory.access.open_session(USER), await memory.access.open_session(USER)
+    other = await memory.access.open_session(OTHER_USER)
+    actor = await memory.access.authenticate(opened.token)
+    await memory.access.authenticate(second.token)
+
+    await memory.access.revoke_everywhere(actor)
+
+    for token in (opened.token, second.token):
+        with pytest.raises(Unauthenticated):
+            await memory.access.authenticate(token)
+    assert (await memory.access.authenticate(other.token)).user_id == OTHER_USER
 
 
 async def test_only_a_hash_of_the_token_is_kept(memory: Memory) -> None:
@@ -71,6 +137,26 @@ async def test_a_code_opens_one_session_and_no_second_one(memory: Memory) -> Non
     assert opened.session.user_id == USER
     with pytest.raises(Unauthenticated):
         await memory.access.redeem(code)
+
+
+async def test_a_code_ends_the_session_that_the_browser_had(memory: Memory) -> None:
+    old = await memory.access.open_session(OTHER_USER)
+    await memory.access.authenticate(old.token)
+    code = await memory.access.issue_code(USER)
+
+    await memory.access.redeem(code, replacing=old.token)
+
+    with pytest.raises(Unauthenticated):
+        await memory.access.authenticate(old.token)
+
+
+async def test_a_bad_code_leaves_the_session_that_the_browser_has(memory: Memory) -> None:
+    old = await memory.access.open_session(USER)
+
+    with pytest.raises(Unauthenticated):
+        await memory.access.redeem(Secret("guessed"), replacing=old.token)
+
+    assert (await memory.access.authenticate(old.token)).user_id == USER
 
 
 async def test_a_code_has_an_end(memory: Memory) -> None:
@@ -96,7 +182,7 @@ async def test_who_is_slower_with_the_same_code_is_told_that_it_was_used(memory:
 
 
 async def test_a_session_may_be_asked_for_a_longer_life(memory: Memory) -> None:
-    opened = await memory.access.open_session(USER, lifetime=timedelta(days=365))
+    opened = await memory.access.open_session(USER, lifetime=timedelta(days=365), idle=None)
     memory.clock.advance(timedelta(days=364).total_seconds())
 
     assert (await memory.access.authenticate(opened.token)).user_id == USER

@@ -75,6 +75,27 @@ async def test_signing_out_ends_the_session_and_clears_the_cookie(house: House) 
     assert (await problem_of(await house.client.get("/api/auth/session", headers=cookie)))["status"] == 401
 
 
+async def test_signing_out_everywhere_ends_the_sessions_of_other_devices_too(house: House) -> None:
+    ann = await house.person("ann")
+    other = (await house.access.open_session(ann.user_id)).token.reveal()
+
+    response = await house.call(ann, "POST", "/api/auth/logout?everywhere=true")
+
+    assert response.status_code == 204
+    for token in (ann.token, other):
+        answer = await house.client.get("/api/auth/session", headers={"Authorization": f"Bearer {token}"})
+        assert (await problem_of(answer))["code"] == "credential_not_good"
+
+
+async def test_a_one_time_link_ends_the_session_that_the_browser_had(house: House) -> None:
+    ann, bob = await house.person("ann"), await house.person("bob")
+    code = (await house.access.issue_code(ann.user_id)).reveal()
+
+    await house.client.get(f"/api/auth/bootstrap?code={code}", headers={"Cookie": f"session={bob.token}"})
+
+    assert (await house.call(bob, "GET", "/api/auth/session")).status_code == 401
+
+
 async def test_a_foreign_page_can_not_sign_somebody_out(house: House) -> None:
     ann = await house.person("ann")
 

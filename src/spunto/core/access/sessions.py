@@ -1,0 +1,50 @@
+"""New sessions: how long they live, and the token that is shown once."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from spunto.core.access.model import Session, SessionId, UserId
+from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.secret import Secret
+
+SESSION_LIFETIME = timedelta(days=7)
+SESSION_IDLE = timedelta(hours=24)
+# More often than this a session's last use is not written down.
+SEEN_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A new session with its token, shown this once."""
+
+    session: Session
+    token: Secret
+
+
+def new_session(
+    user_id: UserId,
+    *,
+    now: datetime,
+    ids: Ids,
+    lifetime: timedelta = SESSION_LIFETIME,
+    idle: timedelta | None = SESSION_IDLE,
+) -> Opened:
+    """Not stored yet. Without `idle` it ends by age alone."""
+    token = Secret(f"sps_{secrets.token_urlsafe(32)}")
+    session = Session(
+        id=SessionId(ids.new("ses")),
+        user_id=user_id,
+        token_hash=hash_of(token),
+        created_at=now,
+        expires_at=now + lifetime,
+        last_seen_at=now,
+        idle_seconds=None if idle is None else int(idle.total_seconds()),
+    )
+    return Opened(session=session, token=token)
+
+
+def hash_of(token: Secret) -> bytes:
+    """What is stored of a token of ours; 256 random bits need no slow hash (security.md 3.3)."""
+    return hashlib.sha256(token.reveal().encode()).digest()
