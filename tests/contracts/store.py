@@ -202,6 +202,14 @@ def a_worker(project: Project, **changes: Any) -> Worker:
     return Worker(**fields | changes)
 
 
+async def organization_in(store: Store) -> Organization:
+    organization = an_organization()
+    async with store() as tx:
+        await tx.organizations.add(organization)
+        await tx.commit()
+    return organization
+
+
 async def project_in(store: Store, tenant: Tenant) -> Project:
     project = a_project(tenant)
     async with store() as tx:

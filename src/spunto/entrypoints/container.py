@@ -14,6 +14,7 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.service import BootstrapService, OrganizationService
 from spunto.core.projects.service import ProjectService
 from spunto.core.protocol.messages import AssignmentKind
@@ -39,6 +40,7 @@ class Container(DeclarativeContainer):
     access = Singleton(AccessService, store, clock=clock, ids=ids, wakeups=wakeups)
     bootstrap = Singleton(BootstrapService, store, clock=clock, ids=ids)
     organizations = Singleton(OrganizationService, store, clock=clock, ids=ids)
+    members = Singleton(MemberService, store, clock=clock, ids=ids)
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)
     nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
     gateway = Singleton(NodeGateway, store, links=links, clock=clock, wakeups=wakeups, timeline_id=timeline_id)

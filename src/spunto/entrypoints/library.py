@@ -15,6 +15,7 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Organization
 from spunto.core.orgs.service import BootstrapService, OrganizationService, owner_of
 from spunto.core.projects.service import ProjectService
@@ -36,6 +37,7 @@ class Spunto:
     def __init__(self, container: Container) -> None:
         self.access: AccessService = container.access()
         self.organizations: OrganizationService = container.organizations()
+        self.members: MemberService = container.members()
         self.projects: ProjectService = container.projects()
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()

@@ -59,6 +59,7 @@ def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio
     services = Services(
         access=spunto.access,
         organizations=spunto.organizations,
+        members=spunto.members,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,

@@ -27,6 +27,7 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
     services = Services(
         access=spunto.access,
         organizations=spunto.organizations,
+        members=spunto.members,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,

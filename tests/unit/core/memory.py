@@ -18,6 +18,7 @@ from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.links import Link, NodeLinks
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.orgs.service import BootstrapService, OrganizationService
 from spunto.core.projects.model import Project
@@ -66,6 +67,7 @@ class Memory:
     access: AccessService = field(init=False)
     bootstrap: BootstrapService = field(init=False)
     organizations: OrganizationService = field(init=False)
+    members: MemberService = field(init=False)
     projects: ProjectService = field(init=False)
     nodes: NodeService = field(init=False)
     workers: WorkerService = field(init=False)
@@ -81,6 +83,7 @@ class Memory:
         self.access = AccessService(self.racing, clock=self.clock, ids=self.ids, wakeups=self.wakeups)
         self.bootstrap = BootstrapService(self.racing, clock=self.clock, ids=self.ids)
         self.organizations = OrganizationService(self.racing, clock=self.clock, ids=self.ids)
+        self.members = MemberService(self.racing, clock=self.clock, ids=self.ids)
         self.projects = ProjectService(self.racing, clock=self.clock, ids=self.ids)
         self.nodes = NodeService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
         self.workers = WorkerService(self.racing, links=self.links, clock=self.clock, ids=self.ids)

@@ -1,10 +1,15 @@
 """Organizations, members, the audit log and remembered requests in memory."""
 
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Draft
 from spunto.core.access.model import Actor, OrgId, Tenant, UserId
+from spunto.core.access.policy import Role
 from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
@@ -12,15 +17,31 @@ from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User
 
 
+class _Owned(Protocol):
+    @property
+    def org_id(self) -> OrgId: ...
+
+
+Rows = Callable[[], Iterable[_Owned]]
+
+
 class MemoryOrganizations:
-    def __init__(self, organizations: Draft[OrgId, Organization], names: Draft[tuple[str, ...], str]) -> None:
+    def __init__(
+        self,
+        organizations: Draft[OrgId, Organization],
+        memberships: Draft[tuple[OrgId, UserId], Membership],
+        names: Draft[tuple[str, ...], str],
+        held: Mapping[str, Rows],
+        at_commit: Callable[[Callable[[], None]], None],
+    ) -> None:
         self._organizations = organizations
+        self._memberships = memberships
         self._names = names
+        self._held = held
+        self._at_commit = at_commit
 
     async def add(self, organization: Organization) -> None:
-        if self._names.get(("slug", organization.slug)) is not None:
-            raise Conflict("slug_taken", f"The slug {organization.slug!r} is taken; choose another one.")
-        self._names.put(("slug", organization.slug), organization.id)
+        self._claim_slug(organization)
         self._organizations.put(organization.id, organization)
 
     async def get(self, tenant: Tenant) -> Organization:
@@ -40,6 +61,60 @@ class MemoryOrganizations:
     async def find_by_slug(self, slug: str) -> Organization | None:
         held = self._names.get(("slug", slug))
         return None if held is None else self._organizations.get(OrgId(held))
+
+    async def hold(self, tenant: Tenant) -> None:
+        await self.get(tenant)
+
+        def refuse_if_gone() -> None:
+            if self._organizations.get(tenant.org_id) is None:
+                raise StaleVersion("organization", tenant.org_id)
+
+        self._at_commit(refuse_if_gone)
+
+    async def lock(self, tenant: Tenant) -> Organization:
+        held = await self.get(tenant)
+        # A changed row is what lets the later one of two transactions lose.
+        self._organizations.put(held.id, replace(held))
+        return held
+
+    async def update(self, organization: Organization) -> Organization:
+        before = self._require_current(organization)
+        if before.slug != organization.slug:
+            self._claim_slug(organization)
+            self._names.drop(("slug", before.slug))
+        after = replace(organization, version=organization.version + 1)
+        self._organizations.put(after.id, after)
+        return after
+
+    async def holdings(self, tenant: Tenant) -> Mapping[str, int]:
+        return self._holdings(tenant.org_id)
+
+    async def remove(self, organization: Organization) -> None:
+        before = self._require_current(organization)
+
+        def refuse_if_filled() -> None:
+            if self._holdings(before.id):
+                raise StaleVersion("organization", before.id)
+
+        self._at_commit(refuse_if_filled)
+        for membership in [held for held in self._memberships.values() if held.org_id == before.id]:
+            self._memberships.drop((membership.org_id, membership.user_id))
+        self._names.drop(("slug", before.slug))
+        self._organizations.drop(before.id)
+
+    def _holdings(self, org_id: OrgId) -> Mapping[str, int]:
+        return Counter(kind for kind, rows in self._held.items() for row in rows() if row.org_id == org_id)
+
+    def _require_current(self, organization: Organization) -> Organization:
+        before = self._organizations.get(organization.id)
+        if before is None or before.version != organization.version:
+            raise StaleVersion("organization", organization.id)
+        return before
+
+    def _claim_slug(self, organization: Organization) -> None:
+        if self._names.get(("slug", organization.slug)) is not None:
+            raise Conflict("slug_taken", f"The slug {organization.slug!r} is taken; choose another one.")
+        self._names.put(("slug", organization.slug), organization.id)
 
 
 class MemoryMembers:
@@ -74,6 +149,27 @@ class MemoryMembers:
         if self._memberships.get(key) is not None:
             raise Conflict("member_already", "This user is a member already.", id=membership.user_id)
         self._memberships.put(key, membership)
+
+    async def get(self, tenant: Tenant, user_id: UserId) -> Membership:
+        held = self._memberships.get((tenant.org_id, user_id))
+        if held is None:
+            raise NotFound("member_not_found", f"The organization has no member {user_id!r}.", id=user_id)
+        return held
+
+    async def count_owners(self, tenant: Tenant) -> int:
+        return sum(held.org_id == tenant.org_id and held.role is Role.OWNER for held in self._memberships.values())
+
+    async def update(self, membership: Membership) -> None:
+        self._memberships.put(self._present(membership), membership)
+
+    async def remove(self, membership: Membership) -> None:
+        self._memberships.drop(self._present(membership))
+
+    def _present(self, membership: Membership) -> tuple[OrgId, UserId]:
+        key = (membership.org_id, membership.user_id)
+        if self._memberships.get(key) is None:
+            raise StaleVersion("membership", membership.user_id)
+        return key
 
     async def list(self, tenant: Tenant, page: PageRequest) -> Page[Member]:
         members = (

@@ -60,14 +60,18 @@ class MemoryTransaction:
         versions, workers = draft("project version", tables.versions), draft("worker", tables.workers)
         memberships, users = draft("membership", tables.memberships), draft("user", tables.users)
         assignments, tombstones = draft("assignment", tables.assignments), draft("tombstone", tables.tombstones)
-        projects = draft("project", tables.projects)
+        projects, nodes = draft("project", tables.projects), draft("node", tables.nodes)
         self.sessions = MemorySessions(draft("session", tables.sessions), draft("sign-in code", tables.codes))
         self.grants = MemoryGrants(memberships)
-        self.organizations = MemoryOrganizations(draft("organization", tables.organizations), names)
-        self.members = MemoryMembers(users, memberships, names)
-        self.nodes = MemoryNodes(
-            draft("node", tables.nodes), draft("node", tables.loads), names, assignments, tombstones
+        self.organizations = MemoryOrganizations(
+            draft("organization", tables.organizations),
+            memberships,
+            names,
+            {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},
+            self._guards.append,
         )
+        self.members = MemoryMembers(users, memberships, names)
+        self.nodes = MemoryNodes(nodes, draft("node", tables.loads), names, assignments, tombstones)
         self.assignments = MemoryAssignments(assignments, tombstones)
         self.projects = MemoryProjects(
             projects, versions, draft("project", tables.indexes), names, workers, self._guards.append

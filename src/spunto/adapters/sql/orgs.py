@@ -1,16 +1,18 @@
 """Organizations and their members in SQL."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, delete, func, insert, literal_column, select, union_all, update
 
 from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import memberships, organizations, users
+from spunto.adapters.sql.tables import memberships, nodes, organizations, projects, users, workers
 from spunto.adapters.sql.types import IdList, is_in
-from spunto.core.access.model import Actor, Tenant, UserId
+from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Role
-from spunto.core.kernel.errors import NotFound
+from spunto.core.kernel.errors import NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User
 
@@ -20,10 +22,29 @@ _BY_SLUG = select(organizations).where(organizations.c.slug == bindparam("slug")
 _LIST = paged(
     select(organizations).where(is_in(organizations.c.id, bindparam("org_ids", type_=IdList))), organizations.c.id
 )
+_HOLD = select(organizations.c.id).where(organizations.c.id == bindparam("org_id")).with_for_update(read=True)
+_LOCK = _GET.with_for_update()
+_IS_CURRENT = (organizations.c.id == bindparam("of_id")) & (organizations.c.version == bindparam("of_version"))
+_UPDATE = update(organizations).where(_IS_CURRENT)
+_REMOVE = delete(organizations).where(_IS_CURRENT)
+_HOLDINGS: Any = union_all(
+    *(
+        select(literal_column(f"'{table.name}'"), func.count()).where(table.c.org_id == bindparam("org_id"))
+        for table in (nodes, projects, workers)
+    )
+)
+_REMOVE_MEMBERS = delete(memberships).where(memberships.c.org_id == bindparam("of_org"))
 _ADD_USER = insert(users)
 _GET_USER = select(users).where(users.c.id == bindparam("user_id"))
 _BY_EMAIL = select(users).where(users.c.email == bindparam("email"))
 _ADD_MEMBER = insert(memberships)
+_IS_MEMBERSHIP = (memberships.c.org_id == bindparam("of_org")) & (memberships.c.user_id == bindparam("of_user"))
+_GET_MEMBER = select(memberships).where(_IS_MEMBERSHIP)
+_COUNT_OWNERS = select(func.count()).where(
+    memberships.c.org_id == bindparam("of_org"), memberships.c.role == Role.OWNER.value
+)
+_UPDATE_MEMBER = update(memberships).where(_IS_MEMBERSHIP)
+_REMOVE_MEMBER = delete(memberships).where(_IS_MEMBERSHIP)
 _MEMBERS = paged(
     select(users, memberships.c.role, memberships.c.joined_at)
     .join_from(memberships, users, memberships.c.user_id == users.c.id)
@@ -51,7 +72,7 @@ class SqlOrganizationRepository:
     async def get(self, tenant: Tenant) -> Organization:
         row = await first(self._statements, _GET, {"org_id": tenant.org_id})
         if row is None:
-            raise NotFound("organization_not_found", f"There is no organization {tenant.org_id!r}.", id=tenant.org_id)
+            raise _not_found(tenant.org_id)
         return _organization(row)
 
     async def list_of(self, actor: Actor, page: PageRequest) -> Page[OrganizationView]:
@@ -66,6 +87,34 @@ class SqlOrganizationRepository:
     async def find_by_slug(self, slug: str) -> Organization | None:
         row = await first(self._statements, _BY_SLUG, {"slug": slug})
         return None if row is None else _organization(row)
+
+    async def hold(self, tenant: Tenant) -> None:
+        if await first(self._statements, _HOLD, {"org_id": tenant.org_id}) is None:
+            raise _not_found(tenant.org_id)
+
+    async def lock(self, tenant: Tenant) -> Organization:
+        row = await first(self._statements, _LOCK, {"org_id": tenant.org_id})
+        if row is None:
+            raise _not_found(tenant.org_id)
+        return _organization(row)
+
+    async def update(self, organization: Organization) -> Organization:
+        after = replace(organization, version=organization.version + 1)
+        await self._change_current(_UPDATE, organization, name=after.name, slug=after.slug, version=after.version)
+        return after
+
+    async def holdings(self, tenant: Tenant) -> Mapping[str, int]:
+        rows = await self._statements.all(_HOLDINGS, {"org_id": tenant.org_id})
+        return {kind: count for kind, count in rows if count}
+
+    async def remove(self, organization: Organization) -> None:
+        await self._statements.change(_REMOVE_MEMBERS, {"of_org": organization.id})
+        await self._change_current(_REMOVE, organization)
+
+    async def _change_current(self, statement: Any, organization: Organization, **values: Any) -> None:
+        which = {"of_id": organization.id, "of_version": organization.version}
+        if await self._statements.change(statement, {**which, **values}) == 0:
+            raise StaleVersion("organization", organization.id)
 
 
 class SqlMemberRepository:
@@ -105,9 +154,35 @@ class SqlMemberRepository:
             },
         )
 
+    async def get(self, tenant: Tenant, user_id: UserId) -> Membership:
+        row = await first(self._statements, _GET_MEMBER, {"of_org": tenant.org_id, "of_user": user_id})
+        if row is None:
+            raise NotFound("member_not_found", f"The organization has no member {user_id!r}.", id=user_id)
+        org_id, held_by, role, joined_at = row
+        return Membership(org_id=org_id, user_id=held_by, role=Role(role), joined_at=joined_at)
+
+    async def count_owners(self, tenant: Tenant) -> int:
+        [(owners,)] = await self._statements.all(_COUNT_OWNERS, {"of_org": tenant.org_id})
+        return int(owners)
+
+    async def update(self, membership: Membership) -> None:
+        await self._change(_UPDATE_MEMBER, membership, role=membership.role.value)
+
+    async def remove(self, membership: Membership) -> None:
+        await self._change(_REMOVE_MEMBER, membership)
+
+    async def _change(self, statement: Any, membership: Membership, **values: Any) -> None:
+        which = {"of_org": membership.org_id, "of_user": membership.user_id}
+        if await self._statements.change(statement, {**which, **values}) == 0:
+            raise StaleVersion("membership", membership.user_id)
+
     async def list(self, tenant: Tenant, page: PageRequest) -> Page[Member]:
         rows = await self._statements.all(_MEMBERS, {"org_id": tenant.org_id, **window(page)})
         return page_of(rows, page.limit, item_of=_member, key_of=lambda member: member.user.id)
+
+
+def _not_found(org_id: OrgId) -> NotFound:
+    return NotFound("organization_not_found", f"There is no organization {org_id!r}.", id=org_id)
 
 
 def _organization(row: AnyRow) -> Organization:

@@ -11,6 +11,7 @@ from spunto.core.kernel.reconcile import Schedule
 from spunto.core.kernel.uow import Transaction
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand, Node, NodeId
+from spunto.core.orgs.ports import OrganizationRepository
 
 
 class NodeRepository(Protocol):
@@ -77,6 +78,8 @@ class AssignmentRepository(Protocol):
 
 
 class NodesTransaction(Transaction, Protocol):
+    @property
+    def organizations(self) -> OrganizationRepository: ...
     @property
     def nodes(self) -> NodeRepository: ...
     @property

@@ -51,6 +51,7 @@ class NodeService:
             created_at=self._clock.now(),
         )
         async with self._uow() as tx:
+            await tx.organizations.hold(tenant)
             await tx.nodes.add(node)
             await tx.audit.add(self._auditor.entry(tenant, Action.NODE_CREATE, node.id))
             await tx.commit()

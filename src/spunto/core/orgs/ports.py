@@ -1,5 +1,6 @@
 """What the organizations slice needs from storage."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from spunto.core.access.model import Actor, Tenant, UserId
@@ -21,6 +22,27 @@ class OrganizationRepository(Protocol):
 
     async def find_by_slug(self, slug: str) -> Organization | None: ...
 
+    async def hold(self, tenant: Tenant) -> None:
+        """Keep the organization from being removed before this transaction ends. For whatever puts something into it.
+
+        Raises NotFound.
+        """
+
+    async def lock(self, tenant: Tenant) -> Organization:
+        """Get it, and let no other transaction change its members, fill or remove it before this one ends.
+
+        Raises NotFound.
+        """
+
+    async def update(self, organization: Organization) -> Organization:
+        """Raises StaleVersion, Conflict `slug_taken`."""
+
+    async def holdings(self, tenant: Tenant) -> Mapping[str, int]:
+        """How many nodes, projects and workers it has, by those words; what it has none of is not named."""
+
+    async def remove(self, organization: Organization) -> None:
+        """With its memberships. Raises StaleVersion. Look at its holdings first, under `lock`."""
+
 
 class MemberRepository(Protocol):
     async def add_user(self, user: User) -> None:
@@ -32,6 +54,17 @@ class MemberRepository(Protocol):
 
     async def add(self, membership: Membership) -> None:
         """Raises Conflict `member_already`."""
+
+    async def get(self, tenant: Tenant, user_id: UserId) -> Membership:
+        """Raises NotFound `member_not_found`."""
+
+    async def count_owners(self, tenant: Tenant) -> int: ...
+
+    async def update(self, membership: Membership) -> None:
+        """Raises StaleVersion where it is gone. The role is all that changes."""
+
+    async def remove(self, membership: Membership) -> None:
+        """Raises StaleVersion where it is gone."""
 
     async def list(self, tenant: Tenant, page: PageRequest) -> Page[Member]:
         """Members, newest first by user id."""

@@ -7,12 +7,13 @@ from spunto.core.access.policy import Action, Role
 from spunto.core.access.service import GRANTS_TOPIC
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Forbidden
+from spunto.core.kernel.errors import Conflict, Forbidden
 from spunto.core.kernel.idempotency import IdempotencyKey, find_made
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
-from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User, slug_for
+from spunto.core.orgs.members import live
+from spunto.core.orgs.model import Membership, Organization, OrganizationView, User, slug_for
 from spunto.core.orgs.ports import OrgsTransaction
 
 
@@ -62,10 +63,46 @@ class OrganizationService:
         async with self._uow.reading() as tx:
             return await self._view(tx, actor, org_id)
 
-    async def members(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Member]:
-        tenant = actor.require(Action.MEMBER_READ, org_id=org_id)
-        async with self._uow.reading() as tx:
-            return await tx.members.list(tenant, page)
+    @retried
+    async def update(
+        self, actor: Actor, org_id: OrgId, *, name: str | None = None, slug: str | None = None
+    ) -> OrganizationView:
+        """Rename it; what is None stays. Raises Conflict `slug_taken`."""
+        tenant = actor.require(Action.ORG_UPDATE, org_id=org_id)
+        async with self._uow() as tx:
+            before = await tx.organizations.get(tenant)
+            after = replace(before, name=name or before.name, slug=slug or before.slug)
+            if after != before:
+                after = await tx.organizations.update(after)
+                detail = {"name": after.name, "slug": after.slug}
+                await tx.audit.add(self._auditor.entry(tenant, Action.ORG_UPDATE, org_id, **detail))
+                await tx.commit()
+        return OrganizationView(organization=after, role=tenant.role)
+
+    @retried
+    async def delete(self, actor: Actor, org_id: OrgId) -> None:
+        """End an empty organization, with its memberships, invitations and keys.
+
+        Raises Conflict `organization_not_empty` with `holds: {nodes, projects, workers}`: to delete those along would
+        leave containers on machines that nobody could reach any more.
+        """
+        tenant = actor.require(Action.ORG_DELETE, org_id=org_id)
+        async with self._uow() as tx:
+            organization = await tx.organizations.lock(tenant)
+            tenant = await live(tx, actor, Action.ORG_DELETE, org_id)
+            held = await tx.organizations.holdings(tenant)
+            if held:
+                told = " and ".join(f"{count} {kind if count > 1 else kind[:-1]}" for kind, count in held.items())
+                raise Conflict(
+                    "organization_not_empty",
+                    f"The organization still has {told}; delete them first.",
+                    id=org_id,
+                    holds=dict(held),
+                )
+            await tx.organizations.remove(organization)
+            await tx.audit.add(self._auditor.entry(tenant, Action.ORG_DELETE, org_id, slug=organization.slug))
+            tx.hint(GRANTS_TOPIC)
+            await tx.commit()
 
     async def _view(self, tx: OrgsTransaction, actor: Actor, org_id: OrgId) -> OrganizationView:
         tenant = actor.require(Action.ORG_READ, org_id=org_id)

@@ -7,6 +7,7 @@ from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import Transaction
+from spunto.core.orgs.ports import OrganizationRepository
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
 
 
@@ -41,6 +42,8 @@ class ProjectRepository(Protocol):
 
 
 class ProjectsTransaction(Transaction, Protocol):
+    @property
+    def organizations(self) -> OrganizationRepository: ...
     @property
     def projects(self) -> ProjectRepository: ...
     @property

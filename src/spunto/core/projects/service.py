@@ -46,6 +46,7 @@ class ProjectService:
             made = await find_made(tx.idempotency, f"{org_id}/projects", idempotency, now=now)
             if made is not None:
                 return await tx.projects.get(tenant, ProjectId(made))
+            await tx.organizations.hold(tenant)
             project = Project(
                 id=ProjectId(self._ids.new("prj")),
                 org_id=org_id,

@@ -8,6 +8,7 @@ from werkzeug.datastructures import Headers
 
 from spunto.core.access.service import AccessService
 from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.service import OrganizationService
 from spunto.core.projects.service import ProjectService
 from spunto.core.workers.reach import WorkerReach
@@ -33,6 +34,7 @@ class Services:
 
     access: AccessService
     organizations: OrganizationService
+    members: MemberService
     projects: ProjectService
     nodes: NodeService
     workers: WorkerService
@@ -68,7 +70,7 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         home_blueprint(services.access, services.address),
         health_blueprint(services.readiness),
         auth_blueprint(services.access, services.address),
-        organizations_blueprint(services.organizations),
+        organizations_blueprint(services.organizations, services.members),
         projects_blueprint(services.projects),
         nodes_blueprint(services.nodes, services.address),
         install_blueprint(services.address),

@@ -3,25 +3,39 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from quart import Blueprint, Response
 from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId, UserId
 from spunto.core.access.policy import Role
+from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Member, OrganizationView
 from spunto.core.orgs.service import OrganizationService
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.requests import In, Name, idempotency_key, read
-from spunto.entrypoints.http.responses import json_response
+from spunto.entrypoints.http.responses import json_response, no_content
 
 Slug = Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+RoleIn = Annotated[Role, Field(strict=False)]
+"""By its word; strictly taken it would have to be the enum's member."""
 
 
 class OrganizationIn(In):
     name: Name
     slug: Slug | None = None
+
+
+class OrganizationPatchIn(In):
+    """A field that is absent stays as it is; neither can be cleared."""
+
+    name: Name = Field(default_factory=str)
+    slug: Slug = Field(default_factory=str)
+
+
+class MemberPatchIn(In):
+    role: RoleIn
 
 
 class OrganizationOut(TypedDict):
@@ -71,7 +85,7 @@ def member_out(member: Member) -> MemberOut:
     }
 
 
-def organizations_blueprint(organizations: OrganizationService) -> Blueprint:
+def organizations_blueprint(organizations: OrganizationService, members: MemberService) -> Blueprint:
     routes = Blueprint("organizations", __name__, url_prefix="/api/orgs")
 
     @routes.get("")
@@ -99,9 +113,53 @@ def organizations_blueprint(organizations: OrganizationService) -> Blueprint:
     async def get(actor: Actor, org_id: OrgId) -> Response:
         return json_response(organization_out(await organizations.get(actor, org_id)))
 
+    @routes.patch("/<org_id>")
+    @operation(
+        "Rename an organization", body=OrganizationPatchIn, answers={200: OrganizationOut}, errors=("slug_taken",)
+    )
+    async def update(actor: Actor, org_id: OrgId) -> Response:
+        asked = await read(OrganizationPatchIn)
+        return json_response(
+            organization_out(await organizations.update(actor, org_id, **asked.model_dump(exclude_unset=True)))
+        )
+
+    @routes.delete("/<org_id>")
+    @operation(
+        "Delete an empty organization",
+        description="Refused while it has nodes, projects or workers; `holds` says how many of each.",
+        answers={204: None},
+        errors=("organization_not_empty",),
+    )
+    async def delete(actor: Actor, org_id: OrgId) -> Response:
+        await organizations.delete(actor, org_id)
+        return no_content()
+
     @routes.get("/<org_id>/members")
     @operation("List the members", query=PageQuery, answers={200: MembersOut})
-    async def members(actor: Actor, org_id: OrgId) -> Response:
-        return page_response(await organizations.members(actor, org_id, asked_page("usr")), member_out)
+    async def list_members(actor: Actor, org_id: OrgId) -> Response:
+        return page_response(await members.list(actor, org_id, asked_page("usr")), member_out)
+
+    @routes.patch("/<org_id>/members/<user_id>")
+    @operation(
+        "Give a member another role",
+        description="Only owners make or unmake owners; the last one stays an owner.",
+        body=MemberPatchIn,
+        answers={200: MemberOut},
+        errors=("member_not_found", "last_owner"),
+    )
+    async def change_role(actor: Actor, org_id: OrgId, user_id: UserId) -> Response:
+        asked = await read(MemberPatchIn)
+        return json_response(member_out(await members.change_role(actor, org_id, user_id, asked.role)))
+
+    @routes.delete("/<org_id>/members/<user_id>")
+    @operation(
+        "Remove a member, or leave",
+        description="Everybody may leave but the last owner. To remove others needs admin, and owner for an owner.",
+        answers={204: None},
+        errors=("member_not_found", "last_owner", "role_required"),
+    )
+    async def remove(actor: Actor, org_id: OrgId, user_id: UserId) -> Response:
+        await members.remove(actor, org_id, user_id)
+        return no_content()
 
     return routes

@@ -32,7 +32,7 @@ async def test_who_makes_an_organization_owns_it(memory: Memory) -> None:
     view = await memory.organizations.create(memory.member, name="My Team!")
 
     [member] = (
-        await memory.organizations.members(
+        await memory.members.list(
             an_actor(user_id=OTHER_USER, roles={view.organization.id: Role.OWNER}),
             view.organization.id,
             PageRequest(),
@@ -122,3 +122,55 @@ async def test_the_first_owner_is_made_once(memory: Memory) -> None:
     assert await memory.bootstrap.ensure_owner() == first
     actor = owner_of(*first)
     assert (await memory.organizations.get(actor, first[1].id)).role is Role.OWNER
+
+
+async def test_an_organization_gets_another_name_and_slug(memory: Memory) -> None:
+    view = await memory.organizations.update(memory.owner, ORG, name="Other", slug="other")
+
+    assert (view.organization.name, view.organization.slug) == ("Other", "other")
+    assert await memory.organizations.get(memory.owner, ORG) == view
+    assert await memory.audit() == {"org.update": 1}
+
+
+async def test_what_is_not_named_stays_and_no_change_is_none(memory: Memory) -> None:
+    before = await memory.organizations.get(memory.owner, ORG)
+
+    assert await memory.organizations.update(memory.owner, ORG, name=before.organization.name) == before
+    assert await memory.audit() == {}
+
+
+async def test_a_member_renames_nothing_and_an_admin_deletes_nothing(memory: Memory) -> None:
+    with pytest.raises(Forbidden):
+        await memory.organizations.update(memory.member, ORG, name="Mine")
+    with pytest.raises(Forbidden):
+        await memory.organizations.delete(an_actor(user_id=OTHER_USER, role=Role.ADMIN), ORG)
+    # The owner that this one says to be it is no longer.
+    with pytest.raises(Forbidden):
+        await memory.organizations.delete(an_actor(user_id=OTHER_USER, role=Role.OWNER), ORG)
+
+
+async def test_an_organization_that_holds_something_stays(memory: Memory) -> None:
+    await memory.add_node()
+    await memory.add_project("one")
+    await memory.add_project("two")
+
+    with pytest.raises(Conflict) as caught:
+        await memory.organizations.delete(memory.owner, ORG)
+
+    assert caught.value.code == "organization_not_empty"
+    assert caught.value.fields["holds"] == {"nodes": 1, "projects": 2}
+    assert "1 node and 2 projects" in caught.value.message
+
+
+async def test_with_an_empty_organization_its_memberships_end(memory: Memory) -> None:
+    token = (await memory.access.open_session(OTHER_USER)).token
+    await memory.access.authenticate(token)
+
+    await memory.organizations.delete(memory.owner, ORG)
+
+    assert (await memory.access.authenticate(token)).roles == {}
+    assert await memory.audit() == {"org.delete": 1}
+    with pytest.raises(NotFound):
+        await memory.organizations.get(memory.owner, ORG)
+    with pytest.raises(NotFound):
+        await memory.add_project()

@@ -93,6 +93,7 @@ def house_of(
     services = Services(
         access=spunto.access,
         organizations=spunto.organizations,
+        members=spunto.members,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,
