@@ -14,7 +14,7 @@ from spunto.core.access.policy import Role
 from spunto.core.kernel.errors import Conflict, Forbidden, NotFound
 from spunto.core.orgs.model import Membership, User
 
-PEOPLE = (USER, OTHER_USER, *(UserId(f"usr_0000000000000000000000000{number}") for number in range(2, 6)))
+PEOPLE = (USER, OTHER_USER, *(UserId(f"usr_0000000000000000000000000{number}") for number in range(2, 4)))
 ROLES = {Role.OWNER: 2, Role.ADMIN: 1, Role.MEMBER: 0}
 people, roles = st.sampled_from(PEOPLE), st.sampled_from(list(Role))
 
@@ -108,4 +108,4 @@ class Roles(RuleBasedStateMachine):
 
 
 TestRoles = Roles.TestCase
-TestRoles.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestRoles.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
