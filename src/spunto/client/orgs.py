@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from spunto.client.api import Api, Page
+from spunto.client.api import Api, Page, json_of
 from spunto.client.models import Member, Organization
 
 
@@ -23,8 +23,30 @@ class Organizations:
     async def get(self, org_id: str) -> Organization:
         return await self._api.get(Organization, f"/api/orgs/{org_id}")
 
+    async def update(self, org_id: str, *, name: str | None = None, slug: str | None = None) -> Organization:
+        """Rename it; what is None stays."""
+        changes = {field: value for field, value in (("name", name), ("slug", slug)) if value is not None}
+        return await self._api.patch(Organization, f"/api/orgs/{org_id}", changes)
+
+    async def delete(self, org_id: str) -> None:
+        """Raises StateConflict `organization_not_empty` while it holds nodes, projects or workers."""
+        await self._api.delete(f"/api/orgs/{org_id}")
+
     async def members(self, org_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Member]:
         return await self._api.page(Member, f"/api/orgs/{org_id}/members", limit=limit, cursor=cursor)
 
     def iter_members(self, org_id: str) -> AsyncIterator[Member]:
         return self._api.pages(Member, f"/api/orgs/{org_id}/members")
+
+    async def change_role(self, org_id: str, user_id: str, role: str) -> Member:
+        """`owner`, `admin` or `member`. Raises StateConflict `last_owner`."""
+        return await self._api.patch(Member, f"/api/orgs/{org_id}/members/{user_id}", {"role": role})
+
+    async def remove_member(self, org_id: str, user_id: str) -> None:
+        """Raises StateConflict `last_owner`."""
+        await self._api.delete(f"/api/orgs/{org_id}/members/{user_id}")
+
+    async def leave(self, org_id: str) -> None:
+        """End one's own membership. Raises StateConflict `last_owner`."""
+        own = json_of(await self._api.request("GET", "/api/auth/session"))
+        await self.remove_member(org_id, own["userId"])

@@ -12,6 +12,8 @@ from spunto.client.client import SpuntoClient
 from spunto.client.errors import BadCredential, InvalidRequest, NotThere, StateConflict
 from spunto.client.models import Health
 from spunto.client.retry import NO_RETRY
+from spunto.core.access.model import OrgId
+from spunto.core.access.policy import Role
 
 
 @pytest.fixture
@@ -42,6 +44,22 @@ async def test_the_members_of_an_organization_are_listed(house: House, ann: Spun
     members = await ann.orgs.members(house.people["ann"].org_id)
 
     assert [(member.email, member.role) for member in members.items] == [("ann@example.org", "owner")]
+
+
+async def test_an_organization_is_renamed_filled_left_and_deleted(house: House, ann: SpuntoClient) -> None:
+    made = await ann.orgs.create("Team")
+    bob = await house.person("bob", role=Role.MEMBER, org_id=OrgId(made.id))
+
+    renamed = await ann.orgs.update(made.id, slug="other")
+    promoted = await ann.orgs.change_role(made.id, bob.user_id, "owner")
+    await ann.orgs.leave(made.id)
+
+    assert (renamed.name, renamed.slug, promoted.role) == ("Team", "other", "owner")
+    async with client_of(house, bob.token) as bobs:
+        with pytest.raises(StateConflict, match="owner"):
+            await bobs.orgs.leave(made.id)
+        await bobs.orgs.delete(made.id)
+        assert [each.id async for each in bobs.orgs.iter_orgs()] == []
 
 
 async def test_a_project_lives_through_versions(house: House, ann: SpuntoClient) -> None:

@@ -7,10 +7,14 @@ from typing import Annotated
 import typer
 
 OrgArgument = Annotated[str, typer.Argument(metavar="ORG", help="Id, slug or name.", show_default=False)]
+MemberArgument = Annotated[
+    str, typer.Argument(metavar="MEMBER", help="Id, e-mail address or name.", show_default=False)
+]
 NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="Id or name.", show_default=False)]
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Id or name.", show_default=False)]
 WorkerArgument = Annotated[str, typer.Argument(metavar="WORKER", help="Id, name, or project/name.", show_default=False)]
 Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="May be repeated.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the server has accepted.")]
 
 _UNITS = {

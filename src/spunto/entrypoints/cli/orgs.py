@@ -1,17 +1,18 @@
-"""`spunto org`: organizations and their members."""
+"""`spunto org`: organizations."""
 
 import os
+import sys
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from spunto.client.models import Member, Organization
+from spunto.client.models import Organization
 from spunto.core.kernel.errors import Invalid
 from spunto.entrypoints.cli import credentials, rendering
-from spunto.entrypoints.cli.options import OrgArgument
+from spunto.entrypoints.cli.options import OrgArgument, Yes
 from spunto.entrypoints.cli.resolve import find_org
-from spunto.entrypoints.cli.running import command, plain_command
+from spunto.entrypoints.cli.running import plain_command
 from spunto.entrypoints.cli.session import Session
 
 app = typer.Typer(help="Organizations and their members.", no_args_is_help=True, add_completion=False)
@@ -43,6 +44,29 @@ async def show(session: Session, org: OrgArgument) -> None:
 
 
 @plain_command(app)
+async def rename(
+    session: Session,
+    org: OrgArgument,
+    name: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    slug: Annotated[str | None, typer.Option(help="Another short name for addresses.")] = None,
+) -> None:
+    """Give an organization another name, another slug, or both."""
+    found = await find_org(session.client, org)
+    renamed = await session.client.orgs.update(found.id, name=name, slug=slug)
+    session.out.done(f"The organization is called {renamed.name} ({renamed.slug}) now.", renamed)
+
+
+@plain_command(app)
+async def delete(session: Session, org: OrgArgument, yes: Yes = False) -> None:
+    """Delete an organization that has no nodes, projects and workers any more. Asks first on a terminal."""
+    found = await find_org(session.client, org)
+    if not yes and sys.stdin.isatty() and not session.out.as_json:
+        typer.confirm(f"Delete {found.name}, with its members, invitations and keys?", abort=True, err=True)
+    await session.client.orgs.delete(found.id)
+    session.out.done(f"Deleted organization {found.name}.", found)
+
+
+@plain_command(app)
 async def use(session: Session, org: OrgArgument) -> None:
     """Choose the organization that the other commands are about, until you choose another one."""
     path = credentials.login_path(os.environ)
@@ -52,10 +76,3 @@ async def use(session: Session, org: OrgArgument) -> None:
     chosen = await find_org(session.client, org)
     credentials.save(path, replace(saved, org=chosen.id))
     session.out.done(f"Using organization {chosen.name}.", chosen)
-
-
-@command(app)
-async def members(session: Session) -> None:
-    """List who belongs to the organization."""
-    found = [member async for member in session.client.orgs.iter_members(await session.org_id())]
-    session.out.table(found, rendering.MEMBERS, wire=Member.to_wire)

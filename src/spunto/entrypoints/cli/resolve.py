@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from spunto.client.client import SpuntoClient
-from spunto.client.models import Node, Organization, Project, Worker
+from spunto.client.models import Member, Node, Organization, Project, Worker
 from spunto.core.kernel.errors import Invalid, NotFound
 
 T = TypeVar("T")
@@ -43,6 +43,11 @@ async def find_org(client: SpuntoClient, wanted: str | None) -> Organization:
         names=lambda organization: (organization.id, organization.name, organization.slug),
         where=" Choose with `spunto org use`, --org or SPUNTO_ORG." if organizations else "",
     )
+
+
+async def find_member(client: SpuntoClient, org_id: str, wanted: str) -> Member:
+    members = [member async for member in client.orgs.iter_members(org_id)]
+    return one_of(members, wanted, kind="member", names=lambda member: (member.user_id, member.name, member.email))
 
 
 async def find_project(client: SpuntoClient, org_id: str, wanted: str | None) -> Project:

@@ -7,7 +7,7 @@ import typer
 
 from spunto.client.models import Port, Worker
 from spunto.entrypoints.cli import rendering
-from spunto.entrypoints.cli.options import NoWait, WorkerArgument
+from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes
 from spunto.entrypoints.cli.progress import reporting
 from spunto.entrypoints.cli.resolve import workers_by_project
 from spunto.entrypoints.cli.running import command
@@ -82,7 +82,7 @@ async def start(session: Session, worker: WorkerArgument, no_wait: NoWait = Fals
 async def destroy(
     session: Session,
     worker: WorkerArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: Yes = False,
     no_wait: NoWait = False,
     timeout: Timeout = 300.0,
 ) -> None:
