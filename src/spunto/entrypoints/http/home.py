@@ -6,6 +6,7 @@ from quart import Blueprint, Response, request
 
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.errors import SpuntoError
+from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
 
 PAGE = """<!doctype html>
@@ -41,6 +42,7 @@ def home_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
     doorkeeper = Doorkeeper(access, address)
 
     @routes.get("/")
+    @operation("See the page at the root", answers={200: "text/html"}, operation_id="getHome")
     async def home() -> Response:
         standing = SIGNED_IN if await _is_signed_in(doorkeeper) else SIGNED_OUT
         return Response(

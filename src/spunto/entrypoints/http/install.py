@@ -11,6 +11,7 @@ from quart import Blueprint, Response
 
 from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.secret import Secret
+from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.wheel import build_wheel, wheel_name
 from spunto.entrypoints.security import PublicAddress
 
@@ -41,11 +42,22 @@ def install_blueprint(address: PublicAddress) -> Blueprint:
     routes = Blueprint("install", __name__, url_prefix="/api/agent")
 
     @routes.get("/install.sh")
+    @operation(
+        "Get the script that makes a server into a node",
+        answers={200: "text/x-shellscript"},
+        operation_id="getInstallScript",
+    )
     async def script() -> Response:
         text = Template(SCRIPT.read_text()).safe_substitute(server_url=address.url, wheel=wheel_name(version("spunto")))
         return Response(text, content_type="text/x-shellscript; charset=utf-8")
 
     @routes.get("/wheels/<name>")
+    @operation(
+        "Get this version's Python package, which holds the agent",
+        answers={200: "application/zip"},
+        errors=("wheel_not_found",),
+        operation_id="getAgentWheel",
+    )
     async def wheel(name: str) -> Response:
         if name != wheel_name(version("spunto")):
             raise NotFound("wheel_not_found", f"There is no {name!r}; fetch install.sh again.", name=name)

@@ -1,18 +1,20 @@
 """Nodes over HTTP."""
 
-from typing import Any
+from datetime import datetime
 
 from pydantic import Field
 from quart import Blueprint, Response
+from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId
-from spunto.core.nodes.inventory import Found, Inventory
-from spunto.core.nodes.model import Agent, Node, NodeId, Problem
+from spunto.core.nodes.inventory import Found, Inventory, Standing
+from spunto.core.nodes.model import Agent, Node, NodeId, NodeStatus, Problem
 from spunto.core.nodes.service import NodeService, NodeWithToken
 from spunto.entrypoints.http.install import cloud_init, install_command
-from spunto.entrypoints.http.paging import asked_page, page_response
+from spunto.entrypoints.http.operations import operation
+from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.projects import Labels
-from spunto.entrypoints.http.requests import In, Name, Query, query, read, read_nothing
+from spunto.entrypoints.http.requests import In, Name, Nothing, Query, query, read, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
 from spunto.entrypoints.security import PublicAddress
 
@@ -26,7 +28,82 @@ class DeleteQuery(Query):
     force: bool = False
 
 
-def node_out(node: Node) -> dict[str, Any]:
+class ErrorOut(TypedDict):
+    """What is wrong with a thing: `code` for programs, `message` for people, with a way out."""
+
+    code: str
+    message: str
+
+
+class AgentOut(TypedDict):
+    """What the node's agent said of itself and its engine; `engineError` while the engine is away."""
+
+    version: str
+    engine: str
+    engineVersion: str
+    engineError: ErrorOut | None
+    posture: dict[str, str | bool]
+
+
+class NodeOut(TypedDict):
+    """`cpus` and `memoryBytes` are null until the agent has connected once; `error` shuts the node out."""
+
+    id: NodeId
+    orgId: OrgId
+    name: str
+    status: NodeStatus
+    draining: bool
+    labels: dict[str, str]
+    cpus: float | None
+    memoryBytes: int | None
+    reservedCpus: float
+    reservedMemoryBytes: int
+    workers: int
+    agent: AgentOut | None
+    error: ErrorOut | None
+    connectionChangedAt: datetime | None
+    createdAt: datetime
+
+
+class NodesOut(TypedDict):
+    items: list[NodeOut]
+    nextCursor: str | None
+
+
+class EnrolmentOut(TypedDict):
+    """How a server becomes this node. The token is shown here and never again."""
+
+    node: NodeOut
+    token: str
+    installCommand: str
+    cloudInit: str
+
+
+class EngineOut(TypedDict):
+    name: str
+    version: str
+    error: str | None
+
+
+class FoundOut(TypedDict):
+    """A container on the node: `orphan` is removed by the node, `quarantined` was never heard of and is left alone."""
+
+    containerId: str
+    name: str
+    kind: str
+    id: str
+    generation: int
+    dockerState: str
+    known: Standing
+
+
+class InventoryOut(TypedDict):
+    sampledAt: datetime
+    engine: EngineOut
+    items: list[FoundOut]
+
+
+def node_out(node: Node) -> NodeOut:
     capacity = node.capacity
     return {
         "id": node.id,
@@ -47,7 +124,7 @@ def node_out(node: Node) -> dict[str, Any]:
     }
 
 
-def agent_out(agent: Agent) -> dict[str, Any]:
+def agent_out(agent: Agent) -> AgentOut:
     return {
         "version": agent.version,
         "engine": agent.engine,
@@ -57,11 +134,11 @@ def agent_out(agent: Agent) -> dict[str, Any]:
     }
 
 
-def problem_out(problem: Problem | None) -> dict[str, str] | None:
+def problem_out(problem: Problem | None) -> ErrorOut | None:
     return None if problem is None else {"code": problem.code, "message": problem.message}
 
 
-def enrolment_out(made: NodeWithToken, address: PublicAddress) -> dict[str, Any]:
+def enrolment_out(made: NodeWithToken, address: PublicAddress) -> EnrolmentOut:
     """The one answer that shows the token."""
     return {
         "node": node_out(made.node),
@@ -71,7 +148,7 @@ def enrolment_out(made: NodeWithToken, address: PublicAddress) -> dict[str, Any]
     }
 
 
-def inventory_out(inventory: Inventory) -> dict[str, Any]:
+def inventory_out(inventory: Inventory) -> InventoryOut:
     engine = inventory.engine
     return {
         "sampledAt": inventory.sampled_at,
@@ -80,7 +157,7 @@ def inventory_out(inventory: Inventory) -> dict[str, Any]:
     }
 
 
-def found_out(found: Found) -> dict[str, Any]:
+def found_out(found: Found) -> FoundOut:
     item = found.item
     return {
         "containerId": item.container_id,
@@ -97,40 +174,70 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
     routes = Blueprint("nodes", __name__, url_prefix="/api/orgs/<org_id>/nodes")
 
     @routes.get("")
+    @operation("List the nodes", query=PageQuery, answers={200: NodesOut})
     async def list_all(actor: Actor, org_id: OrgId) -> Response:
         return page_response(await nodes.list(actor, org_id, asked_page("nod")), node_out)
 
     @routes.post("")
+    @operation(
+        "Create a node, and get the command that makes a server into it",
+        body=NodeIn,
+        answers={201: EnrolmentOut},
+        errors=("node_name_taken",),
+    )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(NodeIn)
         made = await nodes.create(actor, org_id, name=asked.name, labels=asked.labels)
         return json_response(enrolment_out(made, address), 201)
 
     @routes.get("/<node_id>")
+    @operation("Get a node", answers={200: NodeOut})
     async def get(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         return json_response(node_out(await nodes.get(actor, org_id, node_id)))
 
     @routes.delete("/<node_id>")
+    @operation(
+        "Delete a node",
+        description="A node that holds anything is deleted only with `force`; its agent then removes what it holds.",
+        query=DeleteQuery,
+        answers={204: None},
+        errors=("node_not_empty",),
+    )
     async def delete(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await nodes.delete(actor, org_id, node_id, force=query(DeleteQuery).force)
         return no_content()
 
     @routes.post("/<node_id>/token")
+    @operation(
+        "Rotate a node's token",
+        description="The connection made with the old token is cut at once, and a quarantine ends.",
+        body=Nothing,
+        answers={200: EnrolmentOut},
+        operation_id="rotateNodeToken",
+    )
     async def rotate_token(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
         return json_response(enrolment_out(await nodes.rotate_token(actor, org_id, node_id), address))
 
     @routes.post("/<node_id>/drain")
+    @operation(
+        "Give a node nothing new",
+        description="What is on it goes on.",
+        body=Nothing,
+        answers={200: NodeOut},
+    )
     async def drain(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
         return json_response(node_out(await nodes.drain(actor, org_id, node_id)))
 
     @routes.post("/<node_id>/undrain")
+    @operation("Let a node take new work again", body=Nothing, answers={200: NodeOut})
     async def undrain(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
         return json_response(node_out(await nodes.undrain(actor, org_id, node_id)))
 
     @routes.get("/<node_id>/inventory")
+    @operation("See what is on a node's engine now", answers={200: InventoryOut}, errors=("node_offline",))
     async def inventory(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         return json_response(inventory_out(await nodes.inventory(actor, org_id, node_id)))
 

@@ -12,8 +12,10 @@ _MARK: Final = "operation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """`answers` are TypedDicts or media types by status, None for no content. `errors` are the problem codes of this
-    operation's own; those that its action, body, query or ids bring with them go without saying."""
+    """`answers` are by status: a TypedDict, a media type, several of them, or None for no content. `errors` are the
+    problem codes of this operation's own; those that its action, body, query or ids bring with them go without saying.
+    `body` is Nothing where an empty object may come. `operation_id` is for what its method and path name badly.
+    `examples` are a body under "body" and answers under their status."""
 
     summary: str
     description: str
@@ -23,6 +25,7 @@ class Operation:
     errors: tuple[str, ...] = ()
     idempotent: bool = False
     examples: Mapping[str, Any] = field(default_factory=dict)
+    operation_id: str | None = None
 
 
 def operation(
@@ -35,6 +38,7 @@ def operation(
     errors: tuple[str, ...] = (),
     idempotent: bool = False,
     examples: Mapping[str, Any] | None = None,
+    operation_id: str | None = None,
 ) -> Callable[[V], V]:
     """Describe the route below; goes under its `@routes.…` line."""
     said = Operation(
@@ -46,6 +50,7 @@ def operation(
         errors=errors,
         idempotent=idempotent,
         examples=examples or {},
+        operation_id=operation_id,
     )
 
     def mark(view: V) -> V:

@@ -1,9 +1,11 @@
 """Projects and their versions over HTTP."""
 
-from typing import Annotated, Any, Final
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 from quart import Blueprint, Response
+from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.kernel.errors import NotFound
@@ -11,8 +13,9 @@ from spunto.core.projects.model import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES,
 from spunto.core.projects.model import ProjectVersion as Version
 from spunto.core.projects.service import ProjectService
 from spunto.entrypoints.http.errors import invalid_fields
-from spunto.entrypoints.http.paging import asked_page, items_response, last_seen, page_query, page_response
-from spunto.entrypoints.http.requests import In, Name, idempotency_key, read, read_nothing
+from spunto.entrypoints.http.operations import operation
+from spunto.entrypoints.http.paging import PageQuery, asked_page, items_response, last_seen, page_query, page_response
+from spunto.entrypoints.http.requests import In, Name, Nothing, idempotency_key, read, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
 
 MAX_NUMBER: Final = 2**31 - 1
@@ -83,7 +86,52 @@ class ProjectPatchIn(In):
 CLEARED: Final = {"description": "", "cpus": DEFAULT_CPU_MILLIS / 1000, "memory_bytes": DEFAULT_MEMORY_BYTES}
 
 
-def project_out(project: Project) -> dict[str, Any]:
+class EnvironmentOut(TypedDict):
+    """What a worker is made from."""
+
+    image: str
+    env: dict[str, str]
+    cpus: float
+    memoryBytes: int
+    labels: dict[str, str]
+    postCreateCommand: str | None
+    postStartCommand: str | None
+
+
+class ProjectOut(EnvironmentOut):
+    """`version` is the newest one of its environment."""
+
+    id: ProjectId
+    orgId: OrgId
+    name: str
+    description: str
+    version: int
+    state: Literal["ready"]
+    createdAt: datetime
+    updatedAt: datetime
+
+
+class ProjectsOut(TypedDict):
+    items: list[ProjectOut]
+    nextCursor: str | None
+
+
+class ProjectVersionOut(EnvironmentOut):
+    """One immutable version; `madeBy` is the user or key who asked, `restoredFrom` the version it copies."""
+
+    projectId: ProjectId
+    version: int
+    createdAt: datetime
+    madeBy: str
+    restoredFrom: int | None
+
+
+class ProjectVersionsOut(TypedDict):
+    items: list[ProjectVersionOut]
+    nextCursor: str | None
+
+
+def project_out(project: Project) -> ProjectOut:
     return {
         "id": project.id,
         "orgId": project.org_id,
@@ -97,7 +145,7 @@ def project_out(project: Project) -> dict[str, Any]:
     }
 
 
-def version_out(version: Version) -> dict[str, Any]:
+def version_out(version: Version) -> ProjectVersionOut:
     return {
         "projectId": version.project_id,
         "version": version.number,
@@ -108,7 +156,7 @@ def version_out(version: Version) -> dict[str, Any]:
     }
 
 
-def environment_out(environment: Environment) -> dict[str, Any]:
+def environment_out(environment: Environment) -> EnvironmentOut:
     return {
         "image": environment.image,
         "env": dict(environment.env),
@@ -124,10 +172,18 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
     routes = Blueprint("projects", __name__, url_prefix="/api/orgs/<org_id>/projects")
 
     @routes.get("")
+    @operation("List the projects", query=PageQuery, answers={200: ProjectsOut})
     async def list_all(actor: Actor, org_id: OrgId) -> Response:
         return page_response(await projects.list(actor, org_id, asked_page("prj")), project_out)
 
     @routes.post("")
+    @operation(
+        "Create a project",
+        body=ProjectIn,
+        answers={201: ProjectOut},
+        errors=("project_name_taken", "env_too_large"),
+        idempotent=True,
+    )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(ProjectIn)
         made = await projects.create(
@@ -141,20 +197,33 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         return json_response(project_out(made), 201)
 
     @routes.get("/<project_id>")
+    @operation("Get a project", answers={200: ProjectOut})
     async def get(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         return json_response(project_out(await projects.get(actor, org_id, project_id)))
 
     @routes.patch("/<project_id>")
+    @operation(
+        "Change a project",
+        description=(
+            "A merge patch: what is absent stays, null goes back to the default. A change of the environment makes a "
+            "new version; workers on an older one say so."
+        ),
+        body=ProjectPatchIn,
+        answers={200: ProjectOut},
+        errors=("project_name_taken", "env_too_large", "stale_version"),
+    )
     async def update(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = await read(ProjectPatchIn)
         return json_response(project_out(await projects.update(actor, org_id, project_id, asked.changes())))
 
     @routes.delete("/<project_id>")
+    @operation("Delete a project that has no workers", answers={204: None}, errors=("project_in_use",))
     async def delete(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         await projects.delete(actor, org_id, project_id)
         return no_content()
 
     @routes.get("/<project_id>/versions")
+    @operation("List a project's versions", query=PageQuery, answers={200: ProjectVersionsOut})
     async def versions(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = page_query()
         before = None if asked.cursor is None else _number(last_seen(asked.cursor))
@@ -162,6 +231,13 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         return items_response(map(version_out, page.items), next_before=page.next_before)
 
     @routes.post("/<project_id>/versions/<number>/restore")
+    @operation(
+        "Make an older version the newest one",
+        description="The environment of that version becomes a new version; `7` and `v7` name the same one.",
+        body=Nothing,
+        answers={200: ProjectOut},
+        errors=("project_version_not_found", "stale_version"),
+    )
     async def restore(actor: Actor, org_id: OrgId, project_id: ProjectId, number: str) -> Response:
         await read_nothing()
         return json_response(project_out(await projects.restore(actor, org_id, project_id, _number(number))))

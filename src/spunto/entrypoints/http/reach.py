@@ -3,19 +3,22 @@
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Final, Self
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 from quart import Blueprint, Response, request
+from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.projects.model import ProjectId
-from spunto.core.workers.answers import LogLine, log_lines
+from spunto.core.workers.answers import LogLine, log_lines, unreadable
 from spunto.core.workers.git_status import Repository
 from spunto.core.workers.listening import Listener
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import ExecRequest, WorkerReach
 from spunto.core.workers.transcript import ExecResult
+from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.requests import In, Query, query, read
 from spunto.entrypoints.http.responses import json_bytes, json_response
 
@@ -25,17 +28,6 @@ PLAIN_TEXT: Final = "text/plain"
 JSON_LINES: Final = "application/x-ndjson"
 MAX_COMMAND_BYTES: Final = 128 * 1024
 MAX_LOG_BYTES: Final = 8 * 1024 * 1024
-STATS: Final = (
-    "cpuPercent",
-    "memoryBytes",
-    "memoryLimitBytes",
-    "pids",
-    "networkRxBytes",
-    "networkTxBytes",
-    "blockReadBytes",
-    "blockWriteBytes",
-    "sampledAt",
-)
 
 
 class ExecIn(In):
@@ -79,7 +71,65 @@ def exec_request(asked: ExecIn) -> ExecRequest:
     )
 
 
-def exec_out(result: ExecResult) -> dict[str, Any]:
+class ExecOut(TypedDict):
+    """How the command ended. `truncated` where it said more than is kept; one that timed out has exit code 124."""
+
+    exitCode: int
+    stdout: str
+    stderr: str
+    truncated: bool
+    timedOut: bool
+    durationMs: int
+
+
+class StatsOut(TypedDict):
+    """What the worker's container uses now. `cpuPercent` is of one core."""
+
+    cpuPercent: float
+    memoryBytes: int
+    memoryLimitBytes: int
+    pids: int
+    networkRxBytes: int
+    networkTxBytes: int
+    blockReadBytes: int
+    blockWriteBytes: int
+    sampledAt: datetime
+
+
+class GitRepositoryOut(TypedDict):
+    """`ahead` and `behind` against the upstream, null without one; `unpushed` commits are on no remote at all."""
+
+    path: str
+    branch: str | None
+    head: str | None
+    ahead: int | None
+    behind: int | None
+    staged: int
+    modified: int
+    untracked: int
+    unpushed: int
+    stashed: int
+
+
+class GitStatusOut(TypedDict):
+    repos: list[GitRepositoryOut]
+
+
+class PortOut(TypedDict):
+    """`url` is null as long as nothing makes the port reachable."""
+
+    port: int
+    address: str
+    process: str | None
+    url: str | None
+    sharing: Literal["private"]
+
+
+class PortsOut(TypedDict):
+    items: list[PortOut]
+
+
+def exec_out(result: ExecResult) -> ExecOut:
     return {
         "exitCode": result.exit_code,
         "stdout": result.stdout.decode(errors="replace"),
@@ -90,15 +140,30 @@ def exec_out(result: ExecResult) -> dict[str, Any]:
     }
 
 
-def stats_out(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: body.get(name) for name in STATS}
+def stats_out(body: Mapping[str, Any]) -> StatsOut:
+    """Raises Unavailable `node_answer_unreadable` for figures that are none: they are the node's own words."""
+    try:
+        return _STATS.validate_python(body)
+    except ValidationError as error:
+        raise unreadable() from error
 
 
-def repository_out(repository: Repository) -> dict[str, Any]:
-    return asdict(repository)
+def repository_out(repository: Repository) -> GitRepositoryOut:
+    return {
+        "path": repository.path,
+        "branch": repository.branch,
+        "head": repository.head,
+        "ahead": repository.ahead,
+        "behind": repository.behind,
+        "staged": repository.staged,
+        "modified": repository.modified,
+        "untracked": repository.untracked,
+        "unpushed": repository.unpushed,
+        "stashed": repository.stashed,
+    }
 
 
-def listener_out(listener: Listener) -> dict[str, Any]:
+def listener_out(listener: Listener) -> PortOut:
     """No `url` before there is an edge; a port is its owner's until it can be shared."""
     return {
         "port": listener.port,
@@ -109,16 +174,38 @@ def listener_out(listener: Listener) -> dict[str, Any]:
     }
 
 
+_STATS: Final = TypeAdapter(StatsOut)
+_NODE_ERRORS: Final = ("node_offline", "node_silent", "worker_not_running", "too_many_streams")
+
+
 def reach_blueprint(reach: WorkerReach) -> Blueprint:
     prefix = "/api/orgs/<org_id>/projects/<project_id>/workers/<worker_id>"
     routes = Blueprint("reach", __name__, url_prefix=prefix)
 
     @routes.post("/exec")
+    @operation(
+        "Run a command in a worker",
+        description="A list is run as it is, a text by `sh -c`. Output is kept up to a limit, the rest is dropped.",
+        body=ExecIn,
+        answers={200: ExecOut},
+        errors=(*_NODE_ERRORS, "not_owner", "bad_stream_params", "engine_refused", "exec_cut_off"),
+        operation_id="execInWorker",
+    )
     async def execute(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         asked = exec_request(await read(ExecIn))
         return json_response(exec_out(await reach.exec(actor, org_id, project_id, worker_id, asked)))
 
     @routes.get("/logs")
+    @operation(
+        "Read the end of a worker's log",
+        description=(
+            'Plain text, or with `Accept: application/x-ndjson` one JSON object a line: `{"at", "stream", "line"}`, '
+            "where `stream` is stdout or stderr. At most the newest 8 MiB."
+        ),
+        query=LogsQuery,
+        answers={200: (PLAIN_TEXT, JSON_LINES)},
+        errors=(*_NODE_ERRORS, "node_answer_unreadable"),
+    )
     async def logs(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         asked = query(LogsQuery)
         pieces = reach.logs(actor, org_id, project_id, worker_id, tail=asked.tail, since=asked.since)
@@ -128,15 +215,30 @@ def reach_blueprint(reach: WorkerReach) -> Blueprint:
         return Response(_plain(lines, timestamps=asked.timestamps), content_type=f"{PLAIN_TEXT}; charset=utf-8")
 
     @routes.get("/stats")
+    @operation(
+        "Measure what a worker uses",
+        answers={200: StatsOut},
+        errors=(*_NODE_ERRORS, "node_answer_missing", "node_answer_unreadable"),
+    )
     async def stats(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         return json_response(stats_out(await reach.stats(actor, org_id, project_id, worker_id)))
 
     @routes.get("/git-status")
+    @operation(
+        "See the state of a worker's git repositories",
+        answers={200: GitStatusOut},
+        errors=(*_NODE_ERRORS, "not_owner", "engine_refused", "exec_cut_off"),
+    )
     async def git_status(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         repositories = await reach.git_status(actor, org_id, project_id, worker_id)
         return json_response({"repos": [repository_out(each) for each in repositories]})
 
     @routes.get("/ports")
+    @operation(
+        "List the ports that a worker listens on",
+        answers={200: PortsOut},
+        errors=(*_NODE_ERRORS, "not_owner", "engine_refused", "exec_cut_off", "tool_missing"),
+    )
     async def ports(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         listeners = await reach.listening_ports(actor, org_id, project_id, worker_id)
         return json_response({"items": [listener_out(each) for each in listeners]})

@@ -1,21 +1,26 @@
 """Workers over HTTP: from spawn to destroy."""
 
-from typing import Annotated, Any, Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, NotRequired
 
 import orjson
 from pydantic import StringConstraints
 from quart import Blueprint, Response, request
+from typing_extensions import TypedDict
 
-from spunto.core.access.model import Actor, OrgId
+from spunto.core.access.model import Actor, ApiKeyId, OrgId, UserId
 from spunto.core.nodes.assignment import Observation
 from spunto.core.nodes.model import NodeId
 from spunto.core.projects.model import ProjectId
+from spunto.core.protocol.messages import Phase
 from spunto.core.workers.explain import Explanation
-from spunto.core.workers.model import WorkerId
+from spunto.core.workers.model import DockerState, WorkerId, WorkerState
 from spunto.core.workers.service import WorkerService, WorkerView
-from spunto.entrypoints.http.nodes import problem_out
-from spunto.entrypoints.http.paging import asked_page, page_response
-from spunto.entrypoints.http.requests import In, Name, Query, idempotency_key, query, read, read_nothing
+from spunto.entrypoints.http.nodes import ErrorOut, problem_out
+from spunto.entrypoints.http.operations import operation
+from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
+from spunto.entrypoints.http.requests import In, Name, Nothing, Query, idempotency_key, query, read, read_nothing
 from spunto.entrypoints.http.responses import json_bytes, json_response
 
 MAX_REMEMBERED: Final = 4096
@@ -38,14 +43,76 @@ class GetQuery(Query):
     explain: bool = False
 
 
-def worker_out(view: WorkerView) -> dict[str, Any]:
+class WorkerUrlsOut(TypedDict):
+    code: str | None
+    ssh: str | None
+
+
+class ObservationOut(TypedDict):
+    """What the node last said."""
+
+    generation: int
+    phase: Phase
+    containerId: str | None
+    containerState: str | None
+    exitCode: int | None
+    error: ErrorOut | None
+    at: datetime
+
+
+class ExplanationOut(TypedDict):
+    """Why a worker is as it is: what is wanted against what was observed, what blocks, what happens next and when."""
+
+    wanted: str
+    generation: int
+    wantedSince: datetime | None
+    observed: ObservationOut | None
+    blocking: str | None
+    since: datetime
+    next: str
+    nextAt: datetime | None
+
+
+class WorkerOut(TypedDict):
+    """Owned by a user (`userId`) or by an organization's API key (`apiKeyId`). `setupStatus` is as the worker's
+    container shows it; `outdated` when its project has a newer version; `explanation` where it was asked for."""
+
+    id: WorkerId
+    projectId: ProjectId
+    orgId: OrgId
+    userId: NotRequired[UserId | None]
+    apiKeyId: NotRequired[ApiKeyId]
+    index: int
+    name: str
+    state: WorkerState
+    setupStatus: Mapping[str, Any] | None
+    dockerState: DockerState
+    projectVersion: int
+    outdated: bool
+    branch: str | None
+    nodeId: NodeId
+    containerId: str | None
+    tags: list[str]
+    urls: WorkerUrlsOut
+    lastActivity: datetime
+    stopsAt: datetime | None
+    error: ErrorOut | None
+    createdAt: datetime
+    stoppedAt: datetime | None
+    explanation: NotRequired[ExplanationOut]
+
+
+class WorkersOut(TypedDict):
+    items: list[WorkerOut]
+    nextCursor: str | None
+
+
+def worker_out(view: WorkerView) -> WorkerOut:
     worker = view.worker
-    owner = {"userId": worker.user_id} if worker.api_key_id is None else {"apiKeyId": worker.api_key_id}
-    return {
+    out: WorkerOut = {
         "id": worker.id,
         "projectId": worker.project_id,
         "orgId": worker.org_id,
-        **owner,
         "index": worker.index,
         "name": worker.name,
         "state": worker.state,
@@ -64,9 +131,14 @@ def worker_out(view: WorkerView) -> dict[str, Any]:
         "createdAt": worker.created_at,
         "stoppedAt": worker.stopped_at,
     }
+    if worker.api_key_id is None:
+        out["userId"] = worker.user_id
+    else:
+        out["apiKeyId"] = worker.api_key_id
+    return out
 
 
-def explanation_out(explanation: Explanation) -> dict[str, Any]:
+def explanation_out(explanation: Explanation) -> ExplanationOut:
     return {
         "wanted": explanation.wanted,
         "generation": explanation.generation,
@@ -79,7 +151,7 @@ def explanation_out(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def observation_out(observed: Observation) -> dict[str, Any]:
+def observation_out(observed: Observation) -> ObservationOut:
     return {
         "generation": observed.generation,
         "phase": observed.phase,
@@ -113,10 +185,20 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
     fragments = WorkerFragments()
 
     @routes.get("")
+    @operation("List a project's workers", query=PageQuery, answers={200: WorkersOut})
     async def list_all(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         return page_response(await workers.list(actor, org_id, project_id, asked_page("wkr")), fragments.of)
 
     @routes.post("")
+    @operation(
+        "Spawn a worker",
+        description="Answers at once; watch `state` until it is `ready` or `error`.",
+        body=WorkerIn,
+        answers={202: WorkerOut},
+        errors=("no_node_available", "worker_name_taken", "stale_version"),
+        idempotent=True,
+        operation_id="spawnWorker",
+    )
     async def spawn(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = await read(WorkerIn)
         spawned = await workers.spawn(
@@ -131,27 +213,59 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
         return json_response(worker_out(spawned), 202)
 
     @routes.get("/<worker_id>")
+    @operation(
+        "Get a worker",
+        description="With `explain`, it says what is wanted, what the node saw, what blocks and what comes next.",
+        query=GetQuery,
+        answers={200: WorkerOut},
+    )
     async def get(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         if request.query_string and query(GetQuery).explain:
             view, explanation = await workers.explain(actor, org_id, project_id, worker_id)
-            return json_response({**worker_out(view), "explanation": explanation_out(explanation)})
+            explained: WorkerOut = {**worker_out(view), "explanation": explanation_out(explanation)}
+            return json_response(explained)
         return json_response(worker_out(await workers.get(actor, org_id, project_id, worker_id)))
 
     @routes.patch("/<worker_id>")
+    @operation(
+        "Rename a worker",
+        body=WorkerPatchIn,
+        answers={200: WorkerOut},
+        errors=("not_owner", "worker_name_taken", "stale_version"),
+        operation_id="updateWorker",
+    )
     async def update(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         asked = await read(WorkerPatchIn)
         return json_response(worker_out(await workers.rename(actor, org_id, project_id, worker_id, name=asked.name)))
 
     @routes.delete("/<worker_id>")
+    @operation(
+        "Destroy a worker, with its container, network and volumes",
+        answers={202: WorkerOut},
+        errors=("not_owner", "stale_version"),
+        operation_id="destroyWorker",
+    )
     async def destroy(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         return json_response(worker_out(await workers.destroy(actor, org_id, project_id, worker_id)), 202)
 
     @routes.post("/<worker_id>/stop")
+    @operation(
+        "Stop a worker; its file system stays",
+        body=Nothing,
+        answers={202: WorkerOut},
+        errors=("not_owner", "node_removed", "worker_state", "stale_version"),
+    )
     async def stop(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         await read_nothing()
         return json_response(worker_out(await workers.stop(actor, org_id, project_id, worker_id)), 202)
 
     @routes.post("/<worker_id>/start")
+    @operation(
+        "Start a stopped worker, or one in error",
+        body=Nothing,
+        answers={202: WorkerOut},
+        errors=("not_owner", "node_removed", "no_node_available", "worker_state", "stale_version"),
+    )
     async def start(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         await read_nothing()
         return json_response(worker_out(await workers.start(actor, org_id, project_id, worker_id)), 202)

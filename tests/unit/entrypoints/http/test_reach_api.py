@@ -11,6 +11,7 @@ from tests.unit.entrypoints.http.site import Site, a_node, container_of
 
 from spunto.adapters.memory.runtime_commands import Process
 from spunto.core.access.policy import Role
+from spunto.core.kernel.errors import Unavailable
 from spunto.core.nodes.executor import streams
 from spunto.core.workers import reach as worker_reach
 from spunto.entrypoints.http import reach as door
@@ -227,9 +228,17 @@ async def test_the_figures_have_every_field(site: Site) -> None:
 
     stats = await site.json("GET", f"{worker}/stats")
 
-    assert set(stats) == set(door.STATS)
+    assert set(stats) == set(door.StatsOut.__annotations__)
     assert None not in stats.values()
     assert stats["sampledAt"].endswith("Z")
+
+
+@pytest.mark.parametrize("body", [{}, {"cpuPercent": "much"}])
+def test_figures_that_are_none_are_the_nodes_trouble(body: dict[str, Any]) -> None:
+    with pytest.raises(Unavailable) as refused:
+        door.stats_out(body)
+
+    assert refused.value.code == "node_answer_unreadable"
 
 
 SS = 'LISTEN 0 128 0.0.0.0:8080 0.0.0.0:* users:(("python3",pid=7,fd=3))\nLISTEN 0 5 [::1]:9 [::]:*\n'
