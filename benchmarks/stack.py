@@ -58,7 +58,12 @@ def server(*, database_url: str | None = None) -> Iterator[Server]:
     """`spunto serve --box` on a free port and a data directory of its own."""
     with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
         port = free_port()
-        environment = {"SPUNTO_PORT": str(port), "SPUNTO_DATA_DIR": folder, "SPUNTO_LOG_LEVEL": "error"}
+        environment = {
+            "SPUNTO_PORT": str(port),
+            "SPUNTO_DATA_DIR": folder,
+            "SPUNTO_LOG_LEVEL": "error",
+            "SPUNTO_RATE_LIMITS": "off",
+        }
         if database_url is not None:
             environment["SPUNTO_DATABASE_URL"] = database_url
         url = f"http://127.0.0.1:{port}"

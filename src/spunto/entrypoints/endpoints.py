@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from spunto.core.access.policy import Action
+from spunto.entrypoints.limits import Limit
 
 PUBLIC: Final = "public"
 """Open to everybody, with a credential or without."""
@@ -72,3 +73,22 @@ WEBSOCKETS: Final[Mapping[str, Access]] = {
     # `mode=logs` needs only WORKER_READ.
     "/api/workers/{workerId}/terminal": Action.WORKER_ENTER,
 }
+
+LIMITS: Final[Mapping[str, Limit | None]] = {
+    "GET /healthz": None,
+    "GET /readyz": None,
+    f"POST {_PROJECT}/workers": Limit.SPAWN,
+    f"POST {_WORKER}/exec": Limit.ENTER,
+    "/api/agent/connect": Limit.CONNECT,
+    "/api/workers/{workerId}/terminal": Limit.ENTER,
+}
+"""How often, for what is not as its kind; None for as often as anybody likes."""
+
+
+def limit_of(endpoint: str, access: Access) -> Limit | None:
+    """What an endpoint is counted as, beside each request of a credential."""
+    if endpoint in LIMITS:
+        return LIMITS[endpoint]
+    if isinstance(access, Action):
+        return None
+    return Limit.ADDRESS if access == PUBLIC else Limit.SIGN_IN

@@ -47,6 +47,13 @@ class PublicAddress:
         return frozenset({self.url, f"{own.scheme}://localhost{port}", f"{own.scheme}://127.0.0.1{port}"})
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """What stands in the header Host of requests for this address."""
+        default_port = ":443" if self.is_https else ":80"
+        named = {origin.partition("://")[2].lower() for origin in self.origins}
+        return frozenset({*named, *(host + default_port for host in named if ":" not in host.rpartition("]")[2])})
+
+    @property
     def cookie_name(self) -> str:
         """`__Host-` needs https; without it a worker's page could plant a session of its own (security.md 3.1)."""
         return "__Host-session" if self.is_https else "session"

@@ -10,11 +10,14 @@ from hypercorn.asyncio import serve as serve_http
 from hypercorn.config import Config
 from quart import Quart
 
+from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.protocol.closing import RESTARTING
+from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Services, create_app
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.limits import Gate, Limits
+from spunto.entrypoints.security import Doorkeeper, PublicAddress
 from spunto.entrypoints.settings import Settings
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
@@ -56,6 +59,12 @@ def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio
             return "The database does not answer."
         return None
 
+    address = PublicAddress(url=settings.url)
+    gate = Gate(
+        Doorkeeper(spunto.access, address),
+        Limits(settings.rates, clock=SystemClock()),
+        ClientAddresses(settings.trusted_proxies),
+    )
     services = Services(
         access=spunto.access,
         organizations=spunto.organizations,
@@ -65,11 +74,13 @@ def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio
         workers=spunto.workers,
         reach=spunto.reach,
         readiness=readiness,
-        address=PublicAddress(url=settings.url),
+        address=address,
+        gate=gate,
+        hosts=None if settings.public_url is None else address.hosts | frozenset(settings.allowed_hosts),
     )
     doors = (
-        agents_blueprint(spunto.gateway, sockets),
-        terminal_blueprint(spunto.access, spunto.reach, services.address, sockets, spunto.wakeups),
+        agents_blueprint(gate, spunto.gateway, sockets),
+        terminal_blueprint(gate, spunto.reach, sockets, spunto.wakeups),
     )
     return create_app(services, doors=doors)
 
@@ -95,6 +106,8 @@ def _config(settings: Settings, listener: socket.socket) -> Config:
     config.graceful_timeout = settings.grace_seconds
     config.shutdown_timeout = settings.grace_seconds
     config.backlog = 1024
+    # Also how long a request's head may take. Not `read_timeout`: it would end whoever only listens, such as a follower
+    # of events or the caller of a long exec; bodies have a time of their own.
     config.keep_alive_timeout = 60
     config.websocket_max_message_size = 1024 * 1024
     config.websocket_ping_interval = 20.0

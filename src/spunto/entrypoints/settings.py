@@ -1,11 +1,22 @@
 """The server's settings: `SPUNTO_*` variables over a TOML file over the defaults here."""
 
 import os
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from spunto.core.kernel.buckets import Rate
+from spunto.entrypoints.limits import DEFAULT_RATES, Limit
 
 CONFIG_FILE = Path("/etc/spunto/server.toml")
 
@@ -28,6 +39,23 @@ class Settings(BaseSettings):
         str | None, Field(description="how browsers and agents reach this server; default: http://host:port")
     ] = None
     database_pool_size: Annotated[int, Field(ge=1, le=200, description="Postgres connections at most")] = 20
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        NoDecode,
+        Field(description="networks of the reverse proxies whose X-Forwarded-For is believed, with commas"),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="names beside that of the public URL by which requests may come, with commas"),
+    ] = ()
+    rate_limits: Annotated[bool, Field(description="whether requests are limited at all")] = True
+    rate_limit_per_second: Annotated[float, Field(gt=0, description="requests of one credential, for good")] = 20
+    rate_limit_burst: Annotated[int, Field(ge=1, description="requests of one credential, at once")] = 60
+    rate_limit_sign_ins: Annotated[int, Field(ge=1, description="steps of sign-ins an address and minute")] = 10
+    rate_limit_spawns: Annotated[int, Field(ge=1, description="new workers an organization and minute")] = 30
+    rate_limit_entries: Annotated[int, Field(ge=1, description="commands and terminals a person and minute")] = 30
+    rate_limit_invitations: Annotated[int, Field(ge=1, description="invitations an organization and hour")] = 20
     grace_seconds: Annotated[float, Field(gt=0, description="how long requests may finish at a stop")] = 10.0
     log_format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto: console on a terminal, else json")
@@ -45,8 +73,25 @@ class Settings(BaseSettings):
         return f"http://{host}:{self.port}"
 
     @property
+    def rates(self) -> Mapping[Limit, Rate]:
+        if not self.rate_limits:
+            return {}
+        return DEFAULT_RATES | {
+            Limit.API: Rate(per_second=self.rate_limit_per_second, burst=self.rate_limit_burst),
+            Limit.SIGN_IN: Rate(per_second=self.rate_limit_sign_ins / 60, burst=self.rate_limit_sign_ins),
+            Limit.SPAWN: Rate(per_second=self.rate_limit_spawns / 60, burst=self.rate_limit_spawns),
+            Limit.ENTER: Rate(per_second=self.rate_limit_entries / 60, burst=self.rate_limit_entries),
+            Limit.INVITE: Rate(per_second=self.rate_limit_invitations / 3600, burst=self.rate_limit_invitations),
+        }
+
+    @property
     def database(self) -> str:
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'spunto.db'}"
+
+    @field_validator("trusted_proxies", "allowed_hosts", mode="before")
+    @classmethod
+    def _parted(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(

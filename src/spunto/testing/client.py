@@ -8,9 +8,11 @@ from spunto.client.client import SpuntoClient
 from spunto.client.retry import NO_RETRY
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.secret import Secret
+from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Services, create_app
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.limits import Gate, Limits
+from spunto.entrypoints.security import Doorkeeper, PublicAddress
 
 URL = "http://127.0.0.1:8000"
 
@@ -24,6 +26,7 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
     async def readiness() -> str | None:
         return None
 
+    address = PublicAddress(url=URL)
     services = Services(
         access=spunto.access,
         organizations=spunto.organizations,
@@ -33,7 +36,8 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
         workers=spunto.workers,
         reach=spunto.reach,
         readiness=readiness,
-        address=PublicAddress(url=URL),
+        address=address,
+        gate=Gate(Doorkeeper(spunto.access, address), Limits({}, clock=clock), ClientAddresses()),
     )
     # Quart and httpx describe the same ASGI in types of their own.
     app = cast("Any", create_app(services))

@@ -6,15 +6,14 @@ from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 from quart import Quart, g, request, websocket
-from structlog.contextvars import bind_contextvars
 from werkzeug.routing import Rule
 
 from spunto.core.access.model import Actor
 from spunto.core.access.policy import Action
 from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.ids import is_id
-from spunto.entrypoints.endpoints import HTTP, WEBSOCKETS, Access
-from spunto.entrypoints.security import Doorkeeper, request_id_of
+from spunto.entrypoints.endpoints import HTTP, WEBSOCKETS, Access, limit_of
+from spunto.entrypoints.limits import Gate, Limit
 
 IDS: Final[Mapping[str, tuple[str, str]]] = {
     "org_id": ("org", "organization"),
@@ -30,34 +29,36 @@ IDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Names in routes, the prefix of their ids, and what they are ids of."""
 
+BY_ORGANIZATION: Final = frozenset({Limit.SPAWN, Limit.INVITE})
 _ARGUMENT: Final = re.compile(r"<(?:[a-z]+:)?(\w+)>")
 
 
-def install_admission(app: Quart, doorkeeper: Doorkeeper) -> None:
+def install_admission(app: Quart, gate: Gate) -> None:
     """Call after the last route. Each route but the public ones gets an `actor` who may do its action; malformed ids
     are unknown ones. Raises RuntimeError for a route without an entry, and for an entry without a route."""
     accesses = _accesses(app.url_map.iter_rules())
 
     @app.before_request
     async def admit() -> None:
-        g.request_id = request_id = request_id_of(request.headers)
-        bind_contextvars(request_id=request_id)
-        rule, arguments = request.url_rule, request.view_args
+        rule, arguments, peer = request.url_rule, request.view_args, request.remote_addr
         if rule is None or arguments is None:
+            gate.take(Limit.ADDRESS, request.headers, peer)
             return
-        access = accesses[rule.rule, "GET" if request.method == "HEAD" else request.method]
+        access, limit = accesses[rule.rule, "GET" if request.method == "HEAD" else request.method]
         if not isinstance(access, Action):
+            if limit is not None:
+                gate.take(limit, request.headers, peer)
             return
-        actor = await doorkeeper.admit(request.headers, method=request.method, request_id=request_id)
+        actor = await gate.admit(request.headers, method=request.method, request_id=g.request_id, peer=peer)
         g.actor = actor
         _require_ids(arguments)
         _require(actor, access, arguments)
+        if limit is not None:
+            gate.limits.take(limit, arguments["org_id"] if limit in BY_ORGANIZATION else actor.subject_id)
         arguments["actor"] = actor
 
     @app.before_websocket
-    async def identify() -> None:
-        g.request_id = request_id_of(websocket.headers)
-        bind_contextvars(request_id=g.request_id)
+    async def require_socket_ids() -> None:
         _require_ids(websocket.view_args or {})
 
 
@@ -66,8 +67,8 @@ def path_of(rule: Rule) -> str:
     return _ARGUMENT.sub(lambda found: f"{{{to_camel(found[1])}}}", rule.rule)
 
 
-def _accesses(rules: Iterable[Rule]) -> Mapping[tuple[str, str], Access]:
-    found: dict[tuple[str, str], Access] = {}
+def _accesses(rules: Iterable[Rule]) -> Mapping[tuple[str, str], tuple[Access, Limit | None]]:
+    found: dict[tuple[str, str], tuple[Access, Limit | None]] = {}
     unknown, missing = [], set(HTTP) | set(WEBSOCKETS)
     for rule in rules:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
@@ -76,7 +77,7 @@ def _accesses(rules: Iterable[Rule]) -> Mapping[tuple[str, str], Access]:
             if access is None:
                 unknown.append(endpoint)
             else:
-                found[rule.rule, method] = access
+                found[rule.rule, method] = access, limit_of(endpoint, access)
             missing.discard(endpoint)
     if unknown or missing - set(WEBSOCKETS):
         raise RuntimeError(f"endpoints.py misses {sorted(unknown)} and has nothing behind {sorted(missing)}")

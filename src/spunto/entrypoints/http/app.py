@@ -17,6 +17,7 @@ from spunto.entrypoints.http.admission import install_admission
 from spunto.entrypoints.http.auth import auth_blueprint
 from spunto.entrypoints.http.connection import DirectWebsocket, HttpConnection, WebsocketConnection
 from spunto.entrypoints.http.errors import install_error_handlers
+from spunto.entrypoints.http.guards import install_guards
 from spunto.entrypoints.http.health import Readiness, health_blueprint
 from spunto.entrypoints.http.home import home_blueprint
 from spunto.entrypoints.http.install import install_blueprint
@@ -25,7 +26,8 @@ from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
 from spunto.entrypoints.http.workers import workers_blueprint
-from spunto.entrypoints.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.limits import Gate
+from spunto.entrypoints.security import PublicAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Services:
     reach: WorkerReach
     readiness: Readiness
     address: PublicAddress
+    gate: Gate
+    hosts: frozenset[str] | None = None
     max_body_bytes: int = 1024 * 1024
     body_timeout_seconds: int = 60
 
@@ -58,9 +62,10 @@ def create_app(services: Services, *, doors: Sequence[Blueprint] = ()) -> Quart:
     app.asgi_websocket_class = WebsocketConnection
     app.websocket_class = DirectWebsocket
     install_error_handlers(app)
+    install_guards(app, services.hosts)
     for blueprint in (*_blueprints(services), *doors):
         app.register_blueprint(blueprint)
-    install_admission(app, Doorkeeper(services.access, services.address))
+    install_admission(app, services.gate)
     _install_headers(app, services.address)
     return app
 
@@ -84,12 +89,16 @@ def _install_headers(app: Quart, address: PublicAddress) -> None:
         f"default-src 'self'; script-src 'self'; connect-src 'self' {address.websocket_url}; "
         "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
     )
-    always = (
+    always = [
         ("X-Content-Type-Options", "nosniff"),
         ("Content-Security-Policy", policy),
         ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Referrer-Policy", "same-origin"),
+        ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
         ("Cache-Control", "no-store"),
-    )
+    ]
+    if address.is_https:
+        always.append(("Strict-Transport-Security", "max-age=31536000"))
 
     def dress(headers: Headers) -> None:
         for name, value in always:

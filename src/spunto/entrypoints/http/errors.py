@@ -41,6 +41,8 @@ FRAMEWORK: Final[Mapping[int, tuple[str, str]]] = {
     408: ("request_timeout", "The request's body did not arrive in time."),
     413: ("body_too_large", "The request's body is too large."),
     415: ("unsupported_media_type", "The body must be JSON in UTF-8, with `Content-Type: application/json`."),
+    421: ("misdirected_request", "This server answers only by the name of its public URL."),
+    431: ("too_many_headers", "The request has too many headers."),
 }
 
 log = structlog.get_logger()

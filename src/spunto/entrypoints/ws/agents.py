@@ -14,11 +14,12 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope, Webso
 from quart import Blueprint, websocket
 from werkzeug.datastructures import Headers
 
-from spunto.core.kernel.errors import SpuntoError, Unauthenticated
+from spunto.core.kernel.errors import SpuntoError, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
-from spunto.core.protocol.closing import BUSY
+from spunto.core.protocol.closing import BUSY, UNAUTHENTICATED
 from spunto.core.protocol.transport import TransportClosed
+from spunto.entrypoints.limits import Gate, Limit
 from spunto.entrypoints.security import bearer_of
 from spunto.entrypoints.targets import path_of
 from spunto.entrypoints.ws.sockets import CLOSE_SECONDS, Sockets
@@ -31,16 +32,19 @@ ABNORMAL = 1006
 log = structlog.get_logger()
 
 
-def agents_blueprint(gateway: NodeGateway, sockets: Sockets) -> Blueprint:
+def agents_blueprint(gate: Gate, gateway: NodeGateway, sockets: Sockets) -> Blueprint:
     routes = Blueprint("agents", __name__)
 
     @routes.websocket(PATH)
     async def refuse() -> None:
-        _token_of(websocket.headers, websocket.query_string)
+        token = _token_of(websocket.headers, websocket.query_string)
         sockets.require_open()
+        _require_patience(gate, token, websocket.headers, websocket.remote_addr)
+        # What stood in the way has just gone.
+        raise Unavailable("agent_not_admitted", "Dial again.", retry_after_seconds=1)
 
     def stand_before(app: Any) -> None:
-        app.asgi_app = AgentDoor(app.asgi_app, gateway, sockets)
+        app.asgi_app = AgentDoor(app.asgi_app, gate, gateway, sockets)
 
     routes.record_once(lambda setup: stand_before(setup.app))
     return routes
@@ -49,28 +53,30 @@ def agents_blueprint(gateway: NodeGateway, sockets: Sockets) -> Blueprint:
 class AgentDoor:
     """Serves the agents that may come in, and leaves everything else to the application behind it."""
 
-    def __init__(self, application: Any, gateway: NodeGateway, sockets: Sockets) -> None:
+    def __init__(self, application: Any, gate: Gate, gateway: NodeGateway, sockets: Sockets) -> None:
         self._application = application
+        self._gate = gate
         self._gateway = gateway
         self._sockets = sockets
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        token = None
-        if scope["type"] == "websocket" and path_of(scope["path"]) == PATH:
-            token = self._admitted(scope)
-        if token is None:
+        if scope["type"] != "websocket" or path_of(scope["path"]) != PATH or not (token := self._admitted(scope)):
             await self._application(scope, receive, send)
         elif (await receive())["type"] == "websocket.connect":
             scope["state"][OWN_HEARTBEAT] = True
-            await self._serve(AgentSocket(receive, send), token)
+            socket = AgentSocket(receive, send)
+            await self._serve(socket, token)
+            self._note(socket, token, scope)
 
     def _admitted(self, scope: WebsocketScope) -> Secret | None:
-        headers = Headers([(name.decode("latin1"), value.decode("latin1")) for name, value in scope["headers"]])
+        headers = _headers_of(scope)
         try:
             self._sockets.require_open()
-            return _token_of(headers, scope["query_string"])
+            token = _token_of(headers, scope["query_string"])
+            _require_patience(self._gate, token, headers, _peer_of(scope))
         except SpuntoError:
             return None
+        return token
 
     async def _serve(self, socket: "AgentSocket", token: Secret) -> None:
         """An agent that is turned away by our own trouble is told to come back."""
@@ -84,6 +90,12 @@ class AgentDoor:
                 log.error("agent_failed", exc_info=error)
                 await socket.close(BUSY, "internal_error")
 
+    def _note(self, socket: "AgentSocket", token: Secret, scope: WebsocketScope) -> None:
+        if socket.was_refused:
+            self._gate.limits.note(Limit.FAILURE, self._gate.clients.of(_peer_of(scope), _headers_of(scope)))
+        else:
+            self._gate.remember(token.reveal())
+
 
 class AgentSocket:
     """An ASGI WebSocket as the protocol's transport."""
@@ -92,6 +104,11 @@ class AgentSocket:
         self._receive = receive
         self._send = send
         self._closed: TransportClosed | None = None
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether it was closed because its token is not good."""
+        return self._closed is not None and self._closed.code == UNAUTHENTICATED
 
     async def accept(self) -> None:
         await self._send({"type": "websocket.accept", "subprotocol": None, "headers": []})
@@ -119,6 +136,20 @@ class AgentSocket:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+def _require_patience(gate: Gate, token: Secret, headers: Headers, peer: str | None) -> None:
+    gate.require_patience(token.reveal(), headers, peer)
+    gate.take(Limit.CONNECT, headers, peer)
+
+
+def _headers_of(scope: WebsocketScope) -> Headers:
+    return Headers([(name.decode("latin1"), value.decode("latin1")) for name, value in scope["headers"]])
+
+
+def _peer_of(scope: WebsocketScope) -> str | None:
+    client = scope.get("client")
+    return None if client is None else client[0]
 
 
 def _token_of(headers: Headers, query: bytes) -> Secret:

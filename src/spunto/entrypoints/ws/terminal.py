@@ -12,7 +12,7 @@ from quart import Blueprint, Websocket, g, websocket
 
 from spunto.core.access.model import Actor
 from spunto.core.access.policy import Action
-from spunto.core.access.service import GRANTS_TOPIC, AccessService
+from spunto.core.access.service import GRANTS_TOPIC
 from spunto.core.kernel.errors import (
     Conflict,
     Forbidden,
@@ -31,7 +31,7 @@ from spunto.core.protocol.stream import Stream
 from spunto.core.workers.answers import as_asked, log_lines, refusal_of, unreadable
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import WorkerReach
-from spunto.entrypoints.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.limits import Gate, Limit
 from spunto.entrypoints.ws.frames import LARGEST_SIDE, asked_by, output_text, text_of
 from spunto.entrypoints.ws.sockets import Sockets, close_quietly
 
@@ -69,22 +69,20 @@ class TerminalQuery(BaseModel):
     tail: Annotated[int, Field(ge=1, le=10_000)] = 200
 
 
-def terminal_blueprint(
-    access: AccessService, reach: WorkerReach, address: PublicAddress, sockets: Sockets, wakeups: Wakeups
-) -> Blueprint:
+def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, wakeups: Wakeups) -> Blueprint:
     routes = Blueprint("terminal", __name__)
-    doorkeeper = Doorkeeper(access, address)
 
     @routes.websocket("/api/workers/<worker_id>/terminal")
     async def terminal(worker_id: WorkerId) -> None:
         # The object behind Quart's context, because the tasks below have no request context.
         socket = websocket._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's only way
         request_id = g.request_id
-        actor = await doorkeeper.admit_socket(socket.headers, request_id=request_id)
+        actor = await gate.admit_socket(socket.headers, request_id=request_id, peer=socket.remote_addr)
         asked = _query(socket)
+        gate.limits.take(Limit.ENTER, actor.subject_id)
 
         async def check() -> None:
-            again = await doorkeeper.admit_socket(socket.headers, request_id=request_id)
+            again = await gate.doorkeeper.admit_socket(socket.headers, request_id=request_id)
             action = Action.WORKER_ENTER if asked.mode == "terminal" else Action.WORKER_READ
             await reach.may_stay(again, worker_id, action)
 

@@ -1,5 +1,6 @@
 """A server's doors over the memory store, with people in two organizations."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,14 +13,17 @@ from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import OrgId, UserId
 from spunto.core.access.policy import Role
 from spunto.core.access.service import AccessService
+from spunto.core.kernel.buckets import Rate
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.model import Membership, Organization, User
+from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.container import Container
 from spunto.entrypoints.http.app import Services, create_app
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.limits import Gate, Limit, Limits
+from spunto.entrypoints.security import Doorkeeper, PublicAddress
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.terminal import terminal_blueprint
@@ -48,6 +52,7 @@ class Person:
 class House:
     app: Quart
     sockets: Sockets
+    gate: Gate
     access: AccessService
     store: MemoryStore
     clock: ManualClock
@@ -86,10 +91,19 @@ class House:
 
 
 def house_of(
-    spunto: Spunto, store: MemoryStore, clock: ManualClock, *, url: str = LOCAL, readiness: Any = ready
+    spunto: Spunto,
+    store: MemoryStore,
+    clock: ManualClock,
+    *,
+    url: str = LOCAL,
+    readiness: Any = ready,
+    rates: Mapping[Limit, Rate] | None = None,
+    clients: ClientAddresses | None = None,
+    hosts: frozenset[str] | None = None,
 ) -> House:
-    """The doors of a Spunto on memory."""
+    """The doors of a Spunto on memory; nothing is limited but what is in `rates`."""
     address = PublicAddress(url=url)
+    gate = Gate(Doorkeeper(spunto.access, address), Limits(rates or {}, clock=clock), clients or ClientAddresses())
     services = Services(
         access=spunto.access,
         organizations=spunto.organizations,
@@ -100,17 +114,21 @@ def house_of(
         reach=spunto.reach,
         readiness=readiness,
         address=address,
+        gate=gate,
+        hosts=hosts,
     )
     sockets = Sockets()
     doors = (
-        agents_blueprint(spunto.gateway, sockets),
-        terminal_blueprint(spunto.access, spunto.reach, address, sockets, spunto.wakeups),
+        agents_blueprint(gate, spunto.gateway, sockets),
+        terminal_blueprint(gate, spunto.reach, sockets, spunto.wakeups),
     )
     app = create_app(services, doors=doors)
-    return House(app=app, sockets=sockets, access=spunto.access, store=store, clock=clock, ids=TimeOrderedIds(clock))
+    return House(
+        app=app, sockets=sockets, gate=gate, access=spunto.access, store=store, clock=clock, ids=TimeOrderedIds(clock)
+    )
 
 
-def build_house(*, url: str = LOCAL, readiness: Any = ready) -> House:
+def build_house(**changes: Any) -> House:
     """Doors to a store where nothing happens by itself."""
     clock = ManualClock()
     wakeups = Wakeups(clock)
@@ -118,7 +136,7 @@ def build_house(*, url: str = LOCAL, readiness: Any = ready) -> House:
     container = Container(
         clock=clock, wakeups=wakeups, store=store, queue=store.queue, timeline_id="t", report=lambda *_: None
     )
-    return house_of(Spunto(container), store, clock, url=url, readiness=readiness)
+    return house_of(Spunto(container), store, clock, **changes)
 
 
 async def problem_of(response: Response) -> dict[str, Any]:

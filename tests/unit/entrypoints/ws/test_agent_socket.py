@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from quart import Quart
+from tests.unit.entrypoints.http.house import build_house
 from tests.unit.entrypoints.ws.visitor import Visitor
 
 from spunto.core.kernel.secret import Secret
@@ -72,7 +73,7 @@ async def test_the_gateway_gets_the_token_of_whoever_is_let_in(target: str) -> N
             await transport.close(1000, "seen")
 
     app = Quart(__name__)
-    app.register_blueprint(agents_blueprint(Gateway(), Sockets()))  # type: ignore[arg-type]  # all that is asked of it
+    app.register_blueprint(agents_blueprint(build_house().gate, Gateway(), Sockets()))  # type: ignore[arg-type]  # all that is asked of it
 
     async with Visitor(app, target, {"Authorization": "Bearer of-the-node"}) as visitor:
         await visitor.accepted()
@@ -83,7 +84,7 @@ async def test_the_gateway_gets_the_token_of_whoever_is_let_in(target: str) -> N
 
 async def test_whoever_left_before_the_upgrade_is_served_by_nobody() -> None:
     app = Quart(__name__)
-    app.register_blueprint(agents_blueprint(object(), Sockets()))  # type: ignore[arg-type]  # it is never asked
+    app.register_blueprint(agents_blueprint(build_house().gate, object(), Sockets()))  # type: ignore[arg-type]  # it is never asked
     sent: list[Any] = []
 
     async def receive() -> Any:

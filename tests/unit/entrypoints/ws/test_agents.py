@@ -128,13 +128,13 @@ async def test_a_stopping_server_tells_agents_to_come_back(site: Site) -> None:
 
 
 @pytest.mark.parametrize("trouble", [Unavailable("database_unavailable", "Later."), RuntimeError("a bug")])
-async def test_our_own_trouble_is_no_reason_to_stay_away(trouble: Exception) -> None:
+async def test_our_own_trouble_is_no_reason_to_stay_away(site: Site, trouble: Exception) -> None:
     class Troubled:
         async def serve(self, transport: Transport, token: Secret) -> None:
             raise trouble
 
     app = Quart(__name__)
-    app.register_blueprint(agents_blueprint(Troubled(), Sockets()))  # type: ignore[arg-type]  # all that is asked of it
+    app.register_blueprint(agents_blueprint(site.house.gate, Troubled(), Sockets()))  # type: ignore[arg-type]  # all that is asked of it
 
     async with Visitor(app, CONNECT, {"Authorization": "Bearer x"}) as visitor:
         await visitor.accepted()

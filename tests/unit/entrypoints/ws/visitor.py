@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 10.0
 class Visitor:
     """Use as `async with`; leaving is what happens when a browser's tab is closed."""
 
-    def __init__(self, app: Quart, target: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, app: Quart, target: str, headers: Mapping[str, str], *, peer: str | None = None) -> None:
         path, _, query = target.partition("?")
         self._app = app
         self._scope: WebsocketScope = {
@@ -29,7 +29,7 @@ class Visitor:
             "query_string": query.encode(),
             "root_path": "",
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-            "client": None,
+            "client": None if peer is None else (peer, 40_000),
             "server": None,
             "state": {},  # type: ignore[typeddict-item]  # Hypercorn's name for a plain dict
             "subprotocols": [],
@@ -41,6 +41,7 @@ class Visitor:
         self._reading.set()
         self._task: asyncio.Task[None] | None = None
         self.taken = 0
+        self.refusal_headers: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         await self._inbound.put({"type": "websocket.connect"})
@@ -120,6 +121,7 @@ class Visitor:
         start = await self._next()
         assert start["type"] == "websocket.http.response.start", start
         headers = dict(start["headers"])
+        self.refusal_headers = {name.decode(): value.decode() for name, value in headers.items()}
         assert headers[b"content-type"] == b"application/problem+json"
         body = b""
         while (event := await self._next())["more_body"]:

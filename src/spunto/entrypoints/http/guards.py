@@ -1,0 +1,35 @@
+"""What is refused before anybody asks who it is: too many headers, and requests that were meant for another host."""
+
+from typing import Final
+
+from quart import Quart, g, request, websocket
+from structlog.contextvars import bind_contextvars
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import MisdirectedRequest, RequestHeaderFieldsTooLarge
+
+from spunto.entrypoints.security import request_id_of
+
+MAX_HEADERS: Final = 100
+# Probes and scrapers come by the address of the machine or container, whatever the public name is.
+BY_ANY_NAME: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def install_guards(app: Quart, hosts: frozenset[str] | None) -> None:
+    """Call first, because it names the request. `hosts` are the only ones that requests may name; None for any."""
+
+    @app.before_request
+    async def guard() -> None:
+        _guard(request.headers, request.path, hosts)
+
+    @app.before_websocket
+    async def guard_socket() -> None:
+        _guard(websocket.headers, websocket.path, hosts)
+
+
+def _guard(headers: Headers, path: str, hosts: frozenset[str] | None) -> None:
+    g.request_id = request_id = request_id_of(headers)
+    bind_contextvars(request_id=request_id)
+    if len(headers) > MAX_HEADERS:
+        raise RequestHeaderFieldsTooLarge
+    if hosts is not None and headers.get("Host", "").lower() not in hosts and path not in BY_ANY_NAME:
+        raise MisdirectedRequest
