@@ -75,14 +75,15 @@ WEBSOCKETS: Final[Mapping[str, Access]] = {
 }
 
 LIMITS: Final[Mapping[str, Limit | None]] = {
+    Action.WORKER_SPAWN: Limit.SPAWN,
+    Action.INVITATION_CREATE: Limit.INVITE,
     "GET /healthz": None,
     "GET /readyz": None,
-    f"POST {_PROJECT}/workers": Limit.SPAWN,
     f"POST {_WORKER}/exec": Limit.ENTER,
     "/api/agent/connect": Limit.CONNECT,
     "/api/workers/{workerId}/terminal": Limit.ENTER,
 }
-"""How often, for what is not as its kind; None for as often as anybody likes."""
+"""How often, for actions and endpoints that are not as their kind; None for as often as anybody likes."""
 
 
 def limit_of(endpoint: str, access: Access) -> Limit | None:
@@ -90,5 +91,5 @@ def limit_of(endpoint: str, access: Access) -> Limit | None:
     if endpoint in LIMITS:
         return LIMITS[endpoint]
     if isinstance(access, Action):
-        return None
+        return LIMITS.get(access)
     return Limit.ADDRESS if access == PUBLIC else Limit.SIGN_IN
