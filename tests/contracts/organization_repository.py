@@ -185,6 +185,24 @@ class MemberRepositoryContract:
             assert await tx.members.find_user_by_email(user.email) == user
             assert await tx.members.find_user_by_email("nobody@host") is None
 
+    async def test_settings_are_changed_once_a_version(self, store: Store) -> None:
+        user = a_user()
+        async with store() as tx:
+            await tx.members.add_user(user)
+            await tx.commit()
+        changed = user.with_settings(name="Grace", dotfiles_repo="https://host/dots")
+
+        async with store() as tx:
+            after = await tx.members.update_user(changed)
+            await tx.commit()
+
+        assert after == replace(changed, version=2)
+        async with store.reading() as tx:
+            assert await tx.members.get_user(user.id) == after
+        with pytest.raises(StaleVersion):
+            async with store() as tx:
+                await tx.members.update_user(changed)
+
     async def test_an_unknown_user_is_not_found(self, store: Store) -> None:
         async with store.reading() as tx:
             with pytest.raises(NotFound) as caught:

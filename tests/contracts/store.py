@@ -14,8 +14,11 @@ from spunto.core.nodes.assignment import Assignment, Power, WorkerSpec
 from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
 from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ports import OrgsTransaction
+from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.protocol.messages import AssignmentKind, Wanted
+from spunto.core.secrets.model import Sealed, SecretId, UserSecret
+from spunto.core.secrets.ports import SecretsTransaction
 from spunto.core.workers.model import Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 
@@ -24,7 +27,7 @@ LATER = NOW + timedelta(hours=1)
 _counter = itertools.count(1)
 
 
-class StoreTransaction(OrgsTransaction, WorkersTransaction, Protocol):
+class StoreTransaction(OrgsTransaction, SecretsTransaction, WorkersTransaction, Protocol):
     """The transaction of every slice at once."""
 
 
@@ -80,6 +83,38 @@ def a_user(**changes: Any) -> User:
     user_id = an_id("usr")
     fields: dict[str, Any] = {"id": UserId(user_id), "name": "Ada", "email": f"{user_id}@host", "created_at": NOW}
     return User(**fields | changes)
+
+
+def a_sealed(key_id: str = "k1", *, wrapped_key: bytes = b"\x00w") -> Sealed:
+    return Sealed(key_id=key_id, wrapped_key=wrapped_key, ciphertext=b"\xffc")
+
+
+def a_secret(user_id: UserId, *, key_id: str = "k1", **changes: Any) -> UserSecret:
+    secret_id = an_id("sec")
+    fields: dict[str, Any] = {
+        "id": SecretId(secret_id),
+        "user_id": user_id,
+        "name": secret_id.upper(),
+        "sealed": a_sealed(key_id),
+        "size_bytes": 5,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return UserSecret(**fields | changes)
+
+
+def an_ssh_key(user_id: UserId, **changes: Any) -> SshKey:
+    key_id = an_id("ssk")
+    fields: dict[str, Any] = {
+        "id": SshKeyId(key_id),
+        "user_id": user_id,
+        "name": "laptop",
+        "type": "ssh-ed25519",
+        "public_key": "ssh-ed25519 AAAA",
+        "fingerprint": f"SHA256:{key_id}",
+        "created_at": NOW,
+    }
+    return SshKey(**fields | changes)
 
 
 def an_entry(tenant: Tenant, **changes: Any) -> AuditEntry:

@@ -13,6 +13,7 @@ from spunto.client.nodes import Nodes
 from spunto.client.orgs import Organizations
 from spunto.client.projects import Projects
 from spunto.client.retry import RetryPolicy
+from spunto.client.users import Users
 from spunto.client.workers import Workers
 from spunto.core.kernel.clock import Clock, SystemClock
 from spunto.core.kernel.errors import Invalid
@@ -52,6 +53,7 @@ class SpuntoClient:
             self._http, token=secret, timeout_seconds=timeout_seconds, retry=retry, clock=clock or SystemClock()
         )
         self.orgs = Organizations(self._api)
+        self.users = Users(self._api)
         self.nodes = Nodes(self._api)
         self.projects = Projects(self._api)
         self.workers = Workers(self._api)

@@ -61,6 +61,33 @@ class Member(WireModel):
     joined_at: datetime
 
 
+class User(WireModel):
+    """Somebody's own settings."""
+
+    id: str
+    name: str
+    email: str = ""
+    dotfiles_repo: str | None = None
+    created_at: datetime
+
+
+class UserSecret(WireModel):
+    """A secret without its value, which is never told."""
+
+    id: str
+    name: str
+    updated_at: datetime
+
+
+class SshKey(WireModel):
+    id: str
+    name: str
+    type: str = ""
+    public_key: str = ""
+    fingerprint: str
+    created_at: datetime
+
+
 class Agent(WireModel):
     """What a node's agent said of itself and its engine; `engine_error` while the engine is away."""
 

@@ -16,8 +16,12 @@ from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.service import BootstrapService, OrganizationService
+from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
 from spunto.core.protocol.messages import AssignmentKind
+from spunto.core.secrets.ports import Cipher
+from spunto.core.secrets.rotation import KeyRotation
+from spunto.core.secrets.service import SecretService
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.service import WorkerService
@@ -31,6 +35,7 @@ class Container(DeclarativeContainer):
     # The store satisfies the transaction protocols of all slices at once, which no single type says.
     store: Dependency[Any] = Dependency()
     queue: Dependency[WorkQueue] = Dependency()
+    cipher: Dependency[Cipher] = Dependency()
     timeline_id: Dependency[str] = Dependency(instance_of=str)
     report: Dependency[Callable[[str, str, BaseException], None]] = Dependency()
 
@@ -41,6 +46,9 @@ class Container(DeclarativeContainer):
     bootstrap = Singleton(BootstrapService, store, clock=clock, ids=ids)
     organizations = Singleton(OrganizationService, store, clock=clock, ids=ids)
     members = Singleton(MemberService, store, clock=clock, ids=ids)
+    users = Singleton(UserService, store, clock=clock, ids=ids)
+    secrets = Singleton(SecretService, store, cipher=cipher, clock=clock, ids=ids)
+    rotation = Singleton(KeyRotation, store, cipher=cipher)
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)
     nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
     gateway = Singleton(NodeGateway, store, links=links, clock=clock, wakeups=wakeups, timeline_id=timeline_id)

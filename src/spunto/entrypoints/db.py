@@ -20,7 +20,7 @@ def owner_token(url: str | None = None) -> int:
 
 
 async def _owner_token(url: str) -> Secret:
-    async with Spunto.beside_a_server(url) as spunto:
+    async with Spunto.beside_a_server(url, keyring=Settings().keyring_file) as spunto:
         owner, _ = await spunto.bootstrap()
         assert owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
         return (await spunto.access.open_session(owner.user_id, idle=None)).token

@@ -17,6 +17,7 @@ OWN_CREDENTIAL: Final = "own_credential"
 
 Access: TypeAlias = Action | Literal["public", "own_credential"]
 
+_ME: Final = "/api/users/me"
 _ORG: Final = "/api/orgs/{orgId}"
 _PROJECT: Final = f"{_ORG}/projects/{{projectId}}"
 _WORKER: Final = f"{_PROJECT}/workers/{{workerId}}"
@@ -31,6 +32,14 @@ HTTP: Final[Mapping[str, Access]] = {
     "GET /api/auth/bootstrap": OWN_CREDENTIAL,
     "POST /api/auth/logout": Action.SESSION_END,
     "GET /api/auth/session": Action.SESSION_READ,
+    f"GET {_ME}": Action.USER_READ,
+    f"PATCH {_ME}": Action.USER_UPDATE,
+    f"GET {_ME}/secrets": Action.SECRET_READ,
+    f"POST {_ME}/secrets": Action.SECRET_PUT,
+    f"DELETE {_ME}/secrets/{{secretId}}": Action.SECRET_DELETE,
+    f"GET {_ME}/ssh-keys": Action.SSH_KEY_READ,
+    f"POST {_ME}/ssh-keys": Action.SSH_KEY_ADD,
+    f"DELETE {_ME}/ssh-keys/{{sshKeyId}}": Action.SSH_KEY_REMOVE,
     "GET /api/orgs": Action.ORG_LIST,
     "POST /api/orgs": Action.ORG_CREATE,
     f"GET {_ORG}": Action.ORG_READ,

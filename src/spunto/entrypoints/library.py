@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from enum import Enum
 from pathlib import Path
 
 import structlog
 
+from spunto.adapters.crypto.cipher import EnvelopeCipher
+from spunto.adapters.crypto.keyring import KeyringFile, MemoryKeyring
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.clock import Clock, SystemClock
+from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
@@ -18,12 +22,23 @@ from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Organization
 from spunto.core.orgs.service import BootstrapService, OrganizationService, owner_of
+from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
+from spunto.core.secrets.ports import Cipher
+from spunto.core.secrets.rotation import KeyRotation
+from spunto.core.secrets.service import SecretService
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.container import Container
 
 log = structlog.get_logger()
+
+
+class NoKeyring(Enum):
+    """What to do at a start where there is no keyring yet, and nothing that needs an older one."""
+
+    MAKE = "make one"
+    REFUSE = "do not start: other servers of the same database would not have it"
 
 
 class Spunto:
@@ -38,6 +53,9 @@ class Spunto:
         self.access: AccessService = container.access()
         self.organizations: OrganizationService = container.organizations()
         self.members: MemberService = container.members()
+        self.users: UserService = container.users()
+        self.secrets: SecretService = container.secrets()
+        self.rotation: KeyRotation = container.rotation()
         self.projects: ProjectService = container.projects()
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
@@ -65,22 +83,39 @@ class Spunto:
         clock = clock or SystemClock()
         wakeups = Wakeups(clock)
         store = MemoryStore(wakeups)
-        async with cls._running(_container(store, wakeups, clock, timeline_id="memory")) as spunto:
+        cipher = EnvelopeCipher(MemoryKeyring())
+        async with cls._running(_container(store, cipher, wakeups, clock, timeline_id="memory")) as spunto:
             yield spunto
 
     @classmethod
-    def sqlite(cls, path: Path | str) -> AbstractAsyncContextManager["Spunto"]:
-        """On a SQLite file, made and migrated where needed. One process at a time."""
-        return cls.on_database(f"sqlite+aiosqlite:///{Path(path).resolve()}")
+    def sqlite(cls, path: Path | str, *, keyring: Path | None = None) -> AbstractAsyncContextManager["Spunto"]:
+        """On a SQLite file, made and migrated where needed. One process at a time.
+
+        `keyring` is the file of keys to what is encrypted in it, made where needed; `keyring` beside it otherwise.
+        """
+        file = Path(path).resolve()
+        return cls.on_database(f"sqlite+aiosqlite:///{file}", keyring=keyring or file.with_name("keyring"))
 
     @classmethod
-    def postgres(cls, url: str) -> AbstractAsyncContextManager["Spunto"]:
-        """On a Postgres database, migrated where needed; `url` is SQLAlchemy's, `postgresql+asyncpg://…`."""
-        return cls.on_database(url)
+    def postgres(cls, url: str, *, keyring: Path) -> AbstractAsyncContextManager["Spunto"]:
+        """On a Postgres database, migrated where needed; `url` is SQLAlchemy's, `postgresql+asyncpg://…`.
+
+        `keyring` is the file with the keys to what is encrypted in it, made where needed.
+        """
+        return cls.on_database(url, keyring=keyring)
 
     @classmethod
     @asynccontextmanager
-    async def on_database(cls, url: str, *, clock: Clock | None = None, pool_size: int = 20) -> AsyncIterator["Spunto"]:
+    async def on_database(
+        cls,
+        url: str,
+        *,
+        keyring: Path,
+        no_keyring: NoKeyring = NoKeyring.MAKE,
+        clock: Clock | None = None,
+        pool_size: int = 20,
+    ) -> AsyncIterator["Spunto"]:
+        """Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`."""
         # SQLAlchemy takes half a second to import; the memory harness goes without.
         from spunto.adapters.sql.migrate import upgrade
         from spunto.adapters.sql.store import SqlStore
@@ -90,15 +125,17 @@ class Spunto:
         await upgrade(url)
         store = await SqlStore.open(url, wakeups, pool_size=pool_size)
         try:
-            timeline_id = await store.timeline_id()
-            async with cls._running(_container(store, wakeups, clock, timeline_id=timeline_id)) as spunto:
+            file = KeyringFile(keyring)
+            container = _container(store, EnvelopeCipher(file), wakeups, clock, timeline_id=await store.timeline_id())
+            await _ensure_keyring(file, container.rotation(), no_keyring)
+            async with cls._running(container) as spunto:
                 yield spunto
         finally:
             await store.aclose()
 
     @classmethod
     @asynccontextmanager
-    async def beside_a_server(cls, url: str) -> AsyncIterator["Spunto"]:
+    async def beside_a_server(cls, url: str, *, keyring: Path) -> AsyncIterator["Spunto"]:
         """For an errand on a database that a server may be running on: no reconcile loops, and no node is in reach.
 
         Raises Unavailable `database_revision` where the database is not up to date.
@@ -109,7 +146,8 @@ class Spunto:
         wakeups = Wakeups(clock)
         store = await SqlStore.open(url, wakeups, pool_size=1)
         try:
-            yield cls(_container(store, wakeups, clock, timeline_id=await store.timeline_id()))
+            cipher = EnvelopeCipher(KeyringFile(keyring))
+            yield cls(_container(store, cipher, wakeups, clock, timeline_id=await store.timeline_id()))
         finally:
             await store.aclose()
 
@@ -117,6 +155,7 @@ class Spunto:
     @asynccontextmanager
     async def _running(cls, container: Container) -> AsyncIterator["Spunto"]:
         store, clock = container.store(), container.clock()
+        await container.rotation().check()
         async with store() as tx:
             await tx.nodes.disconnect_all(at=clock.now())
             await tx.commit()
@@ -128,11 +167,25 @@ class Spunto:
                 loop.cancel()
 
 
-def _container(store: object, wakeups: Wakeups, clock: Clock, *, timeline_id: str) -> Container:
+async def _ensure_keyring(file: KeyringFile, rotation: KeyRotation, no_keyring: NoKeyring) -> None:
+    """Raises Invalid `keyring_missing` where a new one would not open what the database holds, or is not wanted."""
+    if file.path.exists():
+        return
+    if no_keyring is NoKeyring.REFUSE or await rotation.is_used():
+        raise Invalid(
+            "keyring_missing",
+            f"There is no keyring at {file.path}: set SPUNTO_KEYRING to this database's own, or make its first one "
+            "with `spunto keys generate`.",
+        )
+    log.info("keyring_made", path=str(file.path), key=file.make().id)
+
+
+def _container(store: object, cipher: Cipher, wakeups: Wakeups, clock: Clock, *, timeline_id: str) -> Container:
     report: Callable[[str, str, BaseException], None] = _report
     return Container(
         store=store,
         queue=store.queue,  # type: ignore[attr-defined]  # both stores have it
+        cipher=cipher,
         wakeups=wakeups,
         clock=clock,
         timeline_id=timeline_id,

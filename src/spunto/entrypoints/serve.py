@@ -12,7 +12,7 @@ import uvloop
 
 from spunto.entrypoints.box import Box, owner_token_file
 from spunto.entrypoints.failures import ended
-from spunto.entrypoints.library import Spunto
+from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.logs import configure_logs
 from spunto.entrypoints.server import listening, serve
 from spunto.entrypoints.settings import Settings
@@ -50,9 +50,15 @@ async def _main(settings: Settings, listener: socket.socket, *, box: bool, demo:
             gc.freeze()
 
         preparing: list[asyncio.Task[None]] = []
-        await serve(settings, listener, prepare=prepare, stopping=stopping)
+        await serve(settings, listener, prepare=prepare, stopping=stopping, no_keyring=_no_keyring(settings, box=box))
         for task in preparing:
             task.cancel()
+
+
+def _no_keyring(settings: Settings, *, box: bool) -> NoKeyring:
+    """A hosted server may have others beside it, or lose its disk; what it encrypts must outlive both."""
+    is_alone = settings.keyring is None and (box or settings.database.startswith("sqlite"))
+    return NoKeyring.MAKE if is_alone else NoKeyring.REFUSE
 
 
 async def _greet(box: Box, settings: Settings) -> None:

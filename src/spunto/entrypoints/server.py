@@ -15,7 +15,7 @@ from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.protocol.closing import RESTARTING
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Services, create_app
-from spunto.entrypoints.library import Spunto
+from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.limits import Gate, Limits
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
 from spunto.entrypoints.settings import Settings
@@ -32,9 +32,21 @@ log = structlog.get_logger()
 Prepare = Callable[[Spunto], Awaitable[None]]
 
 
-async def serve(settings: Settings, listener: socket.socket, *, prepare: Prepare, stopping: asyncio.Event) -> None:
+async def serve(
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    prepare: Prepare,
+    stopping: asyncio.Event,
+    no_keyring: NoKeyring = NoKeyring.MAKE,
+) -> None:
     """Serve until `stopping` is set. `prepare` runs before the first request is taken."""
-    async with Spunto.on_database(settings.database, pool_size=settings.database_pool_size) as spunto:
+    async with Spunto.on_database(
+        settings.database,
+        keyring=settings.keyring_file,
+        no_keyring=no_keyring,
+        pool_size=settings.database_pool_size,
+    ) as spunto:
         await prepare(spunto)
         sockets = Sockets()
         app = _app(spunto, settings, sockets, stopping)
@@ -69,6 +81,8 @@ def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio
         access=spunto.access,
         organizations=spunto.organizations,
         members=spunto.members,
+        users=spunto.users,
+        secrets=spunto.secrets,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     rate_limit_spawns: Annotated[int, Field(ge=1, description="new workers an organization and minute")] = 30
     rate_limit_entries: Annotated[int, Field(ge=1, description="commands and terminals a person and minute")] = 30
     rate_limit_invitations: Annotated[int, Field(ge=1, description="invitations an organization and hour")] = 20
+    keyring: Annotated[
+        Path | None,
+        Field(description="file with the keys that users' secrets are encrypted with; default: in the data directory"),
+    ] = None
     grace_seconds: Annotated[float, Field(gt=0, description="how long requests may finish at a stop")] = 10.0
     log_format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto: console on a terminal, else json")
@@ -92,6 +96,10 @@ class Settings(BaseSettings):
     @classmethod
     def _parted(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def keyring_file(self) -> Path:
+        return self.keyring or self.data_dir.resolve() / "keyring"
 
     @classmethod
     def settings_customise_sources(

@@ -31,6 +31,8 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
         access=spunto.access,
         organizations=spunto.organizations,
         members=spunto.members,
+        users=spunto.users,
+        secrets=spunto.secrets,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,

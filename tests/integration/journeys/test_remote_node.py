@@ -56,10 +56,15 @@ def hosted(postgres_database: str, docker_url: str, tmp_path: Path) -> Iterator[
     cli.run("db", "owner-token", code=1, SPUNTO_DATABASE_URL=postgres_database)
     cli.run("db", "upgrade", SPUNTO_DATABASE_URL=postgres_database)
     token = cli.run("db", "owner-token", SPUNTO_DATABASE_URL=postgres_database).out
+    cli.run("keys", "generate", SPUNTO_KEYRING=str(tmp_path / "keyring"))
     with (
         joined_namespace() as namespace,
         running_server(
-            tmp_path / "server", database_url=postgres_database, host=namespace.host or "", box=False
+            tmp_path / "server",
+            database_url=postgres_database,
+            host=namespace.host or "",
+            box=False,
+            environment={"SPUNTO_KEYRING": str(tmp_path / "keyring")},
         ) as server,
     ):
         cli.run("login", "--url", server.url, "--token-file", "-", stdin=token)

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from tests.unit.core.builders import ORG, OTHER_USER, USER, a_node, a_report, an_actor, an_environment
 
+from spunto.adapters.crypto.cipher import EnvelopeCipher
+from spunto.adapters.crypto.keyring import MemoryKeyring
 from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.policy import Action, Role
@@ -21,8 +23,11 @@ from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.orgs.service import BootstrapService, OrganizationService
+from spunto.core.orgs.users import UserService
 from spunto.core.projects.model import Project
 from spunto.core.projects.service import ProjectService
+from spunto.core.secrets.rotation import KeyRotation
+from spunto.core.secrets.service import SecretService
 from spunto.core.workers.model import Worker, WorkerId
 from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.service import WorkerService
@@ -68,6 +73,10 @@ class Memory:
     bootstrap: BootstrapService = field(init=False)
     organizations: OrganizationService = field(init=False)
     members: MemberService = field(init=False)
+    users: UserService = field(init=False)
+    keyring: MemoryKeyring = field(default_factory=MemoryKeyring)
+    secrets: SecretService = field(init=False)
+    rotation: KeyRotation = field(init=False)
     projects: ProjectService = field(init=False)
     nodes: NodeService = field(init=False)
     workers: WorkerService = field(init=False)
@@ -84,6 +93,10 @@ class Memory:
         self.bootstrap = BootstrapService(self.racing, clock=self.clock, ids=self.ids)
         self.organizations = OrganizationService(self.racing, clock=self.clock, ids=self.ids)
         self.members = MemberService(self.racing, clock=self.clock, ids=self.ids)
+        cipher = EnvelopeCipher(self.keyring)
+        self.users = UserService(self.racing, clock=self.clock, ids=self.ids)
+        self.secrets = SecretService(self.racing, cipher=cipher, clock=self.clock, ids=self.ids)
+        self.rotation = KeyRotation(self.racing, cipher=cipher)
         self.projects = ProjectService(self.racing, clock=self.clock, ids=self.ids)
         self.nodes = NodeService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
         self.workers = WorkerService(self.racing, links=self.links, clock=self.clock, ids=self.ids)

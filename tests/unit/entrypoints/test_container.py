@@ -3,6 +3,8 @@
 import pytest
 from dependency_injector.providers import Dependency, Provider
 
+from spunto.adapters.crypto.cipher import EnvelopeCipher
+from spunto.adapters.crypto.keyring import MemoryKeyring
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.wakeups import Wakeups
@@ -18,6 +20,7 @@ def a_container() -> Container:
         wakeups=wakeups,
         store=store,
         queue=store.queue,
+        cipher=EnvelopeCipher(MemoryKeyring()),
         timeline_id="t",
         report=lambda kind, subject_id, error: None,
     )

@@ -144,6 +144,14 @@ class MemoryMembers:
             raise NotFound("user_not_found", f"There is no user {user_id!r}.", id=user_id)
         return user
 
+    async def update_user(self, user: User) -> User:
+        before = self._users.get(user.id)
+        if before is None or before.version != user.version:
+            raise StaleVersion("user", user.id)
+        after = replace(user, version=user.version + 1)
+        self._users.put(user.id, after)
+        return after
+
     async def add(self, membership: Membership) -> None:
         key = (membership.org_id, membership.user_id)
         if self._memberships.get(key) is not None:

@@ -12,6 +12,8 @@ from spunto.adapters.memory.orgs import MemoryAuditLog, MemoryIdempotency, Memor
 from spunto.adapters.memory.projects import MemoryProjects
 from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
 from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.secrets import MemoryCanary, MemorySecrets
+from spunto.adapters.memory.ssh_keys import MemorySshKeys
 from spunto.adapters.memory.workers import MemoryWorkers
 from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.activity.model import AuditEntry
@@ -20,7 +22,9 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.orgs.model import Membership, Organization, User
+from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
+from spunto.core.secrets.model import Sealed, SecretId, UserSecret
 from spunto.core.workers.model import Worker, WorkerId
 
 
@@ -33,6 +37,9 @@ class _Tables:
     organizations: dict[OrgId, Organization] = field(default_factory=dict)
     users: dict[UserId, User] = field(default_factory=dict)
     memberships: dict[tuple[OrgId, UserId], Membership] = field(default_factory=dict)
+    ssh_keys: dict[SshKeyId, SshKey] = field(default_factory=dict)
+    secrets: dict[SecretId, UserSecret] = field(default_factory=dict)
+    canaries: dict[str, Sealed] = field(default_factory=dict)
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     tombstones: dict[tuple[NodeId, str], datetime] = field(default_factory=dict)
@@ -70,6 +77,9 @@ class MemoryTransaction:
             {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},
             self._guards.append,
         )
+        self.ssh_keys = MemorySshKeys(draft("SSH key", tables.ssh_keys), names)
+        self.secrets = MemorySecrets(draft("secret", tables.secrets), names)
+        self.canary = MemoryCanary(draft("canary", tables.canaries))
         self.members = MemoryMembers(users, memberships, names)
         self.nodes = MemoryNodes(nodes, draft("node", tables.loads), names, assignments, tombstones)
         self.assignments = MemoryAssignments(assignments, tombstones)

@@ -37,6 +37,7 @@ _REMOVE_MEMBERS = delete(memberships).where(memberships.c.org_id == bindparam("o
 _ADD_USER = insert(users)
 _GET_USER = select(users).where(users.c.id == bindparam("user_id"))
 _BY_EMAIL = select(users).where(users.c.email == bindparam("email"))
+_UPDATE_USER = update(users).where(users.c.id == bindparam("of_id"), users.c.version == bindparam("of_version"))
 _ADD_MEMBER = insert(memberships)
 _IS_MEMBERSHIP = (memberships.c.org_id == bindparam("of_org")) & (memberships.c.user_id == bindparam("of_user"))
 _GET_MEMBER = select(memberships).where(_IS_MEMBERSHIP)
@@ -130,6 +131,7 @@ class SqlMemberRepository:
                 "email": user.email,
                 "created_at": user.created_at,
                 "version": user.version,
+                "dotfiles_repo": user.dotfiles_repo,
             },
         )
 
@@ -142,6 +144,13 @@ class SqlMemberRepository:
         if row is None:
             raise NotFound("user_not_found", f"There is no user {user_id!r}.", id=user_id)
         return _user(*row)
+
+    async def update_user(self, user: User) -> User:
+        after = replace(user, version=user.version + 1)
+        changing = {"name": after.name, "dotfiles_repo": after.dotfiles_repo, "version": after.version}
+        if await self._statements.change(_UPDATE_USER, {"of_id": user.id, "of_version": user.version, **changing}) == 0:
+            raise StaleVersion("user", user.id)
+        return after
 
     async def add(self, membership: Membership) -> None:
         await self._statements.change(
@@ -190,8 +199,8 @@ def _organization(row: AnyRow) -> Organization:
     return Organization(id=org_id, name=name, slug=slug, created_at=created_at, version=version)
 
 
-def _user(user_id: Any, name: Any, email: Any, created_at: Any, version: Any) -> User:
-    return User(id=user_id, name=name, email=email, created_at=created_at, version=version)
+def _user(user_id: Any, name: Any, email: Any, created_at: Any, version: Any, dotfiles_repo: Any) -> User:
+    return User(id=user_id, name=name, email=email, created_at=created_at, version=version, dotfiles_repo=dotfiles_repo)
 
 
 def _member(row: AnyRow) -> Member:

@@ -16,7 +16,9 @@ from spunto.adapters.sql.orgs import SqlMemberRepository, SqlOrganizationReposit
 from spunto.adapters.sql.postgres import CONNECTIONS, PostgresDatabase
 from spunto.adapters.sql.projects import SqlProjectRepository
 from spunto.adapters.sql.queue import SqlQueue, SqlSchedule
+from spunto.adapters.sql.secrets import SqlCanaryRepository, SqlSecretRepository
 from spunto.adapters.sql.sqlite import SqliteDatabase
+from spunto.adapters.sql.ssh_keys import SqlSshKeyRepository
 from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables import timelines
 from spunto.adapters.sql.urls import is_sqlite, parsed
@@ -47,6 +49,9 @@ class SqlTransaction:
         self.grants = SqlGrantRepository(statements)
         self.organizations = SqlOrganizationRepository(statements)
         self.members = SqlMemberRepository(statements)
+        self.ssh_keys = SqlSshKeyRepository(statements)
+        self.secrets = SqlSecretRepository(statements)
+        self.canary = SqlCanaryRepository(statements)
         self.nodes = SqlNodeRepository(statements)
         self.assignments = SqlAssignmentRepository(statements)
         self.projects = SqlProjectRepository(statements)

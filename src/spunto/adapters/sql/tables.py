@@ -97,6 +97,47 @@ users = Table(
     Column("email", Text, nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("dotfiles_repo", Text),
+)
+
+ssh_keys = Table(
+    "ssh_keys",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("user_id", "fingerprint"),
+)
+
+user_secrets = Table(
+    "user_secrets",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("user_id", "name"),
+    Index(None, "user_id", "id"),
+    Index(None, "key_id", "id"),
+)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
 )
 
 memberships = Table(
@@ -274,6 +315,7 @@ timelines = Table("timelines", metadata, Column("id", Text, primary_key=True))
 CONFLICTS: Mapping[str, tuple[str, str]] = {
     "uq_organizations_slug": ("slug_taken", "The slug is taken; choose another one."),
     "uq_users_email": ("email_taken", "There is a user with this e-mail address already."),
+    "uq_ssh_keys_user_id_fingerprint": ("ssh_key_exists", "You have this SSH key already."),
     "pk_memberships": ("member_already", "This user is a member already."),
     "uq_nodes_org_id_name": ("node_name_taken", "The organization has a node of this name already."),
     "pk_assignments": ("assignment_exists", "This stands on a node already."),

@@ -1,7 +1,7 @@
 """Organizations, the people in them and their roles."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from spunto.core.access.model import OrgId, UserId
@@ -23,7 +23,11 @@ class User:
     name: str
     email: str
     created_at: datetime
+    dotfiles_repo: str | None = None
     version: int = 1
+
+    def with_settings(self, *, name: str, dotfiles_repo: str | None) -> "User":
+        return replace(self, name=name, dotfiles_repo=dotfiles_repo)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

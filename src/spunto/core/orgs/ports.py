@@ -1,6 +1,6 @@
 """What the organizations slice needs from storage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from spunto.core.access.model import Actor, Tenant, UserId
@@ -9,6 +9,7 @@ from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User
+from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 
 
 class OrganizationRepository(Protocol):
@@ -52,6 +53,9 @@ class MemberRepository(Protocol):
 
     async def get_user(self, user_id: UserId) -> User: ...
 
+    async def update_user(self, user: User) -> User:
+        """Name and settings. Raises StaleVersion."""
+
     async def add(self, membership: Membership) -> None:
         """Raises Conflict `member_already`."""
 
@@ -70,11 +74,24 @@ class MemberRepository(Protocol):
         """Members, newest first by user id."""
 
 
+class SshKeyRepository(Protocol):
+    async def add(self, key: SshKey) -> None:
+        """Raises Conflict `ssh_key_exists` where the user has the same key already."""
+
+    async def of_user(self, user_id: UserId) -> Sequence[SshKey]:
+        """All of the user's, newest first."""
+
+    async def remove(self, user_id: UserId, key_id: SshKeyId) -> None:
+        """Raises NotFound `ssh_key_not_found`, also for another user's."""
+
+
 class OrgsTransaction(AccessTransaction, Protocol):
     @property
     def organizations(self) -> OrganizationRepository: ...
     @property
     def members(self) -> MemberRepository: ...
+    @property
+    def ssh_keys(self) -> SshKeyRepository: ...
     @property
     def audit(self) -> AuditLog: ...
     @property

@@ -17,6 +17,9 @@ LAZY = {
     "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),
     "project": ("spunto.entrypoints.cli.projects", "Templates of development environments."),
     "worker": ("spunto.entrypoints.cli.inside", "Development environments."),
+    "user": ("spunto.entrypoints.cli.users", "Your own settings."),
+    "secret": ("spunto.entrypoints.cli.secrets", "Your secrets: environment variables of your workers."),
+    "ssh-key": ("spunto.entrypoints.cli.ssh_keys", "Your SSH public keys."),
     "config": ("spunto.entrypoints.cli.settings", "List all settings with their present values."),
 }
 
@@ -46,6 +49,13 @@ database = typer.Typer()
 app.add_typer(database, name="db", help="The server's database.", no_args_is_help=True)
 database.command()(servers.upgrade)
 database.command("owner-token")(servers.owner_token)
+
+
+keys = typer.Typer()
+app.add_typer(keys, name="keys", help="The keys that the server encrypts secrets with.", no_args_is_help=True)
+keys.command("generate")(servers.generate_keys)
+keys.command("rotate")(servers.rotate_keys)
+keys.command("status")(servers.key_status)
 
 
 @app.command()

@@ -4,7 +4,20 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from spunto.client.models import InventoryItem, Member, Node, Organization, Port, Project, ProjectVersion, Stats, Worker
+from spunto.client.models import (
+    InventoryItem,
+    Member,
+    Node,
+    Organization,
+    Port,
+    Project,
+    ProjectVersion,
+    SshKey,
+    Stats,
+    User,
+    UserSecret,
+    Worker,
+)
 from spunto.entrypoints.cli.output import Columns
 
 Placed = tuple[Project, Worker]
@@ -52,6 +65,20 @@ MEMBERS: Columns[Member] = (
     ("EMAIL", lambda member: member.email),
     ("ROLE", lambda member: member.role),
     ("ID", lambda member: member.user_id),
+)
+
+SECRETS: Columns[UserSecret] = (
+    ("NAME", lambda secret: secret.name),
+    ("CHANGED", lambda secret: age(secret.updated_at)),
+    ("ID", lambda secret: secret.id),
+)
+
+SSH_KEYS: Columns[SshKey] = (
+    ("NAME", lambda key: key.name),
+    ("TYPE", lambda key: key.type),
+    ("FINGERPRINT", lambda key: key.fingerprint),
+    ("AGE", lambda key: age(key.created_at)),
+    ("ID", lambda key: key.id),
 )
 
 NODES: Columns[Node] = (
@@ -110,6 +137,11 @@ PORTS: Columns[Port] = (
 def organization_fields(organization: Organization) -> Iterable[tuple[str, str]]:
     yield from (("name", organization.name), ("slug", organization.slug), ("role", organization.role))
     yield from (("created", instant(organization.created_at)), ("id", organization.id))
+
+
+def user_fields(user: User) -> Iterable[tuple[str, str]]:
+    yield from (("name", user.name), ("email", user.email), ("dotfiles", user.dotfiles_repo or ""))
+    yield from (("created", instant(user.created_at)), ("id", user.id))
 
 
 def node_fields(node: Node) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`spunto up | serve | agent | db`: thin doors to programs that the command line itself does not load.
+"""`spunto up | serve | agent | db | keys`: thin doors to programs that the command line itself does not load.
 
 They are found by name, because a door must not know the others, and `spunto` never imports its agent.
 """
@@ -52,6 +52,21 @@ def upgrade(url: DatabaseUrl = None) -> None:
 def owner_token(url: DatabaseUrl = None) -> None:
     """Print a token for `spunto login`, good for a week, of the first owner, who is made where there is none yet."""
     raise typer.Exit(_entry_point("spunto.entrypoints.db", "owner_token")(url))
+
+
+def generate_keys() -> None:
+    """Make the keyring with its first key, where SPUNTO_KEYRING says or in the data directory."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.keys", "generate")())
+
+
+def rotate_keys(url: DatabaseUrl = None) -> None:
+    """Add a new key and wrap all secrets with it, while servers run; or end a rotation that was broken off."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.keys", "rotate")(url))
+
+
+def key_status(url: DatabaseUrl = None) -> None:
+    """Print each key with the number of secrets that it wraps."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.keys", "status")(url))
 
 
 def _entry_point(module: str, name: str) -> Any:

@@ -10,7 +10,9 @@ from spunto.core.access.service import AccessService
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.service import OrganizationService
+from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
+from spunto.core.secrets.service import SecretService
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.http.admission import install_admission
@@ -25,6 +27,8 @@ from spunto.entrypoints.http.nodes import nodes_blueprint
 from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
+from spunto.entrypoints.http.secrets import secrets_blueprint
+from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.workers import workers_blueprint
 from spunto.entrypoints.limits import Gate
 from spunto.entrypoints.security import PublicAddress
@@ -37,6 +41,8 @@ class Services:
     access: AccessService
     organizations: OrganizationService
     members: MemberService
+    users: UserService
+    secrets: SecretService
     projects: ProjectService
     nodes: NodeService
     workers: WorkerService
@@ -76,6 +82,8 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         health_blueprint(services.readiness),
         auth_blueprint(services.access, services.address),
         organizations_blueprint(services.organizations, services.members),
+        users_blueprint(services.users),
+        secrets_blueprint(services.secrets),
         projects_blueprint(services.projects),
         nodes_blueprint(services.nodes, services.address),
         install_blueprint(services.address),

@@ -9,6 +9,11 @@ from tests.contracts.organization_repository import (
     OrganizationRepositoryContract,
 )
 from tests.contracts.project_repository import ProjectRepositoryContract
+from tests.contracts.secret_repository import (
+    CanaryRepositoryContract,
+    SecretRepositoryContract,
+    SshKeyRepositoryContract,
+)
 from tests.contracts.session_repository import SessionRepositoryContract
 from tests.contracts.store_placement import PlacementContract
 from tests.contracts.store_unit_of_work import UnitOfWorkContract
@@ -43,6 +48,18 @@ class TestOrganizations(OrganizationRepositoryContract):
 
 
 class TestMembers(MemberRepositoryContract):
+    pass
+
+
+class TestSecrets(SecretRepositoryContract):
+    pass
+
+
+class TestCanary(CanaryRepositoryContract):
+    pass
+
+
+class TestSshKeys(SshKeyRepositoryContract):
     pass
 
 

@@ -9,6 +9,8 @@ from quart import Quart
 from quart.testing import QuartClient
 from quart.wrappers import Response
 
+from spunto.adapters.crypto.cipher import EnvelopeCipher
+from spunto.adapters.crypto.keyring import MemoryKeyring
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import OrgId, UserId
 from spunto.core.access.policy import Role
@@ -108,6 +110,8 @@ def house_of(
         access=spunto.access,
         organizations=spunto.organizations,
         members=spunto.members,
+        users=spunto.users,
+        secrets=spunto.secrets,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,
@@ -134,7 +138,13 @@ def build_house(**changes: Any) -> House:
     wakeups = Wakeups(clock)
     store = MemoryStore(wakeups)
     container = Container(
-        clock=clock, wakeups=wakeups, store=store, queue=store.queue, timeline_id="t", report=lambda *_: None
+        clock=clock,
+        wakeups=wakeups,
+        store=store,
+        queue=store.queue,
+        cipher=EnvelopeCipher(MemoryKeyring()),
+        timeline_id="t",
+        report=lambda *_: None,
     )
     return house_of(Spunto(container), store, clock, **changes)
 

@@ -1,0 +1,51 @@
+"""The token's own user, for the client: settings, secrets and SSH keys."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from spunto.client.api import Api, Page, parsed
+from spunto.client.models import SshKey, User, UserSecret
+from spunto.client.retry import Repeat
+from spunto.core.kernel.secret import Secret
+
+_ME = "/api/users/me"
+
+
+class Users:
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def me(self) -> User:
+        return await self._api.get(User, _ME)
+
+    async def update(self, changes: Mapping[str, Any]) -> User:
+        """A merge patch by the API's own field names: an absent field stays, None clears."""
+        return await self._api.patch(User, _ME, changes)
+
+    async def secrets(self, *, limit: int = 50, cursor: str | None = None) -> Page[UserSecret]:
+        return await self._api.page(UserSecret, f"{_ME}/secrets", limit=limit, cursor=cursor)
+
+    def iter_secrets(self) -> AsyncIterator[UserSecret]:
+        return self._api.pages(UserSecret, f"{_ME}/secrets")
+
+    async def put_secret(self, name: str, value: Secret | str) -> UserSecret:
+        """Make the secret, or give the one of that name another value."""
+        text = value if isinstance(value, str) else value.reveal()
+        answer = await self._api.request("POST", f"{_ME}/secrets", body={"name": name, "value": text})
+        return parsed(UserSecret, answer)
+
+    async def delete_secret(self, secret_id: str) -> None:
+        await self._api.delete(f"{_ME}/secrets/{secret_id}")
+
+    async def ssh_keys(self) -> tuple[SshKey, ...]:
+        """All of them, newest first."""
+        return tuple([key async for key in self._api.pages(SshKey, f"{_ME}/ssh-keys")])
+
+    async def add_ssh_key(self, public_key: str, *, name: str | None = None) -> SshKey:
+        """Add the line of a `.pub` file."""
+        body = {"publicKey": public_key} | ({} if name is None else {"name": name})
+        # A repeat after a lost answer would only say that the key is there already.
+        return parsed(SshKey, await self._api.request("POST", f"{_ME}/ssh-keys", body=body, repeat=Repeat.REFUSED))
+
+    async def delete_ssh_key(self, ssh_key_id: str) -> None:
+        await self._api.delete(f"{_ME}/ssh-keys/{ssh_key_id}")

@@ -1,0 +1,95 @@
+"""Use cases of a person's own settings and SSH keys."""
+
+from collections.abc import Mapping, Sequence
+
+from spunto.core.access.model import Actor, Tenant, UserId
+from spunto.core.access.policy import Action
+from spunto.core.activity.model import Auditor
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Conflict, Forbidden
+from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.orgs.model import User
+from spunto.core.orgs.ports import OrgsTransaction
+from spunto.core.orgs.ssh_keys import MAX_KEYS, SshKey, SshKeyId, read_public_key
+
+
+class UserService:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._ids = ids
+        self._auditor = Auditor(clock=clock, ids=ids)
+
+    async def get(self, actor: Actor) -> User:
+        user_id = _user_of(actor, Action.USER_READ)
+        async with self._uow.reading() as tx:
+            return await tx.members.get_user(user_id)
+
+    @retried
+    async def update(self, actor: Actor, changes: Mapping[str, str | None]) -> User:
+        """Change `name` and `dotfiles_repo`; what is not named stays."""
+        user_id = _user_of(actor, Action.USER_UPDATE)
+        async with self._uow() as tx:
+            before = await tx.members.get_user(user_id)
+            user = await tx.members.update_user(
+                before.with_settings(
+                    name=changes.get("name") or before.name,
+                    dotfiles_repo=changes.get("dotfiles_repo", before.dotfiles_repo),
+                )
+            )
+            await self._note(tx, actor, Action.USER_UPDATE, user.id)
+            await tx.commit()
+        return user
+
+    async def ssh_keys(self, actor: Actor) -> Sequence[SshKey]:
+        user_id = _user_of(actor, Action.SSH_KEY_READ)
+        async with self._uow.reading() as tx:
+            return await tx.ssh_keys.of_user(user_id)
+
+    @retried
+    async def add_ssh_key(self, actor: Actor, *, public_key: str, name: str | None = None) -> SshKey:
+        """Named after the key's comment where no name is given.
+
+        Raises Invalid `ssh_key_invalid`; Conflict `ssh_key_exists`, `ssh_keys_full`.
+        """
+        user_id = _user_of(actor, Action.SSH_KEY_ADD)
+        read = read_public_key(public_key)
+        key = SshKey(
+            id=SshKeyId(self._ids.new("ssk")),
+            user_id=user_id,
+            name=name or read.comment or read.type,
+            type=read.type,
+            public_key=read.text,
+            fingerprint=read.fingerprint,
+            created_at=self._clock.now(),
+        )
+        async with self._uow() as tx:
+            if len(await tx.ssh_keys.of_user(user_id)) >= MAX_KEYS:
+                raise Conflict("ssh_keys_full", f"A user has at most {MAX_KEYS} SSH keys; remove one first.")
+            await tx.ssh_keys.add(key)
+            await self._note(tx, actor, Action.SSH_KEY_ADD, key.id)
+            await tx.commit()
+        return key
+
+    @retried
+    async def remove_ssh_key(self, actor: Actor, key_id: SshKeyId) -> None:
+        """Raises NotFound `ssh_key_not_found`."""
+        user_id = _user_of(actor, Action.SSH_KEY_REMOVE)
+        async with self._uow() as tx:
+            await tx.ssh_keys.remove(user_id, key_id)
+            await self._note(tx, actor, Action.SSH_KEY_REMOVE, key_id)
+            await tx.commit()
+
+    async def _note(self, tx: OrgsTransaction, actor: Actor, action: Action, target_id: str) -> None:
+        """In the log of each organization that the person is seen in, or enters workers of."""
+        for org_id, role in actor.roles.items():
+            tenant = Tenant(org_id=org_id, role=role, actor=actor)
+            await tx.audit.add(self._auditor.entry(tenant, action, target_id))
+
+
+def _user_of(actor: Actor, action: Action) -> UserId:
+    actor.require_scope(action)
+    if actor.user_id is None:
+        raise Forbidden("user_required", "This key belongs to an organization and is nobody's own.")
+    return actor.user_id

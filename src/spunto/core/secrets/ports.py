@@ -1,0 +1,81 @@
+"""What the secrets slice needs: storage, and a cipher."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from spunto.core.access.model import UserId
+from spunto.core.activity.model import AuditLog
+from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.secret import Secret
+from spunto.core.kernel.uow import Transaction
+from spunto.core.secrets.model import Sealed, SecretId, UserSecret
+
+
+class Cipher(Protocol):
+    """Envelope encryption under a ring of keys. Calls are short and block.
+
+    `bound_to` names what the value belongs to; under another name it does not open.
+    """
+
+    def seal(self, value: Secret, *, bound_to: bytes) -> Sealed:
+        """Under a fresh key of the value's own, wrapped by the current key."""
+
+    def open(self, sealed: Sealed, *, bound_to: bytes) -> Secret:
+        """Raises Unavailable `secret_key_missing` without the key, `secret_unreadable` where it does not fit."""
+
+    def rewrap(self, sealed: Sealed, *, bound_to: bytes) -> Sealed:
+        """The same ciphertext, its key wrapped by the current key. Raises what `open` raises."""
+
+    def key_ids(self) -> Sequence[str]:
+        """The ids of the keys there are, the current one first."""
+
+
+class SecretRepository(Protocol):
+    """`rewrap` alone changes a row without counting its version up."""
+
+    async def add(self, secret: UserSecret) -> None:
+        """Raises StaleVersion where the user has a secret of that name."""
+
+    async def get(self, user_id: UserId, secret_id: SecretId) -> UserSecret:
+        """Raises NotFound `secret_not_found`, also for another user's."""
+
+    async def list(self, user_id: UserId, page: PageRequest) -> Page[UserSecret]: ...
+
+    async def of_users(self, user_ids: Collection[UserId]) -> Sequence[UserSecret]:
+        """All of theirs, by id."""
+
+    async def update(self, secret: UserSecret) -> None:
+        """Write version n over version n - 1. Raises StaleVersion."""
+
+    async def remove(self, secret: UserSecret) -> None:
+        """Raises StaleVersion."""
+
+    async def not_under(self, key_id: str, *, after: str, limit: int) -> Sequence[UserSecret]:
+        """Secrets of any user whose key is wrapped by another key, by id, from behind the id `after`."""
+
+    async def rewrap(self, rewrapped: Sequence[tuple[UserSecret, Sealed]]) -> None:
+        """Write each wrapping, but not over a row whose value or wrapping changed since it was read."""
+
+    async def count_by_key(self) -> Mapping[str, int]:
+        """How many secrets each key wraps; keys that wrap none are not named."""
+
+
+class CanaryRepository(Protocol):
+    """One sealed value that is no secret: whether it opens tells at a start whether the keys are the right ones."""
+
+    async def find(self) -> Sealed | None: ...
+
+    async def add(self, canary: Sealed) -> None:
+        """Raises StaleVersion where there is one."""
+
+    async def replace(self, before: Sealed, after: Sealed) -> None:
+        """Raises StaleVersion where it is no longer the one before."""
+
+
+class SecretsTransaction(Transaction, Protocol):
+    @property
+    def secrets(self) -> SecretRepository: ...
+    @property
+    def canary(self) -> CanaryRepository: ...
+    @property
+    def audit(self) -> AuditLog: ...

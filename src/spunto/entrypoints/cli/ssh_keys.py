@@ -1,0 +1,49 @@
+"""`spunto ssh-key`: your SSH public keys."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spunto.client.models import SshKey
+from spunto.core.kernel.errors import Invalid
+from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.resolve import one_of
+from spunto.entrypoints.cli.running import plain_command
+from spunto.entrypoints.cli.session import Session
+
+app = typer.Typer(help="Your SSH public keys.", no_args_is_help=True, add_completion=False)
+
+
+@plain_command(app, "list")
+async def list_all(session: Session) -> None:
+    """List your SSH keys."""
+    session.out.table(await session.client.users.ssh_keys(), rendering.SSH_KEYS, wire=SshKey.to_wire)
+
+
+@plain_command(app)
+async def add(
+    session: Session,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pub file, or - for stdin.", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="The key's comment otherwise.", show_default=False)] = None,
+) -> None:
+    """Add a public key."""
+    try:
+        line = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid("unreadable_key", f"Can't read {file}: {error}") from error
+    key = await session.client.users.add_ssh_key(line.strip(), name=name)
+    session.out.done(f"Added {key.name} ({key.fingerprint}).", key)
+
+
+@plain_command(app)
+async def remove(
+    session: Session,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Id, fingerprint or name.", show_default=False)],
+) -> None:
+    """Remove a public key."""
+    keys = await session.client.users.ssh_keys()
+    found = one_of(keys, key, kind="ssh_key", names=lambda each: (each.id, each.name, each.fingerprint))
+    await session.client.users.delete_ssh_key(found.id)
+    session.out.done(f"Removed {found.name} ({found.fingerprint}).", found)
