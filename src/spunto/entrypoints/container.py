@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import Dependency, Factory, Singleton
+from dependency_injector.providers import Dependency, Factory, Object, Singleton
 
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.clock import Clock
@@ -15,7 +15,9 @@ from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.members import MemberService
+from spunto.core.orgs.ports import IdentityProvider
 from spunto.core.orgs.service import BootstrapService, OrganizationService
+from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
 from spunto.core.protocol.messages import AssignmentKind
@@ -38,6 +40,7 @@ class Container(DeclarativeContainer):
     cipher: Dependency[Cipher] = Dependency()
     timeline_id: Dependency[str] = Dependency(instance_of=str)
     report: Dependency[Callable[[str, str, BaseException], None]] = Dependency()
+    identity_provider: Dependency[IdentityProvider | None] = Dependency(default=Object(None))
 
     ids = Singleton(TimeOrderedIds, clock)
     links = Singleton(NodeLinks)
@@ -49,6 +52,7 @@ class Container(DeclarativeContainer):
     users = Singleton(UserService, store, clock=clock, ids=ids)
     secrets = Singleton(SecretService, store, cipher=cipher, clock=clock, ids=ids)
     rotation = Singleton(KeyRotation, store, cipher=cipher)
+    sign_in = Singleton(SignInService, store, provider=identity_provider, clock=clock, ids=ids)
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)
     nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
     gateway = Singleton(NodeGateway, store, links=links, clock=clock, wakeups=wakeups, timeline_id=timeline_id)

@@ -30,6 +30,8 @@ HTTP: Final[Mapping[str, Access]] = {
     "GET /api/agent/install.sh": PUBLIC,
     "GET /api/agent/wheels/{name}": PUBLIC,
     "GET /api/auth/bootstrap": OWN_CREDENTIAL,
+    "GET /api/auth/callback": OWN_CREDENTIAL,
+    "GET /api/auth/login": PUBLIC,
     "POST /api/auth/logout": Action.SESSION_END,
     "GET /api/auth/session": Action.SESSION_READ,
     f"GET {_ME}": Action.USER_READ,
@@ -86,6 +88,7 @@ WEBSOCKETS: Final[Mapping[str, Access]] = {
 LIMITS: Final[Mapping[str, Limit | None]] = {
     Action.WORKER_SPAWN: Limit.SPAWN,
     Action.INVITATION_CREATE: Limit.INVITE,
+    "GET /api/auth/login": Limit.SIGN_IN,
     "GET /healthz": None,
     "GET /readyz": None,
     f"POST {_WORKER}/exec": Limit.ENTER,

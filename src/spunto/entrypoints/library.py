@@ -21,7 +21,9 @@ from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Organization
+from spunto.core.orgs.ports import IdentityProvider
 from spunto.core.orgs.service import BootstrapService, OrganizationService, owner_of
+from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.ports import Cipher
@@ -56,6 +58,7 @@ class Spunto:
         self.users: UserService = container.users()
         self.secrets: SecretService = container.secrets()
         self.rotation: KeyRotation = container.rotation()
+        self.sign_in: SignInService = container.sign_in()
         self.projects: ProjectService = container.projects()
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
@@ -114,6 +117,7 @@ class Spunto:
         no_keyring: NoKeyring = NoKeyring.MAKE,
         clock: Clock | None = None,
         pool_size: int = 20,
+        identity_provider: IdentityProvider | None = None,
     ) -> AsyncIterator["Spunto"]:
         """Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`."""
         # SQLAlchemy takes half a second to import; the memory harness goes without.
@@ -126,7 +130,14 @@ class Spunto:
         store = await SqlStore.open(url, wakeups, pool_size=pool_size)
         try:
             file = KeyringFile(keyring)
-            container = _container(store, EnvelopeCipher(file), wakeups, clock, timeline_id=await store.timeline_id())
+            container = _container(
+                store,
+                EnvelopeCipher(file),
+                wakeups,
+                clock,
+                timeline_id=await store.timeline_id(),
+                identity_provider=identity_provider,
+            )
             await _ensure_keyring(file, container.rotation(), no_keyring)
             async with cls._running(container) as spunto:
                 yield spunto
@@ -180,7 +191,15 @@ async def _ensure_keyring(file: KeyringFile, rotation: KeyRotation, no_keyring: 
     log.info("keyring_made", path=str(file.path), key=file.make().id)
 
 
-def _container(store: object, cipher: Cipher, wakeups: Wakeups, clock: Clock, *, timeline_id: str) -> Container:
+def _container(
+    store: object,
+    cipher: Cipher,
+    wakeups: Wakeups,
+    clock: Clock,
+    *,
+    timeline_id: str,
+    identity_provider: IdentityProvider | None = None,
+) -> Container:
     report: Callable[[str, str, BaseException], None] = _report
     return Container(
         store=store,
@@ -190,6 +209,7 @@ def _container(store: object, cipher: Cipher, wakeups: Wakeups, clock: Clock, *,
         clock=clock,
         timeline_id=timeline_id,
         report=report,
+        **({} if identity_provider is None else {"identity_provider": identity_provider}),
     )
 
 

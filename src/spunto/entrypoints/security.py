@@ -46,6 +46,15 @@ class PublicAddress:
         port = "" if own.port is None else f":{own.port}"
         return frozenset({self.url, f"{own.scheme}://localhost{port}", f"{own.scheme}://127.0.0.1{port}"})
 
+    def is_other_name(self, host: str) -> bool:
+        """Whether the host of a request is this loopback address by another of its names."""
+        return self.is_loopback and f"{urlsplit(self.url).scheme}://{host}" in self.origins - {self.url}
+
+    @property
+    def flow_cookie_name(self) -> str:
+        """Of the cookie that lives as long as a sign-in is under way."""
+        return "__Host-oidc" if self.is_https else "oidc"
+
     @property
     def hosts(self) -> frozenset[str]:
         """What stands in the header Host of requests for this address."""

@@ -15,6 +15,7 @@ from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.protocol.closing import RESTARTING
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.identity import identity_provider
 from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.limits import Gate, Limits
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
@@ -41,12 +42,16 @@ async def serve(
     no_keyring: NoKeyring = NoKeyring.MAKE,
 ) -> None:
     """Serve until `stopping` is set. `prepare` runs before the first request is taken."""
-    async with Spunto.on_database(
-        settings.database,
-        keyring=settings.keyring_file,
-        no_keyring=no_keyring,
-        pool_size=settings.database_pool_size,
-    ) as spunto:
+    async with (
+        identity_provider(settings) as provider,
+        Spunto.on_database(
+            settings.database,
+            keyring=settings.keyring_file,
+            no_keyring=no_keyring,
+            pool_size=settings.database_pool_size,
+            identity_provider=provider,
+        ) as spunto,
+    ):
         await prepare(spunto)
         sockets = Sockets()
         app = _app(spunto, settings, sockets, stopping)
@@ -79,6 +84,7 @@ def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio
     )
     services = Services(
         access=spunto.access,
+        sign_in=spunto.sign_in,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,

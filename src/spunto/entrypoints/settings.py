@@ -17,6 +17,7 @@ from pydantic_settings import (
 
 from spunto.core.kernel.buckets import Rate
 from spunto.entrypoints.limits import DEFAULT_RATES, Limit
+from spunto.entrypoints.secret_settings import SecretText
 
 CONFIG_FILE = Path("/etc/spunto/server.toml")
 
@@ -59,6 +60,21 @@ class Settings(BaseSettings):
     keyring: Annotated[
         Path | None,
         Field(description="file with the keys that users' secrets are encrypted with; default: in the data directory"),
+    ] = None
+    oidc_issuer: Annotated[str, Field(description="where people sign in: an OpenID Connect issuer")] = (
+        "https://accounts.google.com"
+    )
+    oidc_client_id: Annotated[
+        str | None,
+        Field(min_length=1, description="this server's client id at the issuer; without it no sign-in there"),
+    ] = None
+    oidc_client_secret: Annotated[SecretText | None, Field(description="this server's client secret at the issuer")] = (
+        None
+    )
+    oidc_client_secret_file: Annotated[Path | None, Field(description="file that holds the client secret")] = None
+    oidc_hosted_domain: Annotated[
+        str | None,
+        Field(min_length=1, description="the one domain whose accounts may sign in (the claim `hd`, exactly)"),
     ] = None
     grace_seconds: Annotated[float, Field(gt=0, description="how long requests may finish at a stop")] = 10.0
     log_format: Annotated[

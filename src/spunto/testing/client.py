@@ -29,6 +29,7 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
     address = PublicAddress(url=URL)
     services = Services(
         access=spunto.access,
+        sign_in=spunto.sign_in,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from sqlalchemy import delete
+from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
     AuditLogContract,
@@ -90,6 +91,10 @@ class TestCanary(CanaryRepositoryContract):
 
 
 class TestSshKeys(SshKeyRepositoryContract):
+    pass
+
+
+class TestIdentities(IdentityRepositoryContract):
     pass
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
     AuditLogContract,
@@ -68,6 +69,10 @@ class TestCanary(CanaryRepositoryContract):
 
 
 class TestSshKeys(SshKeyRepositoryContract):
+    pass
+
+
+class TestIdentities(IdentityRepositoryContract):
     pass
 
 

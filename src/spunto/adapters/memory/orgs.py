@@ -14,7 +14,7 @@ from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
 from spunto.core.kernel.paging import Page, PageRequest
-from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User
+from spunto.core.orgs.model import Identity, Member, Membership, Organization, OrganizationView, User
 
 
 class _Owned(Protocol):
@@ -186,6 +186,21 @@ class MemoryMembers:
             if held.org_id == tenant.org_id and (user := self._users.get(held.user_id)) is not None
         )
         return page_of(members, page, id_of=lambda member: member.user.id)
+
+
+class MemoryIdentities:
+    def __init__(self, identities: Draft[tuple[str, str], Identity]) -> None:
+        self._identities = identities
+
+    async def find(self, *, issuer: str, subject: str) -> UserId | None:
+        found = self._identities.get((issuer, subject))
+        return None if found is None else found.user_id
+
+    async def add(self, identity: Identity) -> None:
+        key = (identity.issuer, identity.subject)
+        if self._identities.get(key) is not None:
+            raise StaleVersion("identity", identity.subject)
+        self._identities.put(key, identity)
 
 
 class MemoryAuditLog:

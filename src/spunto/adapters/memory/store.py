@@ -8,7 +8,13 @@ from typing import Any
 
 from spunto.adapters.memory.access import MemoryGrants, MemorySessions
 from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
-from spunto.adapters.memory.orgs import MemoryAuditLog, MemoryIdempotency, MemoryMembers, MemoryOrganizations
+from spunto.adapters.memory.orgs import (
+    MemoryAuditLog,
+    MemoryIdempotency,
+    MemoryIdentities,
+    MemoryMembers,
+    MemoryOrganizations,
+)
 from spunto.adapters.memory.projects import MemoryProjects
 from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
 from spunto.adapters.memory.rows import Draft
@@ -21,7 +27,7 @@ from spunto.core.kernel.idempotency import IdempotencyKey
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node, NodeId
-from spunto.core.orgs.model import Membership, Organization, User
+from spunto.core.orgs.model import Identity, Membership, Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
 from spunto.core.secrets.model import Sealed, SecretId, UserSecret
@@ -36,6 +42,7 @@ class _Tables:
     codes: dict[bytes, SignInCode] = field(default_factory=dict)
     organizations: dict[OrgId, Organization] = field(default_factory=dict)
     users: dict[UserId, User] = field(default_factory=dict)
+    identities: dict[tuple[str, str], Identity] = field(default_factory=dict)
     memberships: dict[tuple[OrgId, UserId], Membership] = field(default_factory=dict)
     ssh_keys: dict[SshKeyId, SshKey] = field(default_factory=dict)
     secrets: dict[SecretId, UserSecret] = field(default_factory=dict)
@@ -77,6 +84,7 @@ class MemoryTransaction:
             {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},
             self._guards.append,
         )
+        self.identities = MemoryIdentities(draft("identity", tables.identities))
         self.ssh_keys = MemorySshKeys(draft("SSH key", tables.ssh_keys), names)
         self.secrets = MemorySecrets(draft("secret", tables.secrets), names)
         self.canary = MemoryCanary(draft("canary", tables.canaries))

@@ -10,6 +10,7 @@ from spunto.adapters.sql.access import SqlGrantRepository, SqlSessionRepository
 from spunto.adapters.sql.activity import SqlAuditLog
 from spunto.adapters.sql.assignments import SqlAssignmentRepository
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
+from spunto.adapters.sql.identities import SqlIdentityRepository
 from spunto.adapters.sql.migrate import require_current
 from spunto.adapters.sql.nodes import SqlNodeRepository
 from spunto.adapters.sql.orgs import SqlMemberRepository, SqlOrganizationRepository
@@ -52,6 +53,7 @@ class SqlTransaction:
         self.ssh_keys = SqlSshKeyRepository(statements)
         self.secrets = SqlSecretRepository(statements)
         self.canary = SqlCanaryRepository(statements)
+        self.identities = SqlIdentityRepository(statements)
         self.nodes = SqlNodeRepository(statements)
         self.assignments = SqlAssignmentRepository(statements)
         self.projects = SqlProjectRepository(statements)

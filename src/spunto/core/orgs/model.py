@@ -31,6 +31,16 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whom an issuer means by a subject. An e-mail address identifies nobody: it may be given to somebody else."""
+
+    issuer: str
+    subject: str
+    user_id: UserId
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
     org_id: OrgId
     user_id: UserId

@@ -1,14 +1,15 @@
 """What the organizations slice needs from storage."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from spunto.core.access.model import Actor, Tenant, UserId
 from spunto.core.access.ports import AccessTransaction
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
-from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User
+from spunto.core.kernel.secret import Secret
+from spunto.core.orgs.model import Identity, Member, Membership, Organization, OrganizationView, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 
 
@@ -85,6 +86,37 @@ class SshKeyRepository(Protocol):
         """Raises NotFound `ssh_key_not_found`, also for another user's."""
 
 
+class IdentityRepository(Protocol):
+    async def find(self, *, issuer: str, subject: str) -> UserId | None: ...
+
+    async def add(self, identity: Identity) -> None:
+        """Raises StaleVersion where this issuer and subject are somebody's already."""
+
+
+class IdentityProvider(Protocol):
+    """One OpenID Connect issuer, at which this server is a client."""
+
+    @property
+    def issuer(self) -> str: ...
+
+    @property
+    def client_id(self) -> str: ...
+
+    @property
+    def hosted_domain(self) -> str | None:
+        """The one domain whose accounts may sign in, where there is such a rule."""
+
+    async def authorization_url(self, *, state: str, nonce: str, challenge: str, redirect_uri: str) -> str:
+        """Where to send the browser. Raises Unavailable `provider_unavailable`."""
+
+    async def claims(self, code: Secret, *, verifier: Secret, redirect_uri: str) -> Mapping[str, Any]:
+        """The claims of the ID token that the code is good for, its signature checked, nothing else.
+
+        Raises Unauthenticated `sign_in_refused` for a code or a token that is not good, Unavailable
+        `provider_unavailable`. A code is good once.
+        """
+
+
 class OrgsTransaction(AccessTransaction, Protocol):
     @property
     def organizations(self) -> OrganizationRepository: ...
@@ -92,6 +124,8 @@ class OrgsTransaction(AccessTransaction, Protocol):
     def members(self) -> MemberRepository: ...
     @property
     def ssh_keys(self) -> SshKeyRepository: ...
+    @property
+    def identities(self) -> IdentityRepository: ...
     @property
     def audit(self) -> AuditLog: ...
     @property

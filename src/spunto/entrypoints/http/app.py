@@ -10,6 +10,7 @@ from spunto.core.access.service import AccessService
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.service import OrganizationService
+from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.service import SecretService
@@ -28,6 +29,7 @@ from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
 from spunto.entrypoints.http.secrets import secrets_blueprint
+from spunto.entrypoints.http.sign_in import sign_in_blueprint
 from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.workers import workers_blueprint
 from spunto.entrypoints.limits import Gate
@@ -39,6 +41,7 @@ class Services:
     """What the doors call, and what they need to know of the place they stand in."""
 
     access: AccessService
+    sign_in: SignInService
     organizations: OrganizationService
     members: MemberService
     users: UserService
@@ -78,12 +81,13 @@ def create_app(services: Services, *, doors: Sequence[Blueprint] = ()) -> Quart:
 
 def _blueprints(services: Services) -> Sequence[Blueprint]:
     return (
-        home_blueprint(services.access, services.address),
+        home_blueprint(services.access, services.address, sign_in_on=services.sign_in.is_on),
         health_blueprint(services.readiness),
         auth_blueprint(services.access, services.address),
         organizations_blueprint(services.organizations, services.members),
         users_blueprint(services.users),
         secrets_blueprint(services.secrets),
+        sign_in_blueprint(services.sign_in, services.address),
         projects_blueprint(services.projects),
         nodes_blueprint(services.nodes, services.address),
         install_blueprint(services.address),

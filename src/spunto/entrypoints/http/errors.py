@@ -49,7 +49,7 @@ log = structlog.get_logger()
 
 
 def install_error_handlers(app: Quart) -> None:
-    app.register_error_handler(SpuntoError, _of_spunto)
+    app.register_error_handler(SpuntoError, problem_response)
     app.register_error_handler(HTTPException, _of_framework)
     app.register_error_handler(Exception, _of_bug)
 
@@ -87,7 +87,7 @@ def invalid_fields(errors: Sequence[Mapping[str, str]]) -> Invalid:
     return Invalid("invalid_request", "Some fields are not what they should be; see `errors`.", errors=errors)
 
 
-async def _of_spunto(error: SpuntoError) -> Response:
+async def problem_response(error: SpuntoError) -> Response:
     status = status_of(error)
     headers = {}
     if status == 401:

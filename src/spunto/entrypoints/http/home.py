@@ -31,20 +31,25 @@ SIGNED_IN = """<p>You are signed in.</p>
 <li><a href="/api/auth/session">Your session</a></li>
 <li><a href="/api/orgs">Your organizations</a></li>
 </ul>
-<form method="post" action="/api/auth/logout"><button>Sign out</button></form>"""
+<form method="post" action="/api/auth/logout"><button>Sign out</button>
+<button formaction="/api/auth/logout?everywhere=true">Sign out on all devices</button></form>"""
+
+SIGN_IN = """<p>You are not signed in.</p>
+<p><a href="/api/auth/login">Sign in</a></p>"""
 
 SIGNED_OUT = """<p>You are not signed in. The server prints a one-time sign-in link when it starts,
 and keeps the owner's token in the file <code>owner.token</code> of its data directory.</p>"""
 
 
-def home_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
+def home_blueprint(access: AccessService, address: PublicAddress, *, sign_in_on: bool) -> Blueprint:
     routes = Blueprint("home", __name__)
     doorkeeper = Doorkeeper(access, address)
 
     @routes.get("/")
     @operation("See the page at the root", answers={200: "text/html"}, operation_id="getHome")
     async def home() -> Response:
-        standing = SIGNED_IN if await _is_signed_in(doorkeeper) else SIGNED_OUT
+        invitation = SIGN_IN if sign_in_on else SIGNED_OUT
+        standing = SIGNED_IN if await _is_signed_in(doorkeeper) else invitation
         return Response(
             PAGE.format(standing=standing, url=escape(address.url)), content_type="text/html; charset=utf-8"
         )

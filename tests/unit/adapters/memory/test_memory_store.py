@@ -1,6 +1,7 @@
 """The memory store keeps the storage contracts."""
 
 import pytest
+from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
     AuditLogContract,
@@ -60,6 +61,10 @@ class TestCanary(CanaryRepositoryContract):
 
 
 class TestSshKeys(SshKeyRepositoryContract):
+    pass
+
+
+class TestIdentities(IdentityRepositoryContract):
     pass
 
 

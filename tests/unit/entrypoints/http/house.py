@@ -11,6 +11,7 @@ from quart.wrappers import Response
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring
+from spunto.adapters.memory.identity import FakeIdentityProvider
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import OrgId, UserId
 from spunto.core.access.policy import Role
@@ -59,6 +60,7 @@ class House:
     store: MemoryStore
     clock: ManualClock
     ids: TimeOrderedIds
+    provider: FakeIdentityProvider | None = None
     people: dict[str, Person] = field(default_factory=dict)
 
     @property
@@ -108,6 +110,7 @@ def house_of(
     gate = Gate(Doorkeeper(spunto.access, address), Limits(rates or {}, clock=clock), clients or ClientAddresses())
     services = Services(
         access=spunto.access,
+        sign_in=spunto.sign_in,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,
@@ -133,8 +136,9 @@ def house_of(
 
 
 def build_house(**changes: Any) -> House:
-    """Doors to a store where nothing happens by itself."""
+    """Doors to a store where nothing happens by itself, with a sign-in provider in memory."""
     clock = ManualClock()
+    provider = FakeIdentityProvider(clock=clock)
     wakeups = Wakeups(clock)
     store = MemoryStore(wakeups)
     container = Container(
@@ -145,8 +149,11 @@ def build_house(**changes: Any) -> House:
         cipher=EnvelopeCipher(MemoryKeyring()),
         timeline_id="t",
         report=lambda *_: None,
+        identity_provider=provider,
     )
-    return house_of(Spunto(container), store, clock, **changes)
+    house = house_of(Spunto(container), store, clock, **changes)
+    house.provider = provider
+    return house
 
 
 async def problem_of(response: Response) -> dict[str, Any]:

@@ -111,6 +111,7 @@ async def test_the_front_page_says_whether_one_is_signed_in(house: House) -> Non
     ann = await house.person("ann")
 
     stranger = await house.client.get("/")
+    assert '<a href="/api/auth/login">' in await stranger.get_data(as_text=True)
     signed_in = await house.client.get("/", headers={"Cookie": f"session={ann.token}"})
 
     assert "You are not signed in" in await stranger.get_data(as_text=True)
