@@ -9,7 +9,7 @@ from dependency_injector.providers import Dependency, Factory, Object, Singleton
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import TimeOrderedIds
-from spunto.core.kernel.reconcile import Reconciler, WorkQueue
+from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
@@ -27,6 +27,7 @@ from spunto.core.secrets.service import SecretService
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.service import WorkerService
+from spunto.entrypoints.telemetry import SILENT
 
 
 class Container(DeclarativeContainer):
@@ -41,6 +42,7 @@ class Container(DeclarativeContainer):
     timeline_id: Dependency[str] = Dependency(instance_of=str)
     report: Dependency[Callable[[str, str, BaseException], None]] = Dependency()
     identity_provider: Dependency[IdentityProvider | None] = Dependency(default=Object(None))
+    around: Dependency[Around] = Dependency(default=SILENT.around_item)
 
     ids = Singleton(TimeOrderedIds, clock)
     links = Singleton(NodeLinks)
@@ -68,4 +70,5 @@ class Container(DeclarativeContainer):
         clock=clock,
         wakeups=wakeups,
         report=report,
+        around=around,
     )

@@ -29,9 +29,11 @@ from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.ports import Cipher
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
+from spunto.core.workers.census import Census
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.container import Container
+from spunto.entrypoints.telemetry import SILENT, Telemetry
 
 log = structlog.get_logger()
 
@@ -66,6 +68,7 @@ class Spunto:
         self.gateway: NodeGateway = container.gateway()
         self.links: NodeLinks = container.links()
         self.wakeups: Wakeups = container.wakeups()
+        self.clock: Clock = container.clock()
         self._bootstrap: BootstrapService = container.bootstrap()
         self._store = container.store()
 
@@ -73,6 +76,12 @@ class Spunto:
         """The first owner and the organization `default`, made where they are not there yet."""
         user, organization = await self._bootstrap.ensure_owner()
         return owner_of(user, organization), organization
+
+    async def census(self) -> Census:
+        """How much there is of everything, over all organizations. Raises Unavailable."""
+        async with self._store.reading() as tx:
+            census: Census = await tx.census.take(now=self.clock.now())
+        return census
 
     async def check_database(self) -> None:
         """Raises Unavailable where the database does not answer."""
@@ -118,6 +127,7 @@ class Spunto:
         clock: Clock | None = None,
         pool_size: int = 20,
         identity_provider: IdentityProvider | None = None,
+        telemetry: Telemetry = SILENT,
     ) -> AsyncIterator["Spunto"]:
         """Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`."""
         # SQLAlchemy takes half a second to import; the memory harness goes without.
@@ -127,7 +137,7 @@ class Spunto:
         clock = clock or SystemClock()
         wakeups = Wakeups(clock)
         await upgrade(url)
-        store = await SqlStore.open(url, wakeups, pool_size=pool_size)
+        store = await SqlStore.open(url, wakeups, pool_size=pool_size, statement_took=telemetry.statement_took)
         try:
             file = KeyringFile(keyring)
             container = _container(
@@ -137,6 +147,7 @@ class Spunto:
                 clock,
                 timeline_id=await store.timeline_id(),
                 identity_provider=identity_provider,
+                telemetry=telemetry,
             )
             await _ensure_keyring(file, container.rotation(), no_keyring)
             async with cls._running(container) as spunto:
@@ -199,6 +210,7 @@ def _container(
     *,
     timeline_id: str,
     identity_provider: IdentityProvider | None = None,
+    telemetry: Telemetry = SILENT,
 ) -> Container:
     report: Callable[[str, str, BaseException], None] = _report
     return Container(
@@ -210,6 +222,7 @@ def _container(
         timeline_id=timeline_id,
         report=report,
         **({} if identity_provider is None else {"identity_provider": identity_provider}),
+        around=telemetry.around_item,
     )
 
 

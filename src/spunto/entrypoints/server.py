@@ -10,16 +10,22 @@ from hypercorn.asyncio import serve as serve_http
 from hypercorn.config import Config
 from quart import Quart
 
+from spunto.adapters.prometheus.metrics import Metrics
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid, SpuntoError
+from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.closing import RESTARTING
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.http.metrics import Figures
 from spunto.entrypoints.identity import identity_provider
 from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.limits import Gate, Limits
+from spunto.entrypoints.scraping import Scraper
+from spunto.entrypoints.secret_settings import secret_of
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
 from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.telemetry import Telemetry
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import install as install_streams
@@ -42,6 +48,12 @@ async def serve(
     no_keyring: NoKeyring = NoKeyring.MAKE,
 ) -> None:
     """Serve until `stopping` is set. `prepare` runs before the first request is taken."""
+    metrics = Metrics()
+    telemetry = Telemetry(
+        around_item=metrics.around_item,
+        statement_took=metrics.statement_took,
+        request_took=metrics.request_took,
+    )
     async with (
         identity_provider(settings) as provider,
         Spunto.on_database(
@@ -50,22 +62,40 @@ async def serve(
             no_keyring=no_keyring,
             pool_size=settings.database_pool_size,
             identity_provider=provider,
+            telemetry=telemetry,
         ) as spunto,
     ):
         await prepare(spunto)
         sockets = Sockets()
-        app = _app(spunto, settings, sockets, stopping)
+        metrics.count_live(sockets=lambda: len(sockets), agents=lambda: len(spunto.links))
+        scraper = Scraper(metrics, spunto, clock=SystemClock())
+        figures = Figures(scrape=scraper.scrape, token=_scraper_token(settings))
+        app = _app(spunto, settings, sockets, stopping, figures, telemetry)
         install_streams()
         log.info("listening", url=settings.url)
-        await serve_http(
-            app,
-            _config(settings, listener),
-            shutdown_trigger=lambda: _stop(stopping, spunto, sockets),
-        )
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(scraper.watch_loop(), name="event loop lag")
+            await serve_http(
+                app,
+                _config(settings, listener),
+                shutdown_trigger=lambda: _stop(stopping, spunto, sockets),
+            )
+            watching.cancel()
     log.info("stopped")
 
 
-def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio.Event) -> Quart:
+def _scraper_token(settings: Settings) -> Secret | None:
+    return secret_of(settings.metrics_token, settings.metrics_token_file, setting="SPUNTO_METRICS_TOKEN")
+
+
+def _app(
+    spunto: Spunto,
+    settings: Settings,
+    sockets: Sockets,
+    stopping: asyncio.Event,
+    figures: Figures,
+    telemetry: Telemetry,
+) -> Quart:
     async def readiness() -> str | None:
         if stopping.is_set():
             return "The server is stopping."
@@ -96,6 +126,8 @@ def _app(spunto: Spunto, settings: Settings, sockets: Sockets, stopping: asyncio
         readiness=readiness,
         address=address,
         gate=gate,
+        figures=figures,
+        request_took=telemetry.request_took,
         hosts=None if settings.public_url is None else address.hosts | frozenset(settings.allowed_hosts),
     )
     doors = (

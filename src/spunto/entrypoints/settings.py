@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         str | None,
         Field(min_length=1, description="the one domain whose accounts may sign in (the claim `hd`, exactly)"),
     ] = None
+    metrics_token: Annotated[
+        SecretText | None,
+        Field(description="what a scraper of /metrics sends as Bearer; without it only this machine itself may"),
+    ] = None
+    metrics_token_file: Annotated[Path | None, Field(description="file that holds the metrics token")] = None
     grace_seconds: Annotated[float, Field(gt=0, description="how long requests may finish at a stop")] = 10.0
     log_format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto: console on a terminal, else json")

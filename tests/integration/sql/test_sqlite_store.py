@@ -19,6 +19,7 @@ from tests.contracts.secret_repository import (
     SshKeyRepositoryContract,
 )
 from tests.contracts.session_repository import SessionRepositoryContract
+from tests.contracts.store_census import CensusContract
 from tests.contracts.store_placement import PlacementContract
 from tests.contracts.store_unit_of_work import UnitOfWorkContract
 from tests.contracts.store_work_queue import WorkQueueContract
@@ -101,6 +102,10 @@ class TestAssignments(AssignmentRepositoryContract):
 
 
 class TestPlacement(PlacementContract):
+    pass
+
+
+class TestCensus(CensusContract):
     pass
 
 

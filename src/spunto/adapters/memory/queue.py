@@ -32,6 +32,10 @@ class MemoryQueue:
             entry = replace(entry, again_at=_earliest(at, entry.again_at))
         self._entries[kind, subject_id] = entry
 
+    def due(self, now: datetime) -> list[tuple[str, datetime]]:
+        """Kind and time of every entry that may be claimed."""
+        return [(key[0], entry.due_at) for key, entry in self._entries.items() if entry.due_at <= now]
+
     async def claim(self, kind: str, *, now: datetime, limit: int, for_seconds: float) -> list[Claim]:
         due = [(key, entry) for key, entry in self._entries.items() if key[0] == kind and entry.due_at <= now]
         claims = []

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from spunto.adapters.memory.access import MemoryGrants, MemorySessions
+from spunto.adapters.memory.census import MemoryCensus
 from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
 from spunto.adapters.memory.orgs import (
     MemoryAuditLog,
@@ -97,6 +98,7 @@ class MemoryTransaction:
         self.workers = MemoryWorkers(workers, names, projects, self._guards.append)
         self.audit = MemoryAuditLog(draft("audit entry", tables.audit))
         self.due = MemorySchedule(self.hint)
+        self.census = MemoryCensus(nodes.values, workers.values, queue)
         self.idempotency = MemoryIdempotency(draft("request", tables.idempotency))
 
     async def commit(self) -> None:

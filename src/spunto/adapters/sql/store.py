@@ -1,14 +1,15 @@
 """The storage ports on SQLite and Postgres: the unit of work over one database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from sqlalchemy import URL, select
+from sqlalchemy import URL, Engine, select
 
 from spunto.adapters.sql.access import SqlGrantRepository, SqlSessionRepository
 from spunto.adapters.sql.activity import SqlAuditLog
 from spunto.adapters.sql.assignments import SqlAssignmentRepository
+from spunto.adapters.sql.census import SqlCensus
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
 from spunto.adapters.sql.identities import SqlIdentityRepository
 from spunto.adapters.sql.migrate import require_current
@@ -20,7 +21,7 @@ from spunto.adapters.sql.queue import SqlQueue, SqlSchedule
 from spunto.adapters.sql.secrets import SqlCanaryRepository, SqlSecretRepository
 from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.ssh_keys import SqlSshKeyRepository
-from spunto.adapters.sql.statements import Statements
+from spunto.adapters.sql.statements import Statements, time_statements
 from spunto.adapters.sql.tables import timelines
 from spunto.adapters.sql.urls import is_sqlite, parsed
 from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
@@ -30,6 +31,9 @@ _TIMELINE = select(timelines.c.id)
 
 
 class Database(Protocol):
+    @property
+    def engines(self) -> Sequence[Engine]: ...
+
     def writing(self) -> AbstractAsyncContextManager[Statements]:
         """A transaction; leaving it without commit rolls it back."""
 
@@ -60,6 +64,7 @@ class SqlTransaction:
         self.workers = SqlWorkerRepository(statements, known)
         self.audit = SqlAuditLog(statements)
         self.due = SqlSchedule(statements, self.hint)
+        self.census = SqlCensus(statements)
         self.idempotency = SqlIdempotencyRepository(statements)
 
     async def commit(self) -> None:
@@ -83,9 +88,21 @@ class SqlStore:
         self.queue = SqlQueue(writing=database.writing, reading=database.reading)
 
     @classmethod
-    async def open(cls, url: str, wakeups: Wakeups, *, pool_size: int = CONNECTIONS) -> "SqlStore":
-        """Raises Unavailable `database_revision` unless the database has the tables that this version knows."""
+    async def open(
+        cls,
+        url: str,
+        wakeups: Wakeups,
+        *,
+        pool_size: int = CONNECTIONS,
+        statement_took: Callable[[float], None] | None = None,
+    ) -> "SqlStore":
+        """`statement_took` hears of every statement how many seconds it took.
+
+        Raises Unavailable `database_revision` unless the database has the tables that this version knows."""
         database = _database_at(parsed(url), pool_size)
+        if statement_took is not None:
+            for engine in database.engines:
+                time_statements(engine, statement_took)
         try:
             async with database.reading() as statements:
                 await require_current(statements)

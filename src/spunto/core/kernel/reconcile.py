@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -57,6 +58,10 @@ Handle = Callable[[str], Awaitable[float | None]]
 """Bring one subject forward; the answer is in how many seconds to look again, None for not before something happens."""
 
 
+Around = Callable[[str, str], AbstractContextManager[None]]
+"""Entered around the handling of each subject, with its kind and id; a failure passes through it."""
+
+
 class Reconciler:
     """Handles the due subjects of one kind. One subject's failure never stops the loop; it is tried again, later."""
 
@@ -69,6 +74,7 @@ class Reconciler:
         clock: Clock,
         wakeups: Wakeups,
         report: Callable[[str, str, BaseException], None],
+        around: Around,
     ) -> None:
         self._kind = kind
         self._handle = handle
@@ -76,6 +82,7 @@ class Reconciler:
         self._clock = clock
         self._wakeups = wakeups
         self._report = report
+        self._around = around
 
     async def run(self) -> None:
         """Work until cancelled; while the queue can't be reached, try again at the poll's pace."""
@@ -107,8 +114,9 @@ class Reconciler:
     async def _handle_claim(self, claim: Claim) -> None:
         error_code = None
         try:
-            async with asyncio.timeout(HANDLE_SECONDS):
-                again_seconds = await self._handle(claim.subject_id)
+            with self._around(self._kind, claim.subject_id):
+                async with asyncio.timeout(HANDLE_SECONDS):
+                    again_seconds = await self._handle(claim.subject_id)
         except Exception as error:  # noqa: BLE001 - the edge of the loop: reported, and the item is tried again
             self._report(self._kind, claim.subject_id, error)
             error_code = error.code if isinstance(error, SpuntoError) else type(error).__name__

@@ -25,6 +25,9 @@ class NodeLinks:
     def __init__(self) -> None:
         self._links: dict[NodeId, Link] = {}
 
+    def __len__(self) -> int:
+        return len(self._links)
+
     def find(self, node_id: NodeId) -> Link | None:
         return self._links.get(node_id)
 

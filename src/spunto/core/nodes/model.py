@@ -85,11 +85,7 @@ class Node:
 
     @property
     def status(self) -> NodeStatus:
-        if self.epoch == 0:
-            return NodeStatus.PROVISIONING
-        if not self.connected:
-            return NodeStatus.OFFLINE
-        return NodeStatus.DRAINING if self.draining else NodeStatus.ONLINE
+        return status_of(has_connected=self.epoch > 0, connected=self.connected, draining=self.draining)
 
     def connected_anew(self, *, agent: Agent, capacity: Capacity, at: datetime) -> "Node":
         return replace(
@@ -110,6 +106,14 @@ class Node:
         """A new token; the connection made with the old one is cut, and a quarantine ends."""
         cut = self.disconnected(epoch=self.epoch, at=at)
         return replace(cut, token_hash=token_hash, quarantine=None)
+
+
+def status_of(*, has_connected: bool, connected: bool, draining: bool) -> NodeStatus:
+    if not has_connected:
+        return NodeStatus.PROVISIONING
+    if not connected:
+        return NodeStatus.OFFLINE
+    return NodeStatus.DRAINING if draining else NodeStatus.ONLINE
 
 
 _TOKEN = re.compile(r"spn_([0-9a-hjkmnp-tv-z]{26})_([A-Za-z0-9_-]{43})([0-9a-f]{8})\Z")

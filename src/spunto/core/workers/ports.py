@@ -11,6 +11,7 @@ from spunto.core.kernel.uow import Transaction
 from spunto.core.nodes.ports import AssignmentRepository, NodeRepository
 from spunto.core.projects.model import ProjectId
 from spunto.core.projects.ports import ProjectRepository
+from spunto.core.workers.census import CensusTaker
 from spunto.core.workers.model import Worker, WorkerId
 
 
@@ -46,5 +47,7 @@ class WorkersTransaction(Transaction, Protocol):
     def audit(self) -> AuditLog: ...
     @property
     def due(self) -> Schedule: ...
+    @property
+    def census(self) -> CensusTaker: ...
     @property
     def idempotency(self) -> IdempotencyRepository: ...

@@ -1,7 +1,7 @@
 """The Quart application: routes, and what happens around each of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quart import Blueprint, Quart, Response, g
 from werkzeug.datastructures import Headers
@@ -24,6 +24,7 @@ from spunto.entrypoints.http.guards import install_guards
 from spunto.entrypoints.http.health import Readiness, health_blueprint
 from spunto.entrypoints.http.home import home_blueprint
 from spunto.entrypoints.http.install import install_blueprint
+from spunto.entrypoints.http.metrics import Figures, metrics_blueprint
 from spunto.entrypoints.http.nodes import nodes_blueprint
 from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
@@ -31,9 +32,11 @@ from spunto.entrypoints.http.reach import reach_blueprint
 from spunto.entrypoints.http.secrets import secrets_blueprint
 from spunto.entrypoints.http.sign_in import sign_in_blueprint
 from spunto.entrypoints.http.users import users_blueprint
+from spunto.entrypoints.http.watching import install_watching
 from spunto.entrypoints.http.workers import workers_blueprint
 from spunto.entrypoints.limits import Gate
 from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.telemetry import SILENT, RequestTook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,8 @@ class Services:
     address: PublicAddress
     gate: Gate
     hosts: frozenset[str] | None = None
+    figures: Figures = field(default_factory=Figures)
+    request_took: RequestTook = SILENT.request_took
     max_body_bytes: int = 1024 * 1024
     body_timeout_seconds: int = 60
 
@@ -75,6 +80,7 @@ def create_app(services: Services, *, doors: Sequence[Blueprint] = ()) -> Quart:
     for blueprint in (*_blueprints(services), *doors):
         app.register_blueprint(blueprint)
     install_admission(app, services.gate)
+    install_watching(app, services.request_took)
     _install_headers(app, services.address)
     return app
 
@@ -83,6 +89,7 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
     return (
         home_blueprint(services.access, services.address, sign_in_on=services.sign_in.is_on),
         health_blueprint(services.readiness),
+        metrics_blueprint(services.figures, services.gate.clients, services.address),
         auth_blueprint(services.access, services.address),
         organizations_blueprint(services.organizations, services.members),
         users_blueprint(services.users),

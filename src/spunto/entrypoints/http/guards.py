@@ -1,5 +1,6 @@
 """What is refused before anybody asks who it is: too many headers, and requests that were meant for another host."""
 
+import time
 from typing import Final
 
 from quart import Quart, g, request, websocket
@@ -27,6 +28,7 @@ def install_guards(app: Quart, hosts: frozenset[str] | None) -> None:
 
 
 def _guard(headers: Headers, path: str, hosts: frozenset[str] | None) -> None:
+    g.begun = time.perf_counter()
     g.request_id = request_id = request_id_of(headers)
     bind_contextvars(request_id=request_id)
     if len(headers) > MAX_HEADERS:

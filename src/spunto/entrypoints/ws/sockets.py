@@ -20,6 +20,9 @@ class Sockets:
         self._open: dict[Socket, asyncio.Task[None]] = {}
         self._stopping = False
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def require_open(self) -> None:
         """Raises Unavailable once the server is stopping."""
         if self._stopping:

@@ -78,6 +78,7 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, wakeups
         socket = websocket._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - werkzeug's only way
         request_id = g.request_id
         actor = await gate.admit_socket(socket.headers, request_id=request_id, peer=socket.remote_addr)
+        g.actor = actor
         asked = _query(socket)
         gate.limits.take(Limit.ENTER, actor.subject_id)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,6 +47,7 @@ class Bench:
     queue: CutOffQueue = field(default_factory=CutOffQueue)
     handled: list[tuple[float, str]] = field(default_factory=list)
     reported: list[str] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
     handle: Callable[[str], Awaitable[float | None]] | None = None
     wakeups: Wakeups = field(init=False)
     loop: Reconciler = field(init=False)
@@ -60,7 +61,17 @@ class Bench:
             clock=self.clock,
             wakeups=self.wakeups,
             report=lambda kind, subject_id, error: self.reported.append(f"{kind} {subject_id} {error}"),
+            around=self._around,
         )
+
+    @contextmanager
+    def _around(self, kind: str, subject_id: str) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.passed.append(f"{kind} {subject_id} {type(error).__name__}")
+            raise
+        self.passed.append(f"{kind} {subject_id}")
 
     async def _handle(self, subject_id: str) -> float | None:
         self.handled.append((self.clock.monotonic(), subject_id))
@@ -114,6 +125,16 @@ async def test_one_failure_never_stops_the_others_nor_the_loop() -> None:
 
     assert [subject_id for _, subject_id in bench.handled] == ["bad", "good", "later"]
     assert bench.reported == ["worker bad bad"]
+
+
+async def test_what_is_around_an_item_sees_how_it_ends() -> None:
+    bench = Bench(handle=fail)
+    async with bench.running():
+        bench.due("bad")
+        bench.due("good")
+        await turn()
+
+    assert sorted(bench.passed) == ["worker bad ValueError", "worker good"]
 
 
 async def test_a_failing_item_is_tried_again_ever_more_slowly_but_at_least_each_minute() -> None:

@@ -103,9 +103,9 @@ def house_of(
     readiness: Any = ready,
     rates: Mapping[Limit, Rate] | None = None,
     clients: ClientAddresses | None = None,
-    hosts: frozenset[str] | None = None,
+    **more: Any,
 ) -> House:
-    """The doors of a Spunto on memory; nothing is limited but what is in `rates`."""
+    """The doors of a Spunto on memory; nothing is limited but what is in `rates`; `more` goes into Services."""
     address = PublicAddress(url=url)
     gate = Gate(Doorkeeper(spunto.access, address), Limits(rates or {}, clock=clock), clients or ClientAddresses())
     services = Services(
@@ -122,7 +122,7 @@ def house_of(
         readiness=readiness,
         address=address,
         gate=gate,
-        hosts=hosts,
+        **more,
     )
     sockets = Sockets()
     doors = (

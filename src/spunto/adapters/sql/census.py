@@ -1,0 +1,41 @@
+"""The census in SQL."""
+
+from collections import Counter
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, select
+
+from spunto.adapters.sql.statements import Statements
+from spunto.adapters.sql.tables import due_subjects, nodes, workers
+from spunto.adapters.sql.types import Instant
+from spunto.core.nodes.model import NodeStatus, status_of
+from spunto.core.workers.census import Backlog, Census
+from spunto.core.workers.model import WorkerState
+
+_HAS_CONNECTED = (nodes.c.epoch > 0).label("has_connected")
+_NODES = select(_HAS_CONNECTED, nodes.c.connected, nodes.c.draining, func.count()).group_by(
+    _HAS_CONNECTED, nodes.c.connected, nodes.c.draining
+)
+_WORKERS = select(workers.c.state, func.count()).group_by(workers.c.state)
+_BACKLOGS = (
+    select(due_subjects.c.kind, func.count(), func.min(due_subjects.c.due_at, type_=Instant))
+    .where(due_subjects.c.due_at <= bindparam("now", type_=Instant))
+    .group_by(due_subjects.c.kind)
+)
+
+
+class SqlCensus:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def take(self, *, now: datetime) -> Census:
+        counted: Counter[NodeStatus] = Counter()
+        for has_connected, connected, draining, count in await self._statements.all(_NODES, {}):
+            counted[status_of(has_connected=has_connected, connected=connected, draining=draining)] += count
+        states = await self._statements.all(_WORKERS, {})
+        backlogs = await self._statements.all(_BACKLOGS, {"now": now})
+        return Census(
+            nodes=counted,
+            workers={WorkerState(state): count for state, count in states},
+            backlogs={kind: Backlog(depth=depth, oldest_due_at=oldest) for kind, depth, oldest in backlogs},
+        )
