@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.contracts.store import LATER, NOW, Store, a_session, a_user, an_id
+from tests.contracts.store import LATER, NOW, Store, a_session, a_user, an_id, an_organization
 
-from spunto.core.access.model import OrgId, SignInCode, UserId
+from spunto.core.access.model import OrgId, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Role
 from spunto.core.orgs.model import Membership
 
@@ -24,6 +24,19 @@ class SessionRepositoryContract:
         async with store.reading() as tx:
             assert await tx.sessions.find_by_hash(session.token_hash) == session
             assert await tx.sessions.find_by_hash(b"another") is None
+
+    async def test_sessions_are_found_by_their_ids(self, store: Store) -> None:
+        wanted, other = [a_session(), a_session()], a_session()
+        async with store() as tx:
+            for session in (*wanted, other):
+                await tx.sessions.add(session)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            found = await tx.sessions.find_all([wanted[0].id, wanted[1].id, SessionId(an_id("ses"))])
+            assert await tx.sessions.find_all([]) == []
+
+        assert sorted(found, key=lambda session: session.id) == wanted
 
     async def test_a_repeated_revocation_keeps_the_first_time(self, store: Store) -> None:
         session = a_session()
@@ -122,6 +135,20 @@ class SessionRepositoryContract:
 
         async with store.reading() as tx:
             assert await tx.grants.roles_of(user.id) == {first: Role.OWNER, second: Role.MEMBER}
+            assert await tx.grants.roles_of_all([user.id, other.id, UserId("usr_1")]) == {
+                user.id: {first: Role.OWNER, second: Role.MEMBER},
+                other.id: {first: Role.ADMIN},
+                "usr_1": {},
+            }
+
+    async def test_organizations_are_told_from_those_that_are_none(self, store: Store) -> None:
+        organization = an_organization()
+        async with store() as tx:
+            await tx.organizations.add(organization)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.grants.organizations_among([organization.id, OrgId(an_id("org"))]) == {organization.id}
 
 
 async def _code_in(store: Store) -> SignInCode:

@@ -5,8 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from spunto.core.access.model import Actor, ActorKind, OrgId, Session, SessionId, Tenant, UserId
-from spunto.core.access.policy import Action, Role
+from spunto.core.access.api_keys import ApiKey
+from spunto.core.access.model import Actor, ActorKind, ApiKeyId, OrgId, Session, SessionId, Tenant, UserId
+from spunto.core.access.policy import Action, Role, Scope
 from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.ids import encode
 from spunto.core.kernel.reconcile import WorkQueue
@@ -71,6 +72,23 @@ def a_session(**changes: Any) -> Session:
         "idle_seconds": 60,
     }
     return Session(**fields | changes)
+
+
+def an_api_key(tenant: Tenant, **changes: Any) -> ApiKey:
+    key_id = an_id("key")
+    fields: dict[str, Any] = {
+        "id": ApiKeyId(key_id),
+        "org_id": tenant.org_id,
+        "name": "CI",
+        "user_id": tenant.actor.user_id,
+        "created_by": tenant.actor.user_id,
+        "kid": key_id[-12:],
+        "secret_hash": b"\x00\xff",
+        "scopes": frozenset({Scope.WORKERS_READ, Scope.PROJECTS_WRITE}),
+        "created_at": NOW,
+        "expires_at": LATER,
+    }
+    return ApiKey(**fields | changes)
 
 
 def an_organization(**changes: Any) -> Organization:

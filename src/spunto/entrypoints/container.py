@@ -6,7 +6,9 @@ from typing import Any
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Factory, Object, Singleton
 
+from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.service import AccessService
+from spunto.core.access.standing import Standing
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
@@ -14,6 +16,7 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.ports import IdentityProvider
 from spunto.core.orgs.service import BootstrapService, OrganizationService
@@ -47,7 +50,10 @@ class Container(DeclarativeContainer):
     ids = Singleton(TimeOrderedIds, clock)
     links = Singleton(NodeLinks)
 
-    access = Singleton(AccessService, store, clock=clock, ids=ids, wakeups=wakeups)
+    key_uses = Singleton(KeyUses, store, clock=clock)
+    access = Singleton(AccessService, store, clock=clock, ids=ids, wakeups=wakeups, uses=key_uses)
+    standing = Singleton(Standing, access, clock=clock, wakeups=wakeups)
+    api_keys = Singleton(ApiKeyService, store, clock=clock, ids=ids)
     bootstrap = Singleton(BootstrapService, store, clock=clock, ids=ids)
     organizations = Singleton(OrganizationService, store, clock=clock, ids=ids)
     members = Singleton(MemberService, store, clock=clock, ids=ids)

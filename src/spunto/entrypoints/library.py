@@ -13,12 +13,14 @@ from spunto.adapters.crypto.keyring import KeyringFile, MemoryKeyring
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
+from spunto.core.access.standing import Standing
 from spunto.core.kernel.clock import Clock, SystemClock
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Organization
 from spunto.core.orgs.ports import IdentityProvider
@@ -55,6 +57,8 @@ class Spunto:
 
     def __init__(self, container: Container) -> None:
         self.access: AccessService = container.access()
+        self.standing: Standing = container.standing()
+        self.api_keys: ApiKeyService = container.api_keys()
         self.organizations: OrganizationService = container.organizations()
         self.members: MemberService = container.members()
         self.users: UserService = container.users()
@@ -182,11 +186,16 @@ class Spunto:
             await tx.nodes.disconnect_all(at=clock.now())
             await tx.commit()
         async with asyncio.TaskGroup() as group:
-            loop = group.create_task(container.worker_loop().run(), name="reconcile workers")
+            loops = (
+                group.create_task(container.worker_loop().run(), name="reconcile workers"),
+                group.create_task(container.key_uses().run(), name="note uses of keys"),
+                group.create_task(container.standing().run(), name="watch standing"),
+            )
             try:
                 yield cls(container)
             finally:
-                loop.cancel()
+                for loop in loops:
+                    loop.cancel()
 
 
 async def _ensure_keyring(file: KeyringFile, rotation: KeyRotation, no_keyring: NoKeyring) -> None:

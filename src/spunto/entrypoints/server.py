@@ -115,6 +115,7 @@ def _app(
     services = Services(
         access=spunto.access,
         sign_in=spunto.sign_in,
+        api_keys=spunto.api_keys,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,
@@ -132,7 +133,7 @@ def _app(
     )
     doors = (
         agents_blueprint(gate, spunto.gateway, sockets),
-        terminal_blueprint(gate, spunto.reach, sockets, spunto.wakeups),
+        terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
     )
     return create_app(services, doors=doors)
 

@@ -30,6 +30,7 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
     services = Services(
         access=spunto.access,
         sign_in=spunto.sign_in,
+        api_keys=spunto.api_keys,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,

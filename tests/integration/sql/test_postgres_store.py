@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from sqlalchemy import delete
+from tests.contracts.api_key_repository import ApiKeyRepositoryContract
 from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
@@ -72,6 +73,10 @@ class TestUnitOfWork(UnitOfWorkContract):
 
 
 class TestSessions(SessionRepositoryContract):
+    pass
+
+
+class TestApiKeys(ApiKeyRepositoryContract):
     pass
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.contracts.api_key_repository import ApiKeyRepositoryContract
 from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
@@ -50,6 +51,10 @@ class TestUnitOfWork(UnitOfWorkContract):
 
 
 class TestSessions(SessionRepositoryContract):
+    pass
+
+
+class TestApiKeys(ApiKeyRepositoryContract):
     pass
 
 

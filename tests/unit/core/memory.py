@@ -10,9 +10,11 @@ from tests.unit.core.builders import ORG, OTHER_USER, USER, a_node, a_report, an
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring
 from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
+from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.policy import Action, Role
 from spunto.core.access.service import AccessService
+from spunto.core.access.standing import Standing
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.wakeups import Wakeups
@@ -20,6 +22,7 @@ from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.links import Link, NodeLinks
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.orgs.service import BootstrapService, OrganizationService
@@ -69,7 +72,10 @@ class Memory:
     racing: RacingStore = field(init=False)
     ids: TimeOrderedIds = field(init=False)
     links: NodeLinks = field(default_factory=NodeLinks)
+    key_uses: KeyUses = field(init=False)
     access: AccessService = field(init=False)
+    standing: Standing = field(init=False)
+    api_keys: ApiKeyService = field(init=False)
     bootstrap: BootstrapService = field(init=False)
     organizations: OrganizationService = field(init=False)
     members: MemberService = field(init=False)
@@ -89,7 +95,12 @@ class Memory:
         self.store = MemoryStore(self.wakeups)
         self.racing = RacingStore(self.store)
         self.ids = TimeOrderedIds(self.clock)
-        self.access = AccessService(self.racing, clock=self.clock, ids=self.ids, wakeups=self.wakeups)
+        self.key_uses = KeyUses(self.racing, clock=self.clock)
+        self.access = AccessService(
+            self.racing, clock=self.clock, ids=self.ids, wakeups=self.wakeups, uses=self.key_uses
+        )
+        self.standing = Standing(self.access, clock=self.clock, wakeups=self.wakeups)
+        self.api_keys = ApiKeyService(self.racing, clock=self.clock, ids=self.ids)
         self.bootstrap = BootstrapService(self.racing, clock=self.clock, ids=self.ids)
         self.organizations = OrganizationService(self.racing, clock=self.clock, ids=self.ids)
         self.members = MemberService(self.racing, clock=self.clock, ids=self.ids)

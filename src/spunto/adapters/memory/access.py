@@ -1,13 +1,13 @@
 """Sessions, sign-in codes and grants in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
 from spunto.adapters.memory.rows import Draft
 from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Role
-from spunto.core.orgs.model import Membership
+from spunto.core.orgs.model import Membership, Organization
 
 
 class MemorySessions:
@@ -20,6 +20,9 @@ class MemorySessions:
 
     async def find_by_hash(self, token_hash: bytes) -> Session | None:
         return next((session for session in self._sessions.values() if session.token_hash == token_hash), None)
+
+    async def find_all(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
+        return [session for session_id in session_ids if (session := self._sessions.get(session_id)) is not None]
 
     async def revoke(self, session_id: SessionId, *, at: datetime) -> None:
         session = self._sessions.get(session_id)
@@ -53,8 +56,17 @@ class MemorySessions:
 
 
 class MemoryGrants:
-    def __init__(self, memberships: Draft[tuple[OrgId, UserId], Membership]) -> None:
+    def __init__(
+        self, memberships: Draft[tuple[OrgId, UserId], Membership], organizations: Draft[OrgId, Organization]
+    ) -> None:
         self._memberships = memberships
+        self._organizations = organizations
 
     async def roles_of(self, user_id: UserId) -> Mapping[OrgId, Role]:
         return {held.org_id: held.role for held in self._memberships.values() if held.user_id == user_id}
+
+    async def roles_of_all(self, user_ids: Collection[UserId]) -> Mapping[UserId, Mapping[OrgId, Role]]:
+        return {user_id: await self.roles_of(user_id) for user_id in user_ids}
+
+    async def organizations_among(self, org_ids: Collection[OrgId]) -> Set[OrgId]:
+        return {org_id for org_id in org_ids if self._organizations.get(org_id) is not None}

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from spunto.adapters.memory.access import MemoryGrants, MemorySessions
+from spunto.adapters.memory.api_keys import MemoryApiKeys
 from spunto.adapters.memory.census import MemoryCensus
 from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
 from spunto.adapters.memory.orgs import (
@@ -22,7 +23,8 @@ from spunto.adapters.memory.rows import Draft
 from spunto.adapters.memory.secrets import MemoryCanary, MemorySecrets
 from spunto.adapters.memory.ssh_keys import MemorySshKeys
 from spunto.adapters.memory.workers import MemoryWorkers
-from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
+from spunto.core.access.api_keys import ApiKey
+from spunto.core.access.model import ApiKeyId, OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.idempotency import IdempotencyKey
 from spunto.core.kernel.wakeups import Wakeups
@@ -41,6 +43,7 @@ class _Tables:
 
     sessions: dict[SessionId, Session] = field(default_factory=dict)
     codes: dict[bytes, SignInCode] = field(default_factory=dict)
+    api_keys: dict[ApiKeyId, ApiKey] = field(default_factory=dict)
     organizations: dict[OrgId, Organization] = field(default_factory=dict)
     users: dict[UserId, User] = field(default_factory=dict)
     identities: dict[tuple[str, str], Identity] = field(default_factory=dict)
@@ -77,9 +80,11 @@ class MemoryTransaction:
         assignments, tombstones = draft("assignment", tables.assignments), draft("tombstone", tables.tombstones)
         projects, nodes = draft("project", tables.projects), draft("node", tables.nodes)
         self.sessions = MemorySessions(draft("session", tables.sessions), draft("sign-in code", tables.codes))
-        self.grants = MemoryGrants(memberships)
+        organizations = draft("organization", tables.organizations)
+        self.api_keys = MemoryApiKeys(draft("API key", tables.api_keys))
+        self.grants = MemoryGrants(memberships, organizations)
         self.organizations = MemoryOrganizations(
-            draft("organization", tables.organizations),
+            organizations,
             memberships,
             names,
             {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},

@@ -1,17 +1,18 @@
 """Sessions, sign-in codes and grants in SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from spunto.adapters.sql.statements import Statements, first
-from spunto.adapters.sql.tables import memberships, sessions, sign_in_codes
-from spunto.adapters.sql.types import Instant
+from spunto.adapters.sql.statements import AnyRow, Statements, first
+from spunto.adapters.sql.tables import memberships, organizations, sessions, sign_in_codes
+from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Role
 
 _BY_HASH = select(sessions).where(sessions.c.token_hash == bindparam("token_hash"))
+_BY_IDS = select(sessions).where(is_in(sessions.c.id, bindparam("ids", type_=IdList)))
 _ADD = insert(sessions)
 _REVOKE = (
     update(sessions)
@@ -52,6 +53,10 @@ _REDEEM = (
 )
 _FORGET_CODES = delete(sign_in_codes).where(sign_in_codes.c.expires_at <= bindparam("now", type_=Instant))
 _ROLES = select(memberships.c.org_id, memberships.c.role).where(memberships.c.user_id == bindparam("user_id"))
+_ROLES_OF_ALL = select(memberships.c.user_id, memberships.c.org_id, memberships.c.role).where(
+    is_in(memberships.c.user_id, bindparam("ids", type_=IdList))
+)
+_ORGANIZATIONS = select(organizations.c.id).where(is_in(organizations.c.id, bindparam("ids", type_=IdList)))
 
 
 class SqlSessionRepository:
@@ -77,19 +82,10 @@ class SqlSessionRepository:
 
     async def find_by_hash(self, token_hash: bytes) -> Session | None:
         row = await first(self._statements, _BY_HASH, {"token_hash": token_hash})
-        if row is None:
-            return None
-        session_id, user_id, stored_hash, created_at, expires_at, last_seen_at, idle_seconds, revoked_at = row
-        return Session(
-            id=session_id,
-            user_id=user_id,
-            token_hash=stored_hash,
-            created_at=created_at,
-            expires_at=expires_at,
-            last_seen_at=last_seen_at,
-            idle_seconds=idle_seconds,
-            revoked_at=revoked_at,
-        )
+        return None if row is None else _session(row)
+
+    async def find_all(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
+        return [_session(row) for row in await self._statements.all(_BY_IDS, {"ids": list(session_ids)})]
 
     async def revoke(self, session_id: SessionId, *, at: datetime) -> None:
         await self._statements.change(_REVOKE, {"session_id": session_id, "at": at})
@@ -122,3 +118,26 @@ class SqlGrantRepository:
     async def roles_of(self, user_id: UserId) -> Mapping[OrgId, Role]:
         rows = await self._statements.all(_ROLES, {"user_id": user_id})
         return {org_id: Role(role) for org_id, role in rows}
+
+    async def roles_of_all(self, user_ids: Collection[UserId]) -> Mapping[UserId, Mapping[OrgId, Role]]:
+        roles: dict[UserId, dict[OrgId, Role]] = {user_id: {} for user_id in user_ids}
+        for user_id, org_id, role in await self._statements.all(_ROLES_OF_ALL, {"ids": list(user_ids)}):
+            roles[user_id][org_id] = Role(role)
+        return roles
+
+    async def organizations_among(self, org_ids: Collection[OrgId]) -> Set[OrgId]:
+        return {org_id for (org_id,) in await self._statements.all(_ORGANIZATIONS, {"ids": list(org_ids)})}
+
+
+def _session(row: AnyRow) -> Session:
+    session_id, user_id, token_hash, created_at, expires_at, last_seen_at, idle_seconds, revoked_at = row
+    return Session(
+        id=session_id,
+        user_id=user_id,
+        token_hash=token_hash,
+        created_at=created_at,
+        expires_at=expires_at,
+        last_seen_at=last_seen_at,
+        idle_seconds=idle_seconds,
+        revoked_at=revoked_at,
+    )

@@ -8,6 +8,7 @@ from sqlalchemy import URL, Engine, select
 
 from spunto.adapters.sql.access import SqlGrantRepository, SqlSessionRepository
 from spunto.adapters.sql.activity import SqlAuditLog
+from spunto.adapters.sql.api_keys import SqlApiKeyRepository
 from spunto.adapters.sql.assignments import SqlAssignmentRepository
 from spunto.adapters.sql.census import SqlCensus
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
@@ -51,6 +52,7 @@ class SqlTransaction:
         self._wakeups = wakeups
         self._hints: dict[str, None] = {}
         self.sessions = SqlSessionRepository(statements)
+        self.api_keys = SqlApiKeyRepository(statements)
         self.grants = SqlGrantRepository(statements)
         self.organizations = SqlOrganizationRepository(statements)
         self.members = SqlMemberRepository(statements)

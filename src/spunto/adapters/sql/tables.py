@@ -54,6 +54,25 @@ sign_in_codes = Table(
     Column("expires_at", Instant, nullable=False),
 )
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("org_id", ID, nullable=False),
+    Column("name", Text, nullable=False),
+    # None for a key of the organization.
+    Column("user_id", ID),
+    Column("created_by", ID, nullable=False),
+    Column("kid", ID, nullable=False, unique=True),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("scopes", JSON_MAP, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("last_used_at", Instant),
+    Column("revoked_at", Instant),
+    Index(None, "org_id", "id"),
+)
+
 identities = Table(
     "identities",
     metadata,

@@ -31,11 +31,24 @@ class Actor:
     credential_id: str
     roles: Mapping[OrgId, Role]
     scopes: frozenset[Scope] | None = None
+    # The credential's own end; a session may end earlier by idleness.
+    expires_at: datetime | None = None
     request_id: str = ""
 
     @property
     def subject_id(self) -> str:
         return self.api_key_id or self.user_id or "system"
+
+    @property
+    def owning_key_id(self) -> ApiKeyId | None:
+        """The key that owns what this actor makes; None where a person does, also by a key of theirs."""
+        return self.api_key_id if self.user_id is None else None
+
+    def require_person(self) -> UserId:
+        """The person who acts, by a session or a key of their own. Raises Forbidden for a key of an organization."""
+        if self.user_id is None:
+            raise Forbidden("user_required", "This key belongs to an organization and is nobody's own.")
+        return self.user_id
 
     def require(self, action: Action, *, org_id: OrgId) -> "Tenant":
         """Prove that the actor may do this in that organization.
@@ -86,8 +99,8 @@ class Tenant:
 
     def owns(self, *, user_id: UserId | None, api_key_id: ApiKeyId | None) -> bool:
         """Whether a thing with that owner is the actor's own."""
-        if self.actor.api_key_id is not None and self.actor.user_id is None:
-            return api_key_id == self.actor.api_key_id
+        if self.actor.owning_key_id is not None:
+            return api_key_id == self.actor.owning_key_id
         return user_id is not None and user_id == self.actor.user_id
 
 

@@ -1,11 +1,13 @@
 """What the access slice needs from storage."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Protocol
 
-from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
+from spunto.core.access.api_keys import ApiKey
+from spunto.core.access.model import ApiKeyId, OrgId, Session, SessionId, SignInCode, Tenant, UserId
 from spunto.core.access.policy import Role
+from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import Transaction
 
 
@@ -13,6 +15,9 @@ class SessionRepository(Protocol):
     async def add(self, session: Session) -> None: ...
 
     async def find_by_hash(self, token_hash: bytes) -> Session | None: ...
+
+    async def find_all(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
+        """Those of them that there are, in any order."""
 
     async def revoke(self, session_id: SessionId, *, at: datetime) -> None:
         """Revoke; repeating keeps the first time."""
@@ -32,13 +37,49 @@ class SessionRepository(Protocol):
         """Use the code up: of any number of callers at most one gets the user, and none after its expiry."""
 
 
+class ApiKeyRepository(Protocol):
+    async def add(self, key: ApiKey) -> None: ...
+
+    async def get(self, tenant: Tenant, key_id: ApiKeyId) -> ApiKey:
+        """Raises NotFound `api_key_not_found`, also for a revoked one."""
+
+    async def list(self, tenant: Tenant, page: PageRequest, *, of_user: UserId | None = None) -> Page[ApiKey]:
+        """Keys that are not revoked, newest first; those of one user, or all."""
+
+    async def find_by_kid(self, kid: str) -> ApiKey | None:
+        """Also a revoked one."""
+
+    async def find_all(self, key_ids: Collection[ApiKeyId]) -> Sequence[ApiKey]:
+        """Those of them that there are, also revoked ones, in any order."""
+
+    async def mark_used(self, key_id: ApiKeyId, *, at: datetime) -> None:
+        """Note the last use, unless one less than `USED_EVERY` before is noted already."""
+
+    async def revoke(self, tenant: Tenant, key_id: ApiKeyId, *, at: datetime) -> None:
+        """Revoke; repeating keeps the first time."""
+
+    async def revoke_of(self, tenant: Tenant, user_id: UserId, *, at: datetime) -> None:
+        """Revoke the user's own keys in the organization."""
+
+    async def remove_all(self, tenant: Tenant) -> None:
+        """Forget every key of the organization."""
+
+
 class GrantRepository(Protocol):
     async def roles_of(self, user_id: UserId) -> Mapping[OrgId, Role]:
         """The live roles of a user, by organization."""
+
+    async def roles_of_all(self, user_ids: Collection[UserId]) -> Mapping[UserId, Mapping[OrgId, Role]]:
+        """The live roles of each user; nobody is left out."""
+
+    async def organizations_among(self, org_ids: Collection[OrgId]) -> Set[OrgId]:
+        """Those of them that there are."""
 
 
 class AccessTransaction(Transaction, Protocol):
     @property
     def sessions(self) -> SessionRepository: ...
+    @property
+    def api_keys(self) -> ApiKeyRepository: ...
     @property
     def grants(self) -> GrantRepository: ...

@@ -1,46 +1,47 @@
 """Signing in and recognising who asks: tokens in, actors out."""
 
 import secrets
-from contextlib import suppress
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from spunto.core.access.model import Actor, ActorKind, Session, SessionId, SignInCode, UserId
+from spunto.core.access.key_uses import KeyUses
+from spunto.core.access.model import Actor, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Action
 from spunto.core.access.ports import AccessTransaction
-from spunto.core.access.sessions import SEEN_EVERY, SESSION_IDLE, SESSION_LIFETIME, Opened, hash_of, new_session
+from spunto.core.access.recognition import Recognition
+from spunto.core.access.sessions import SESSION_IDLE, SESSION_LIFETIME, Opened, hash_of, new_session
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, Forbidden, Unauthenticated, Unavailable
+from spunto.core.kernel.errors import Forbidden, Unauthenticated
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
 
 CODE_LIFETIME = timedelta(minutes=10)
-# A revocation by another process is noticed this late at the most; by this one at once.
-CACHE_SECONDS = 1.0
-CACHE_ENTRIES = 10_000
 GRANTS_TOPIC = "grants"
 """Hinted by whatever changes a session, a role or a key: what is cached of them is forgotten."""
 
 
 class AccessService:
-    """Sessions: opened by code, recognised by token, revoked."""
+    """Sessions and API keys are recognised by their tokens; sessions are opened by code, and revoked."""
 
-    def __init__(self, uow: UnitOfWork[AccessTransaction], *, clock: Clock, ids: Ids, wakeups: Wakeups) -> None:
+    def __init__(
+        self, uow: UnitOfWork[AccessTransaction], *, clock: Clock, ids: Ids, wakeups: Wakeups, uses: KeyUses
+    ) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._cache: dict[bytes, tuple[float, Session, Actor]] = {}
-        wakeups.listen(GRANTS_TOPIC, self._cache.clear)
+        self._recognition = Recognition(uow, clock=clock, uses=uses)
+        wakeups.listen(GRANTS_TOPIC, self._recognition.forget)
 
     async def authenticate(self, token: Secret, *, request_id: str = "") -> Actor:
         """The actor behind a bearer token or cookie. Raises Unauthenticated for anything that is not good now."""
-        token_hash = hash_of(token)
-        cached = self._cache.get(token_hash)
-        if cached is None or cached[0] < self._clock.monotonic() or not cached[1].is_good(self._clock.now()):
-            cached = await self._look_up(token_hash)
-        return replace(cached[2], request_id=request_id)
+        return replace(await self._recognition.actor_of(token), request_id=request_id)
+
+    async def changed(self, actors: Collection[Actor]) -> Sequence[Actor]:
+        """Those who would not be recognised any more as what they are; they are looked up again when they next ask."""
+        return await self._recognition.changed(actors)
 
     async def open_session(
         self, user_id: UserId, *, lifetime: timedelta = SESSION_LIFETIME, idle: timedelta | None = SESSION_IDLE
@@ -98,33 +99,6 @@ class AccessService:
             await tx.sessions.revoke_all(actor.user_id, at=self._clock.now())
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
-
-    async def _look_up(self, token_hash: bytes) -> tuple[float, Session, Actor]:
-        async with self._uow.reading() as tx:
-            session = await tx.sessions.find_by_hash(token_hash)
-            if session is None or not session.is_good(self._clock.now()):
-                self._cache.pop(token_hash, None)
-                raise Unauthenticated("credential_not_good", "The token is unknown, expired or revoked; sign in again.")
-            roles = await tx.grants.roles_of(session.user_id)
-        session = await self._seen(session)
-        actor = Actor(kind=ActorKind.USER, user_id=session.user_id, credential_id=session.id, roles=roles)
-        if len(self._cache) >= CACHE_ENTRIES:
-            self._cache.clear()
-        entry = (self._clock.monotonic() + CACHE_SECONDS, session, actor)
-        self._cache[token_hash] = entry
-        return entry
-
-    async def _seen(self, session: Session) -> Session:
-        """The session as used now, written down where the last use is a while ago."""
-        now = self._clock.now()
-        if session.idle_seconds is None or now < session.last_seen_at + SEEN_EVERY:
-            return session
-        # A request must not fail for this: whoever was faster wrote the same, and the next request tries again.
-        with suppress(Conflict, Unavailable):
-            async with self._uow() as tx:
-                await tx.sessions.mark_seen(session.id, at=now)
-                await tx.commit()
-        return replace(session, last_seen_at=now)
 
 
 async def replace_session(tx: AccessTransaction, opened: Opened, old: Secret | None, *, now: datetime) -> None:

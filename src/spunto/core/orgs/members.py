@@ -20,6 +20,7 @@ class MemberService:
 
     def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
         self._uow = uow
+        self._clock = clock
         self._auditor = Auditor(clock=clock, ids=ids)
 
     async def list(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Member]:
@@ -55,7 +56,7 @@ class MemberService:
     async def remove(self, actor: Actor, org_id: OrgId, user_id: UserId) -> None:
         """End a membership: one's own, or as an admin somebody else's; only owners remove owners.
 
-        The person's workers stay, and admins may stop and destroy them.
+        The person's keys end with it. Their workers stay, and admins may stop and destroy them.
         Raises NotFound `member_not_found`, Forbidden `role_required`, Conflict `last_owner`.
         """
         tenant = actor.require(Action.MEMBER_REMOVE, org_id=org_id)
@@ -69,6 +70,7 @@ class MemberService:
                 require_role(tenant, Role.OWNER)
             await _require_another_owner(tx, tenant, membership)
             await tx.members.remove(membership)
+            await tx.api_keys.revoke_of(tenant, user_id, at=self._clock.now())
             await tx.audit.add(self._auditor.entry(tenant, Action.MEMBER_REMOVE, user_id, role=membership.role.value))
             tx.hint(GRANTS_TOPIC)
             await tx.commit()

@@ -99,6 +99,7 @@ class OrganizationService:
                     id=org_id,
                     holds=dict(held),
                 )
+            await tx.api_keys.remove_all(tenant)
             await tx.organizations.remove(organization)
             await tx.audit.add(self._auditor.entry(tenant, Action.ORG_DELETE, org_id, slug=organization.slug))
             tx.hint(GRANTS_TOPIC)

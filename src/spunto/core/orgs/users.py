@@ -6,7 +6,7 @@ from spunto.core.access.model import Actor, Tenant, UserId
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, Forbidden
+from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.model import User
@@ -90,6 +90,4 @@ class UserService:
 
 def _user_of(actor: Actor, action: Action) -> UserId:
     actor.require_scope(action)
-    if actor.user_id is None:
-        raise Forbidden("user_required", "This key belongs to an organization and is nobody's own.")
-    return actor.user_id
+    return actor.require_person()

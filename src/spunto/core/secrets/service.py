@@ -7,7 +7,7 @@ from spunto.core.access.model import Actor, Tenant, UserId
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, Unavailable
+from spunto.core.kernel.errors import Conflict, Invalid, Unavailable
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
@@ -115,9 +115,7 @@ class SecretService:
 
 def _user_of(actor: Actor, action: Action) -> UserId:
     actor.require_scope(action)
-    if actor.user_id is None:
-        raise Forbidden("user_required", "This key belongs to an organization; only people have secrets.")
-    return actor.user_id
+    return actor.require_person()
 
 
 def _size_bytes(value: Secret) -> int:

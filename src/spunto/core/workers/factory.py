@@ -37,7 +37,7 @@ def new_worker(
         project_id=project.id,
         project_version=project.number,
         user_id=actor.user_id,
-        api_key_id=actor.api_key_id,
+        api_key_id=actor.owning_key_id,
         index=index,
         name=name or f"{project.name}-{index}",
         branch=branch,

@@ -8,6 +8,7 @@ from werkzeug.datastructures import Headers
 
 from spunto.core.access.service import AccessService
 from spunto.core.nodes.service import NodeService
+from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.service import OrganizationService
 from spunto.core.orgs.sign_in import SignInService
@@ -17,6 +18,7 @@ from spunto.core.secrets.service import SecretService
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.http.admission import install_admission
+from spunto.entrypoints.http.api_keys import api_keys_blueprint
 from spunto.entrypoints.http.auth import auth_blueprint
 from spunto.entrypoints.http.connection import DirectWebsocket, HttpConnection, WebsocketConnection
 from spunto.entrypoints.http.errors import install_error_handlers
@@ -45,6 +47,7 @@ class Services:
 
     access: AccessService
     sign_in: SignInService
+    api_keys: ApiKeyService
     organizations: OrganizationService
     members: MemberService
     users: UserService
@@ -91,6 +94,7 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         health_blueprint(services.readiness),
         metrics_blueprint(services.figures, services.gate.clients, services.address),
         auth_blueprint(services.access, services.address),
+        api_keys_blueprint(services.api_keys),
         organizations_blueprint(services.organizations, services.members),
         users_blueprint(services.users),
         secrets_blueprint(services.secrets),

@@ -1,12 +1,14 @@
 """Signing in by a one-time link, and out."""
 
+from datetime import datetime
+
 from quart import Blueprint, Response, redirect, request
 from typing_extensions import TypedDict
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from spunto.core.access.model import Actor, ActorKind, OrgId, UserId
-from spunto.core.access.policy import Role
+from spunto.core.access.model import Actor, ActorKind, ApiKeyId, OrgId, UserId
+from spunto.core.access.policy import Role, Scope
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.http.cookies import old_session_of, require_cookies_are_safe, with_session, without_session
@@ -31,14 +33,20 @@ class SessionOrganizationOut(TypedDict):
 
 class SessionOut(TypedDict):
     userId: UserId | None
+    apiKeyId: ApiKeyId | None
     kind: ActorKind
+    scopes: list[Scope] | None
+    expiresAt: datetime | None
     organizations: list[SessionOrganizationOut]
 
 
 def session_out(actor: Actor) -> SessionOut:
     return {
         "userId": actor.user_id,
+        "apiKeyId": actor.api_key_id,
         "kind": actor.kind,
+        "scopes": None if actor.scopes is None else sorted(actor.scopes),
+        "expiresAt": actor.expires_at,
         "organizations": [{"id": org_id, "role": role} for org_id, role in sorted(actor.roles.items())],
     }
 
@@ -84,7 +92,14 @@ def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
         return without_session(no_content(), address)
 
     @routes.get("/session")
-    @operation("Say who is signed in", answers={200: SessionOut})
+    @operation(
+        "Say who is asking",
+        description=(
+            "`kind` is `user` for a session, which has no scopes, and `api_key` for a key; every key may ask this. "
+            "A session ends at `expiresAt` at the latest, by idleness sooner."
+        ),
+        answers={200: SessionOut},
+    )
     async def session(actor: Actor) -> Response:
         return json_response(session_out(actor))
 

@@ -1,7 +1,7 @@
 """The door to a worker's terminal and live log: JSON frames outside, the node's stream inside (contract.md 4)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
@@ -12,7 +12,7 @@ from quart import Blueprint, Websocket, g, websocket
 
 from spunto.core.access.model import Actor
 from spunto.core.access.policy import Action
-from spunto.core.access.service import GRANTS_TOPIC
+from spunto.core.access.standing import Standing
 from spunto.core.kernel.errors import (
     Conflict,
     Forbidden,
@@ -24,7 +24,6 @@ from spunto.core.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
-from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.protocol.closing import BUSY, NORMAL
 from spunto.core.protocol.multiplexer import StreamReset
 from spunto.core.protocol.stream import Stream
@@ -35,7 +34,6 @@ from spunto.entrypoints.limits import Gate, Limit
 from spunto.entrypoints.ws.frames import LARGEST_SIDE, asked_by, output_text, text_of
 from spunto.entrypoints.ws.sockets import Sockets, close_quietly
 
-RECHECK_SECONDS: Final = 30.0
 GREETING_SECONDS: Final = 30.0
 # A program that reads none of its input for so long has to be stopped by other means than typing.
 INPUT_SECONDS: Final = 60.0
@@ -69,7 +67,7 @@ class TerminalQuery(BaseModel):
     tail: Annotated[int, Field(ge=1, le=10_000)] = 200
 
 
-def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, wakeups: Wakeups) -> Blueprint:
+def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standing: Standing) -> Blueprint:
     routes = Blueprint("terminal", __name__)
 
     @routes.websocket("/api/workers/<worker_id>/terminal")
@@ -82,17 +80,18 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, wakeups
         asked = _query(socket)
         gate.limits.take(Limit.ENTER, actor.subject_id)
 
-        async def check() -> None:
+        async def check() -> Actor:
             again = await gate.doorkeeper.admit_socket(socket.headers, request_id=request_id)
             action = Action.WORKER_ENTER if asked.mode == "terminal" else Action.WORKER_READ
             await reach.may_stay(again, worker_id, action)
+            return again
 
         async with await _open(reach, actor, worker_id, asked) as stream:
             # What the node refuses is refused before the upgrade, as a problem.
             ready = await _greeting(stream) if asked.mode == "terminal" else None
             with sockets.registered(socket):
                 await socket.accept()
-                checking = _check_forever(check, wakeups)
+                checking = standing.watch(actor, check)
                 if ready is None:
                     await _serve(socket, _tell_log(socket, stream), _pass_over(socket), checking)
                 else:
@@ -156,16 +155,6 @@ def close_code_of(error: SpuntoError) -> int:
     if error.code == "worker_not_running":
         return NORMAL
     return next((code for kind, code in _CLOSE_CODES if isinstance(error, kind)), BUSY)
-
-
-async def _check_forever(check: Callable[[], Awaitable[None]], wakeups: Wakeups) -> None:
-    """Look again whether the visitor may be here, at least each half minute. Raises what says no."""
-    with wakeups.subscribe(GRANTS_TOPIC) as grants:
-        while True:
-            await grants.wait(max_seconds=RECHECK_SECONDS)
-            # A database that is away takes nobody's rights.
-            with suppress(Unavailable):
-                await check()
 
 
 async def _show(socket: Websocket, stream: Stream, ready: dict[str, Any]) -> None:

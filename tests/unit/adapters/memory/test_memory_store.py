@@ -1,6 +1,7 @@
 """The memory store keeps the storage contracts."""
 
 import pytest
+from tests.contracts.api_key_repository import ApiKeyRepositoryContract
 from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
@@ -42,6 +43,10 @@ class TestUnitOfWork(UnitOfWorkContract):
 
 
 class TestSessions(SessionRepositoryContract):
+    pass
+
+
+class TestApiKeys(ApiKeyRepositoryContract):
     pass
 
 

@@ -25,6 +25,7 @@ async def test_a_session_s_token_is_recognised_with_the_roles_of_its_user(memory
         user_id=USER,
         credential_id=opened.session.id,
         roles={ORG: Role.OWNER},
+        expires_at=opened.session.expires_at,
         request_id="req_1",
     )
 

@@ -82,6 +82,13 @@ class House:
         self.people[name] = Person(user_id=user.id, org_id=org_id, token=opened.token.reveal())
         return self.people[name]
 
+    async def join(self, person: Person, other: Person) -> None:
+        """Let a person into another one's organization too."""
+        joined = Membership(org_id=other.org_id, user_id=person.user_id, role=Role.MEMBER, joined_at=self.clock.now())
+        async with self.store() as tx:
+            await tx.members.add(joined)
+            await tx.commit()
+
     async def call(
         self, person: Person, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
     ) -> Response:
@@ -111,6 +118,7 @@ def house_of(
     services = Services(
         access=spunto.access,
         sign_in=spunto.sign_in,
+        api_keys=spunto.api_keys,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,
@@ -127,7 +135,7 @@ def house_of(
     sockets = Sockets()
     doors = (
         agents_blueprint(gate, spunto.gateway, sockets),
-        terminal_blueprint(gate, spunto.reach, sockets, spunto.wakeups),
+        terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
     )
     app = create_app(services, doors=doors)
     return House(
