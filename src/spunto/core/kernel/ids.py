@@ -40,6 +40,11 @@ def is_id(text: str, prefix: str) -> bool:
     return text.startswith(f"{prefix}_") and _SHAPE.match(text) is not None
 
 
+def pattern_of(prefix: str) -> str:
+    """The regular expression of these ids, as JSON Schema writes it."""
+    return rf"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+
+
 def bare(subject_id: str) -> str:
     """The 26 characters without the prefix, as host and engine names use them."""
     return subject_id.partition("_")[2]

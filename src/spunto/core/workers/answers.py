@@ -18,6 +18,7 @@ _KINDS: dict[str, type[SpuntoError]] = {
     "terminal_not_found": NotFound,
     "terminal_taken": Conflict,
 }
+_PASSING = frozenset({"engine_unavailable", "stream_refused", "too_many_streams", "unknown_stream_kind"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,10 @@ def refusal_of(reset: StreamReset) -> SpuntoError:
     kind = _KINDS.get(reset.code)
     if kind is not None:
         return kind(reset.code, reset.message)
-    return Unavailable(reset.code, reset.message, retry_after_seconds=_AGAIN_SECONDS)
+    if reset.code in _PASSING:
+        return Unavailable(reset.code, reset.message, retry_after_seconds=_AGAIN_SECONDS)
+    # What a node says is not ours to vouch for: its code must not become one of the problem catalogue.
+    return Unavailable("node_trouble", reset.message, retry_after_seconds=_AGAIN_SECONDS, nodeCode=reset.code)
 
 
 async def log_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[LogLine]:

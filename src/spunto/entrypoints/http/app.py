@@ -31,6 +31,7 @@ from spunto.entrypoints.http.nodes import nodes_blueprint
 from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
+from spunto.entrypoints.http.reference import reference_blueprint
 from spunto.entrypoints.http.secrets import secrets_blueprint
 from spunto.entrypoints.http.sign_in import sign_in_blueprint
 from spunto.entrypoints.http.users import users_blueprint
@@ -102,6 +103,7 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         projects_blueprint(services.projects),
         nodes_blueprint(services.nodes, services.address),
         install_blueprint(services.address),
+        reference_blueprint(services.address),
         workers_blueprint(services.workers),
         reach_blueprint(services.reach),
     )
@@ -125,7 +127,7 @@ def _install_headers(app: Quart, address: PublicAddress) -> None:
 
     def dress(headers: Headers) -> None:
         for name, value in always:
-            headers.add(name, value)
+            headers.setdefault(name, value)
         headers.add("X-Request-Id", g.get("request_id", ""))
 
     @app.after_request

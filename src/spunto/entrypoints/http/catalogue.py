@@ -1,0 +1,109 @@
+"""Every problem code that a client can meet: its status, what it means and what to do. `docs/errors.md` shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    status: int
+    meaning: str
+    way_out: str
+
+
+def _e(status: int, meaning: str, way_out: str) -> Entry:
+    return Entry(status=status, meaning=meaning, way_out=way_out)
+
+
+_AGAIN: Final = "Try again after `Retry-After`."
+_LIST: Final = "List what there is; ids of other organizations are unknown here."
+_NAME: Final = "Take another name."
+
+CATALOGUE: Final[Mapping[str, Entry]] = {
+    # Requests that can't be read
+    "bad_frame": _e(400, "A WebSocket frame is not one of those that the socket takes.", "See the document's sockets."),
+    "bad_request": _e(400, "The request can't be understood.", "Send well-formed HTTP."),
+    "duplicate_cookie": _e(400, "The session cookie came twice.", "Clear the site's cookies."),
+    "duplicate_header": _e(400, "A header that may come once came twice.", "Send it once."),
+    "invalid_cursor": _e(400, "The cursor is not one of this list.", "Take `nextCursor` from the last page."),
+    "invalid_idempotency_key": _e(400, "Idempotency-Key is not 1 to 255 printable ASCII characters.", "Take a UUID."),
+    "invalid_json": _e(400, "The body is not JSON.", "`detail` says where it breaks."),
+    "invalid_query": _e(400, "A query parameter is unknown or not as it should be.", "`errors` says which one."),
+    "json_too_deep": _e(400, "The body is nested deeper than 32 levels.", "Send a flatter one."),
+    "nul_character": _e(400, "A text holds the character NUL.", "Leave it out."),
+    # Who asks
+    "code_not_good": _e(401, "The sign-in link was used or has expired.", "Ask for a new one."),
+    "credential_missing": _e(401, "Nobody said who asks.", "Sign in, or send `Authorization: Bearer <token>`."),
+    "credential_not_good": _e(401, "The token is unknown, expired or revoked.", "Sign in again, or make a new key."),
+    # What they may do
+    "foreign_origin": _e(403, "A foreign page used a visitor's cookie.", "Programs send a Bearer token."),
+    "https_required": _e(403, "Cookies need https or localhost.", "Set up TLS, or use a token as Bearer."),
+    "missing_scope": _e(403, "The API key lacks the scope.", "Take a key with one of `requiredScopes`."),
+    "not_owner": _e(403, "It is somebody else's.", "Ask its owner."),
+    "role_required": _e(403, "The role in the organization is too low.", "Ask somebody with `requiredRole`."),
+    "session_required": _e(403, "API keys can't do this.", "Sign in instead."),
+    # What there isn't
+    "api_key_not_found": _e(404, "There is no such API key.", _LIST),
+    "invitation_not_found": _e(404, "There is no such invitation.", _LIST),
+    "node_not_found": _e(404, "There is no such node.", _LIST),
+    "organization_not_found": _e(404, "There is no such organization for you.", _LIST),
+    "project_not_found": _e(404, "There is no such project.", _LIST),
+    "project_version_not_found": _e(404, "The project has no such version.", "List its versions."),
+    "route_not_found": _e(404, "There is nothing at this address.", "See `/api/docs`."),
+    "secret_not_found": _e(404, "There is no such secret.", _LIST),
+    "ssh_key_not_found": _e(404, "There is no such SSH key.", _LIST),
+    "terminal_not_found": _e(404, "The terminal has ended.", "Open a new one."),
+    "user_not_found": _e(404, "There is no such user here.", "List the members."),
+    "webhook_not_found": _e(404, "There is no such webhook.", _LIST),
+    "wheel_not_found": _e(404, "This is not the package of the server's version.", "Fetch `install.sh` again."),
+    "worker_not_found": _e(404, "There is no such worker.", _LIST),
+    "method_not_allowed": _e(405, "The address does not know the method.", "`Allow` names those it does."),
+    "not_acceptable": _e(406, "Nothing of what Accept asks for can be answered.", "Accept JSON."),
+    "request_timeout": _e(408, "The body did not arrive in time.", "Send it faster."),
+    # What the present state forbids
+    "assignment_exists": _e(409, "This stands on a node already.", "Look at it again."),
+    "email_taken": _e(409, "There is a user with this e-mail address.", "Sign in as that one."),
+    "last_owner": _e(409, "The organization would be without an owner.", "Make somebody else an owner first."),
+    "member_already": _e(409, "This user is a member already.", "Change the role instead."),
+    "no_node_available": _e(409, "No node can take the worker; `nodes` says for each why.", "Add or free a node."),
+    "node_name_taken": _e(409, "The organization has a node of this name.", _NAME),
+    "node_not_empty": _e(409, "The node holds workers.", "Destroy them, or delete with `?force=true`."),
+    "node_removed": _e(409, "The worker's node was removed.", "Destroy the worker."),
+    "project_in_use": _e(409, "The project has workers.", "Destroy them first."),
+    "project_name_taken": _e(409, "The organization has a project of this name.", _NAME),
+    "slug_taken": _e(409, "The slug is taken.", "Choose another one."),
+    "stale_version": _e(409, "Others changed it at the same time.", "Read it again and repeat."),
+    "terminal_taken": _e(409, "The terminal was attached to from elsewhere.", "Attach again to take it back."),
+    "worker_name_taken": _e(409, "The project has a worker of this name.", _NAME),
+    "worker_state": _e(409, "The worker's state does not allow it.", "`state` says where it is; wait, or destroy it."),
+    # What can't be taken
+    "body_too_large": _e(413, "The body is larger than 1 MiB.", "Send less."),
+    "unsupported_media_type": _e(415, "The body is not JSON in UTF-8.", "Send `Content-Type: application/json`."),
+    "bad_stream_params": _e(422, "The node can't do what was asked for.", "See `detail`."),
+    "engine_refused": _e(422, "The node's engine won't do it.", "`detail` has its own words."),
+    "env_too_large": _e(422, "Names and values of `env` are too many bytes together.", "Put files in the image."),
+    "idempotency_key_reused": _e(422, "The Idempotency-Key came with another body before.", "Take a new key."),
+    "invalid_request": _e(422, "Fields of the body are not as they should be.", "`errors` says which ones."),
+    "not_storable": _e(422, "A value is too large or has characters that can't be stored.", "Change it."),
+    "tool_missing": _e(422, "The worker's image lacks a program (`tool`).", "Install it in the image."),
+    "too_many_terminals": _e(429, "The worker has as many terminals as it may.", "Close one."),
+    # What can't be done now
+    "internal_error": _e(500, "A bug in Spunto.", "Report it with the request id; the log has it."),
+    "connection_lost": _e(503, "The connection to the node was lost.", "Try again when the node is back."),
+    "database_unavailable": _e(503, "The database can't answer now.", _AGAIN),
+    "engine_unavailable": _e(503, "The node's container engine does not answer.", "Look at the node."),
+    "exec_cut_off": _e(503, "The connection ended before the command.", "See whether it ran; try again."),
+    "node_answer_missing": _e(503, "The node ended its answer before giving it.", "Try again."),
+    "node_answer_unreadable": _e(503, "The node's answer can't be understood.", "Update its agent."),
+    "node_offline": _e(503, "The node is not connected.", _AGAIN),
+    "node_silent": _e(503, "The node did not answer in time.", "Try again."),
+    "node_trouble": _e(503, "The node could not do it, for the reason in `nodeCode`.", "See `detail`; try again."),
+    "not_ready": _e(503, "The process should be given no work now.", _AGAIN),
+    "server_stopping": _e(503, "The server is restarting.", _AGAIN),
+    "stream_refused": _e(503, "The node takes no more streams now.", "Try again."),
+    "terminal_input_stuck": _e(503, "Nothing in the terminal reads what was typed.", "Open another terminal."),
+    "too_many_streams": _e(503, "The node has as many streams as it may.", "Close some, or try again."),
+    "unknown_stream_kind": _e(503, "The node's agent is too old for this.", "Update the agent."),
+    "worker_not_running": _e(503, "The worker does not run.", "Start it first."),
+}
