@@ -44,6 +44,10 @@ bench: $(STAMP) ## measure, and write benchmarks/RESULTS.md
 chaos: $(STAMP) ## kill things at random and look at what is left
 	@$(BIN)/python -m tests.chaos
 
+.PHONY: docs
+docs: $(STAMP) ## write the pages of docs/ that are made from the code
+	@$(BIN)/python -m scripts.docs
+
 .PHONY: lock
 lock: $(STAMP) ## pin the newest Python packages that pyproject.toml allows
 	@$(BIN)/pip install --quiet uv

@@ -25,7 +25,7 @@ from spunto.entrypoints.scraping import Scraper
 from spunto.entrypoints.secret_settings import secret_of
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
 from spunto.entrypoints.settings import Settings
-from spunto.entrypoints.telemetry import Telemetry
+from spunto.entrypoints.telemetry import SILENT, Telemetry
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import install as install_streams
@@ -70,7 +70,7 @@ async def serve(
         metrics.count_live(sockets=lambda: len(sockets), agents=lambda: len(spunto.links))
         scraper = Scraper(metrics, spunto, clock=SystemClock())
         figures = Figures(scrape=scraper.scrape, token=_scraper_token(settings))
-        app = _app(spunto, settings, sockets, stopping, figures, telemetry)
+        app = application(spunto, settings, sockets, stopping, figures=figures, telemetry=telemetry)
         install_streams()
         log.info("listening", url=settings.url)
         async with asyncio.TaskGroup() as group:
@@ -88,14 +88,17 @@ def _scraper_token(settings: Settings) -> Secret | None:
     return secret_of(settings.metrics_token, settings.metrics_token_file, setting="SPUNTO_METRICS_TOKEN")
 
 
-def _app(
+def application(
     spunto: Spunto,
     settings: Settings,
     sockets: Sockets,
     stopping: asyncio.Event,
-    figures: Figures,
-    telemetry: Telemetry,
+    *,
+    figures: Figures | None = None,
+    telemetry: Telemetry = SILENT,
 ) -> Quart:
+    """All doors of one port; nothing is opened."""
+
     async def readiness() -> str | None:
         if stopping.is_set():
             return "The server is stopping."
@@ -127,7 +130,7 @@ def _app(
         readiness=readiness,
         address=address,
         gate=gate,
-        figures=figures,
+        figures=figures or Figures(),
         request_took=telemetry.request_took,
         hosts=None if settings.public_url is None else address.hosts | frozenset(settings.allowed_hosts),
     )

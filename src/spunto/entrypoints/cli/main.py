@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.command()(servers.up)
 app.command()(servers.serve)
+app.command()(servers.openapi)
 app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})(
     servers.agent
 )

@@ -41,6 +41,11 @@ def agent(context: typer.Context) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "spunto_agent", *context.args])  # noqa: S606 - becomes the agent
 
 
+def openapi() -> None:
+    """Print the OpenAPI document of this version."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.describing", "run")())
+
+
 DatabaseUrl = Annotated[str | None, typer.Option(help="Database URL; the server's setting otherwise.")]
 
 

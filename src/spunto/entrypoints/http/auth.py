@@ -13,7 +13,7 @@ from spunto.core.access.service import AccessService
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.http.cookies import old_session_of, require_cookies_are_safe, with_session, without_session
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.http.requests import Query, query, read_nothing
+from spunto.entrypoints.http.requests import Nothing, Query, query, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
 from spunto.entrypoints.security import PublicAddress
 
@@ -61,6 +61,7 @@ def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
         query=BootstrapQuery,
         answers={303: None},
         errors=("code_not_good", "https_required"),
+        operation_id="signInWithCode",
     )
     async def bootstrap() -> WerkzeugResponse:
         # A link preview asks with HEAD, and must not use the code up.
@@ -80,7 +81,9 @@ def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
             "What was open by them closes within seconds. A form on our own page is led back to it (303)."
         ),
         query=LogoutQuery,
+        body=Nothing,
         answers={204: None, 303: None},
+        operation_id="signOut",
     )
     async def logout(actor: Actor) -> Response | WerkzeugResponse:
         asked = query(LogoutQuery)
@@ -99,6 +102,7 @@ def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
             "A session ends at `expiresAt` at the latest, by idleness sooner."
         ),
         answers={200: SessionOut},
+        operation_id="getSession",
     )
     async def session(actor: Actor) -> Response:
         return json_response(session_out(actor))

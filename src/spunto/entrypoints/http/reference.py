@@ -46,8 +46,8 @@ _START: Final = f"""SwaggerUIBundle({{
 """
 # Swagger UI styles elements by script, and has its icons as data URLs.
 _PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; form-action 'none'"
 )
 _ASSETS: Final[Mapping[str, str]] = {
     "swagger-ui.css": "text/css; charset=utf-8",

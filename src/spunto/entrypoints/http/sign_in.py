@@ -60,6 +60,7 @@ def sign_in_blueprint(sign_in: SignInService, address: PublicAddress) -> Bluepri
         query=LoginQuery,
         answers={303: None},
         errors=("sign_in_off", "https_required", "provider_unavailable"),
+        operation_id="beginSignIn",
     )
     async def login() -> WerkzeugResponse:
         require_cookies_are_safe(address)
@@ -88,6 +89,7 @@ def sign_in_blueprint(sign_in: SignInService, address: PublicAddress) -> Bluepri
             "domain_not_allowed",
             "provider_unavailable",
         ),
+        operation_id="finishSignIn",
     )
     async def callback() -> WerkzeugResponse:
         # A link preview asks with HEAD, and must not use the code up.

@@ -44,13 +44,20 @@ _VALUES: Final[Mapping[str, Any]] = {
     "stdout": "ok\n",
     "stderr": "",
     "path": "/workspace/hello",
+    "dotfilesRepo": "https://git.example.org/ada/dotfiles",
+    "publicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2bZQ0o8Vb1Rr3sX9vK1mEw5tYq7uPz4cLhNfGdTaBk ada@example.org",
+    "value": "correct horse battery staple",
     "head": "9c1185a5c5e9fc54612808977ee8f548b2258d31",
 }
+_ELSE: Final[Mapping[str, Any]] = {"name": "NPM_TOKEN"}
+"""Where the first is not of the right shape."""
+
 _OF_COMPONENT: Final[Mapping[str, str]] = {
     "Organization": "org",
     "Node": "nod",
     "Project": "prj",
     "Worker": "wkr",
+    "User": "usr",
     "Invitation": "inv",
     "Secret": "sec",
     "SshKey": "ssk",
@@ -82,8 +89,8 @@ _UNKNOWN: Final = object()
 def _known(schemas: Schemas, schema: Mapping[str, Any], name: str, owner: str) -> Any:
     if name == "id" and owner in _OF_COMPONENT:
         return f"{_OF_COMPONENT[owner]}_{_RANDOM}"
-    value = _VALUES.get(name, _UNKNOWN)
-    return value if value is not _UNKNOWN and _accepts(schemas, schema, value) else _UNKNOWN
+    known = [values[name] for values in (_VALUES, _ELSE) if name in values]
+    return next((value for value in known if _accepts(schemas, schema, value)), _UNKNOWN)
 
 
 def _made(schemas: Schemas, schema: Mapping[str, Any], name: str, owner: str) -> Any:

@@ -6,8 +6,9 @@ from typing import Final
 
 from pydantic.alias_generators import to_camel
 
-_PREFIX: Final = re.compile(r"^/(?:api/)?(?:orgs/\{orgId\}/(?=.)|users/me/(?=.))?")
-_SINGULAR: Final = {"orgs": "organization", "api-keys": "api-key", "me": "user"}
+_PREFIX: Final = re.compile(r"^/(?:api/)?(?:orgs/\{orgId\}/(?=.)|users/(?=me)(?:me/(?=.))?)?")
+_FULL: Final = {"orgs": "organizations", "invites": "invitations"}
+_SAME: Final = frozenset({"logs", "stats", "status", "git-status"})
 _VERBS: Final = {"PATCH": "update", "PUT": "replace", "DELETE": "delete", "POST": "create"}
 
 TAGS: Final[Mapping[str, str]] = {
@@ -51,9 +52,9 @@ def operation_id_of(method: str, path: str, *, lists: bool) -> str:
     words = _PREFIX.sub("", path).split("/")
     nouns = [_singular(word) for word in words if not word.startswith("{")]
     if words[-1].startswith("{"):
-        return camel("get" if method == "GET" else _VERBS[method], _named_by(words) or nouns[-1])
+        return camel("get" if method == "GET" else _VERBS[method], *_thing(words))
     if lists:
-        return camel("list", *_owner(words), words[-1])
+        return camel("list", *_owner(words), _FULL.get(words[-1], words[-1]))
     if method == "POST" and len(words) > 1 and words[-2].startswith("{") and not words[-1].endswith("s"):
         return camel(words[-1], *_owner(words))
     if method == "GET":
@@ -65,22 +66,16 @@ def _owner(words: list[str]) -> list[str]:
     """The thing that a sub-collection or a figure belongs to, where it isn't a collection of its own."""
     if len(words) < 2 or words[-1] in _TAG_OF:
         return []
-    named = _named_by(words[:-1])
-    return [named] if named is not None else [_singular(words[-2])]
+    return _thing(words[:-1]) if words[-2].startswith("{") else [_singular(words[-2])]
 
 
-def _named_by(words: list[str]) -> str | None:
-    """`worker` of `…/{workerId}`; the collection's own word, with its owner, where the parameter is no id."""
-    if not words[-1].startswith("{"):
-        return None
-    name = words[-1].strip("{}")
-    if name.endswith("Id"):
-        return name.removesuffix("Id")
-    return "-".join([*_owner(words[:-1]), _singular(words[-2])])
+def _thing(words: list[str]) -> list[str]:
+    """What a path that ends with a parameter stands for: the collection's singular, with its owner."""
+    return [*_owner(words[:-1]), _singular(words[-2])]
 
 
 def _singular(word: str) -> str:
-    return _SINGULAR.get(word) or (word.removesuffix("s") if word in _TAG_OF or word == "versions" else word)
+    return word if word in _SAME else _FULL.get(word, word).removesuffix("s")
 
 
 def camel(*words: str) -> str:

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from spunto.core.access.policy import POLICY, Action, Scope
 from spunto.core.kernel.ids import pattern_of
-from spunto.entrypoints.endpoints import Access
+from spunto.entrypoints.endpoints import Access, limit_of
 from spunto.entrypoints.http.admission import IDS
 from spunto.entrypoints.http.openapi.examples import example_of
 from spunto.entrypoints.http.openapi.naming import operation_id_of, tag_of
@@ -48,7 +48,9 @@ class Endpoint:
 
     @property
     def codes(self) -> list[str]:
-        return codes_of(self.operation, self.access, self.method, self.arguments)
+        is_limited = isinstance(self.access, Action) or limit_of(f"{self.method} {self.path}", self.access) is not None
+        codes = codes_of(self.operation, self.access, self.method, self.arguments)
+        return codes if is_limited else [code for code in codes if code != "rate_limited"]
 
 
 def operation_object(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
@@ -162,7 +164,7 @@ def _answer(said: Operation, status: int, schemas: Schemas) -> dict[str, Any]:
 
 def _is_list(said: Operation) -> bool:
     shapes = [shape for shape in said.answers.values() if isinstance(shape, type)]
-    return any("items" in getattr(shape, "__annotations__", {}) for shape in shapes)
+    return any({"items"} <= set(shape.__annotations__) <= {"items", "nextCursor"} for shape in shapes)
 
 
 def name_of_view(view: Callable[..., Any]) -> str:

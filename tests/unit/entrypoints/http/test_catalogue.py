@@ -1,0 +1,124 @@
+"""The problem catalogue against the source: every code that is raised is in it, with its status, and no other."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+from typing import Final
+
+import spunto.entrypoints
+from spunto.adapters.sql.tables import CONFLICTS
+from spunto.core.kernel import errors
+from spunto.core.workers import answers
+from spunto.entrypoints.http.admission import IDS
+from spunto.entrypoints.http.catalogue import CATALOGUE
+from spunto.entrypoints.http.errors import FRAMEWORK, STATUS
+
+SOURCE: Final = Path(spunto.entrypoints.__file__).parents[1]
+
+# What is raised there is never an HTTP answer: other programs, starts and stops, and what happens on a node.
+ELSEWHERE: Final = (
+    "adapters/crypto/keyring",
+    "adapters/memory/runtime",
+    "adapters/runtimes/",
+    "client/",
+    "core/nodes/executor/",
+    "core/nodes/runtime.py",
+    "entrypoints/cli/",
+    "adapters/sql/urls.py",
+    "core/secrets/rotation.py",
+    "entrypoints/secret_settings.py",
+    "entrypoints/keys.py",
+    "entrypoints/library.py",
+    "entrypoints/server.py",
+    "entrypoints/settings.py",
+    "testing/",
+)
+# Raised beside what is an HTTP answer, and met by no client.
+INSIDE: Final = frozenset(
+    {"database_revision", "invalid_settings", "lease_lost", "node_token_not_good", "stream_ended"}
+)
+
+# Where the code is no literal: what it can be.
+COMPUTED: Final[Mapping[tuple[str, str, str], Set[str]]] = {
+    ("entrypoints/http/admission.py", "NotFound", "f'{noun}_not_found'"): {
+        f"{noun}_not_found" for _, noun in IDS.values()
+    },
+    ("adapters/sql/errors.py", "Conflict", "*named"): {code for code, _ in CONFLICTS.values()},
+    ("core/workers/answers.py", "Unavailable", "reset.code"): answers._PASSING,
+    ("core/workers/answers.py", "QuotaExceeded", "reset.code"): {"too_many_terminals"},
+    # An agent's own socket, which is told by a close code.
+    ("core/nodes/gateway.py", "Forbidden", "node.quarantine.code"): set(),
+    ("core/nodes/gateway.py", "Forbidden", "problem.code"): set(),
+}
+KINDS: Final = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.SpuntoError) and kind is not errors.SpuntoError
+}
+
+
+def raised() -> dict[str, set[int]]:
+    """Statuses by code, of everything under the source that makes an error of the taxonomy."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for file in sorted(SOURCE.rglob("*.py")):
+        where = file.relative_to(SOURCE).as_posix()
+        if not where.startswith(ELSEWHERE):
+            for kind, codes in _made_in(ast.parse(file.read_text()), where):
+                for code in codes:
+                    found[code].add(_status_of(kind))
+    for code, refused in answers._KINDS.items():
+        found[code].add(STATUS[refused])
+    for status, (code, _) in FRAMEWORK.items():
+        found[code].add(status)
+    found["internal_error"] = {500}
+    return {code: statuses for code, statuses in found.items() if code not in INSIDE}
+
+
+def _made_in(tree: ast.AST, where: str) -> Iterator[tuple[str, Set[str]]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from _made_by_class(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS and node.args:
+            yield node.func.id, _codes_of(node.func.id, node.args[0], where)
+
+
+def _made_by_class(node: ast.ClassDef) -> Iterator[tuple[str, Set[str]]]:
+    """`super().__init__("code", …)` of a kind's subclass."""
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in KINDS]
+    for call in ast.walk(node):
+        if bases and isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
+            match call.args[0]:
+                case ast.Constant(value=str(code)):
+                    yield bases[0], {code}
+
+
+def _codes_of(kind: str, code: ast.expr, where: str) -> Set[str]:
+    if kind == "StaleVersion":
+        return {"stale_version"}
+    match code:
+        case ast.Constant(value=str(literal)):
+            return {literal}
+    return COMPUTED[where, kind, ast.unparse(code)]
+
+
+def _status_of(kind: str) -> int:
+    return next(STATUS[each] for each in KINDS[kind].__mro__ if each in STATUS)
+
+
+def test_the_catalogue_has_every_code_that_is_raised_and_no_other() -> None:
+    codes = set(raised())
+
+    assert (codes - set(CATALOGUE), set(CATALOGUE) - codes) == (set(), set()), "see entrypoints/http/catalogue.py"
+
+
+def test_the_catalogue_knows_each_codes_status() -> None:
+    known = {code: {entry.status} for code, entry in CATALOGUE.items()}
+
+    assert raised() == known
+
+
+def test_the_catalogue_is_in_the_order_of_statuses() -> None:
+    statuses = [entry.status for entry in CATALOGUE.values()]
+
+    assert statuses == sorted(statuses)
