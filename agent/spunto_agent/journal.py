@@ -84,6 +84,7 @@ def _written(entry: Entry) -> dict[str, Any]:
         "generation": desired.generation,
         "wanted": desired.wanted.value,
         "spec": desired.spec,
+        "cause": desired.cause,
         "ledger": ledger_to_json(entry.ledger),
     }
 
@@ -98,6 +99,7 @@ def _read(body: bytes) -> Entry | None:
             generation=values["generation"],
             wanted=Wanted(values["wanted"]),
             spec=values["spec"],
+            cause=values.get("cause", ""),
         )
         return Entry(desired=desired, ledger=ledger_from_json(values["ledger"]))
     except (KeyError, TypeError, ValueError):

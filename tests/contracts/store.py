@@ -200,6 +200,7 @@ def an_assignment(tenant: Tenant, node_id: NodeId, **changes: Any) -> Assignment
         "spec": spec,
         "demand": A_DEMAND,
         "wanted_since": NOW,
+        "cause": "request-1",
     }
     return Assignment(**fields | changes)
 

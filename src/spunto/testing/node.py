@@ -1,6 +1,7 @@
 """A simulated node: a machine with a fake engine, an agent on it, and everything that can happen to them."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -9,13 +10,14 @@ from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.executor.containers import NODE_LABEL, container_name
 from spunto.core.nodes.executor.journal import MemoryJournal
-from spunto.core.nodes.executor.settings import NodeSettings, silent
+from spunto.core.nodes.executor.settings import NodeSettings
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.runtime import Container, ContainerSpec
 from spunto.testing.agent import Answer, SimulatedAgent
 from spunto.testing.network import Network
 
 GIB = 1024**3
+MAX_LOGGED = 1000
 DEFAULT_IMAGE = "localhost/spunto/worker:1"
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
@@ -59,7 +61,8 @@ class Machine(FakeRuntime):
 
 
 class SimulatedNode:
-    """Made by `Harness.add_node`. `engine` is the fake runtime, with its own script: `hold_pulls`, `fail_next`, …"""
+    """Made by `Harness.add_node`. `engine` is the fake runtime, with its own script: `hold_pulls`, `fail_next`, …
+    `logged` are the agent's newest log lines."""
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class SimulatedNode:
         self.token = token
         self.engine = engine
         self.agent: SimulatedAgent | None = None
+        self.logged: deque[dict[str, object]] = deque(maxlen=MAX_LOGGED)
         self._clock = clock
         self._spawn = spawn
         self._answer = answer
@@ -96,9 +100,12 @@ class SimulatedNode:
             settings=self._settings(),
             network=self._network,
             answer=self._answer(self.token),
-            log=silent,
+            log=self._note,
         )
         self._running = self._spawn(self.agent.run(), f"agent of {self.name}")
+
+    def _note(self, event: str, /, **fields: object) -> None:
+        self.logged.append({"event": event, **fields})
 
     def kill_agent(self) -> None:
         """The agent dies at once, as by SIGKILL: its containers stay, its journal too, and nobody is told."""

@@ -88,7 +88,7 @@ def _changing(assignment: Assignment) -> dict[str, Any]:
         "node_id": assignment.node_id,
         "generation": assignment.generation,
         "wanted": assignment.wanted.value,
-        "spec": spec_to_json(assignment.spec),
+        "spec": {**spec_to_json(assignment.spec), "cause": assignment.cause},
         "cpu_millis": assignment.demand.cpu_millis,
         "memory_bytes": assignment.demand.memory_bytes,
         "reserves": assignment.reserves,
@@ -125,5 +125,6 @@ def _assignment(row: AnyRow) -> Assignment:
         reserves=reserves,
         observed=observation_from_json(observed),
         wanted_since=wanted_since,
+        cause=spec.get("cause", ""),
         version=version,
     )

@@ -55,7 +55,8 @@ class Observation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """One thing on one node. `generation` grows with every change of what is wanted; `reserves` says that it holds
-    the demand in the node's counters (a stopped worker does not)."""
+    the demand in the node's counters (a stopped worker does not). `cause` is the request that asked for the generation;
+    nothing where nobody did."""
 
     kind: AssignmentKind
     subject_id: str
@@ -68,17 +69,20 @@ class Assignment:
     reserves: bool = True
     observed: Observation | None = None
     wanted_since: datetime
+    cause: str = ""
     version: int = 1
 
-    def asking(self, spec: WorkerSpec, *, at: datetime) -> "Assignment":
+    def asking(self, spec: WorkerSpec, *, at: datetime, cause: str = "") -> "Assignment":
         """The next generation, with another spec."""
-        return replace(self, generation=self.generation + 1, spec=spec, wanted=Wanted.PRESENT, wanted_since=at)
+        return replace(
+            self, generation=self.generation + 1, spec=spec, wanted=Wanted.PRESENT, wanted_since=at, cause=cause
+        )
 
-    def asking_absent(self, *, at: datetime) -> "Assignment":
+    def asking_absent(self, *, at: datetime, cause: str = "") -> "Assignment":
         """The last generation: gone. Sticky; a repeat changes nothing."""
         if self.wanted is Wanted.ABSENT:
             return self
-        return replace(self, generation=self.generation + 1, wanted=Wanted.ABSENT, wanted_since=at)
+        return replace(self, generation=self.generation + 1, wanted=Wanted.ABSENT, wanted_since=at, cause=cause)
 
     def freed(self) -> "Assignment":
         """The same without a reservation: what does not run takes no room."""

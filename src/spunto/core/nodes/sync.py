@@ -52,5 +52,6 @@ def _item(assignment: Assignment) -> DesiredItem:
         id=assignment.subject_id,
         generation=assignment.generation,
         wanted=assignment.wanted,
+        cause=assignment.cause,
         spec=spec_to_json(assignment.spec) if present else None,
     )

@@ -130,13 +130,15 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredItem:
-    """One subject that should stand on the node or be gone; a lower generation than one already known is ignored."""
+    """One subject that should stand on the node or be gone; a lower generation than one already known is ignored.
+    `cause` is the id of the request that asked for it, for the node's log."""
 
     kind: AssignmentKind
     id: Ident
     generation: Natural
     wanted: Wanted
     spec: JsonObject | None = None
+    cause: ShortText = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ def new_worker(
     )
 
 
-def first_assignment(worker: Worker, environment: Environment) -> Assignment:
+def first_assignment(worker: Worker, environment: Environment, *, cause: str = "") -> Assignment:
     return Assignment(
         kind=AssignmentKind.WORKER,
         subject_id=worker.id,
@@ -61,15 +61,16 @@ def first_assignment(worker: Worker, environment: Environment) -> Assignment:
         spec=_spec_of(worker, environment),
         demand=_demand_of(environment),
         wanted_since=worker.created_at,
+        cause=cause,
     )
 
 
-def started(assignment: Assignment, *, at: datetime) -> Assignment:
+def started(assignment: Assignment, *, at: datetime, cause: str = "") -> Assignment:
     """The assignment that runs again; a container that is gone is asked for anew."""
     gone = assignment.observed is None or assignment.observed.container_state in (None, DockerState.NOT_FOUND)
     made_in = assignment.generation + 1 if gone else assignment.spec.made_in
     spec = replace(assignment.spec, power=Power.RUNNING, made_in=made_in)
-    return replace(assignment.asking(spec, at=at), reserves=True)
+    return replace(assignment.asking(spec, at=at, cause=cause), reserves=True)
 
 
 async def assignment_of(tx: WorkersTransaction, worker: Worker) -> Assignment:

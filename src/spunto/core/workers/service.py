@@ -77,7 +77,7 @@ class WorkerService:
                 now=now,
             )
             await tx.workers.add(worker)
-            await tx.assignments.add(factory.first_assignment(worker, project.environment))
+            await tx.assignments.add(factory.first_assignment(worker, project.environment, cause=actor.request_id))
             await tx.due.add("worker", worker.id, at=worker.deadline_at or now)
             await tx.audit.add(self._auditor.entry(tenant, Action.WORKER_SPAWN, worker.id, node=placed_on))
             if idempotency is not None:
@@ -123,7 +123,7 @@ class WorkerService:
             worker = worker.moved(WorkerState.STOPPING, at=self._clock.now())
             assignment = await factory.assignment_of(tx, worker)
             spec = replace(assignment.spec, power=Power.STOPPED)
-            await tx.assignments.update(assignment.asking(spec, at=self._clock.now()))
+            await tx.assignments.update(assignment.asking(spec, at=self._clock.now(), cause=actor.request_id))
             return await self._save(tx, tenant, Action.WORKER_STOP, worker, project)
 
     @retried
@@ -142,7 +142,8 @@ class WorkerService:
             if not assignment.reserves and not await tx.nodes.reserve(worker.node_id, assignment.demand):
                 request = Request(demand=assignment.demand, node_id=worker.node_id)
                 raise await _no_node_available(tx, tenant, request)
-            await tx.assignments.update(factory.started(assignment, at=self._clock.now()))
+            asked = factory.started(assignment, at=self._clock.now(), cause=actor.request_id)
+            await tx.assignments.update(asked)
             worker = worker.moved(WorkerState.STARTING, at=self._clock.now())
             return await self._save(tx, tenant, Action.WORKER_START, worker, project)
 
@@ -157,7 +158,8 @@ class WorkerService:
                 return self._view(worker, project)
             assignment = await tx.assignments.find(worker_id)
             if assignment is not None:
-                await tx.assignments.update(assignment.asking_absent(at=self._clock.now()))
+                absent = assignment.asking_absent(at=self._clock.now(), cause=actor.request_id)
+                await tx.assignments.update(absent)
             worker = worker.moved(WorkerState.DESTROYING, at=self._clock.now())
             await tx.due.add("worker", worker.id, at=self._clock.now())
             return await self._save(tx, tenant, Action.WORKER_DESTROY, worker, project)

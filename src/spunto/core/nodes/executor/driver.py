@@ -183,6 +183,13 @@ class Driver:
         name = _TIMED.get(type(action))
         if name is not None:
             subject.timings[name] = round(seconds, 3)
+        self._log(
+            "action_done",
+            subject=subject.item.id,
+            action=type(action).__name__,
+            seconds=round(seconds, 3),
+            request_id=subject.desired.cause or None,
+        )
 
     def _failed(self, subject: Subject, item: Assigned, action: Action | None, error: Exception) -> None:
         ledger, subject.trouble = plan.after_error(
@@ -197,7 +204,13 @@ class Driver:
         )
         self._remember(subject, ledger)
         doing = "look" if action is None else type(action).__name__
-        self._log("action_failed", subject=item.id, action=doing, error=str(error) or repr(error))
+        self._log(
+            "action_failed",
+            subject=item.id,
+            action=doing,
+            error=str(error) or repr(error),
+            request_id=subject.desired.cause or None,
+        )
         if isinstance(error, EngineUnavailable):
             self._hooks.engine_lost()
 

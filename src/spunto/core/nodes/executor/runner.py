@@ -147,6 +147,13 @@ class NodeRunner:
         return known is None or read_item(item).outranks(known.item)
 
     def _want(self, item: DesiredItem) -> None:
+        self._log(
+            "assigned",
+            subject=item.id,
+            generation=item.generation,
+            wanted=item.wanted.value,
+            request_id=item.cause or None,
+        )
         known = self._subjects.get(item.id)
         if known is not None:
             known.want(item)
