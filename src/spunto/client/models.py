@@ -88,6 +88,28 @@ class SshKey(WireModel):
     created_at: datetime
 
 
+class Invitation(WireModel):
+    """`mail` is `pending`, `sent`, `logged` where the server mails nothing, or `refused` by the mail server."""
+
+    id: str
+    email: str
+    role: str
+    invited_by: str = ""
+    mail: str = ""
+    created_at: datetime
+    expires_at: datetime
+
+
+class MadeInvitation(Invitation):
+    """With its link, shown this once."""
+
+    url: SecretStr
+
+    @field_serializer("url", when_used="json")
+    def _revealed(self, url: SecretStr) -> str:
+        return url.get_secret_value()
+
+
 class Agent(WireModel):
     """What a node's agent said of itself and its engine; `engine_error` while the engine is away."""
 

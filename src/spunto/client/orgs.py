@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from spunto.client.api import Api, Page, json_of
-from spunto.client.models import Member, Organization
+from spunto.client.models import Invitation, MadeInvitation, Member, Organization
 
 
 class Organizations:
@@ -50,3 +50,25 @@ class Organizations:
         """End one's own membership. Raises StateConflict `last_owner`."""
         own = json_of(await self._api.request("GET", "/api/auth/session"))
         await self.remove_member(org_id, own["userId"])
+
+    async def invite(
+        self, org_id: str, email: str, *, role: str = "member", idempotency_key: str | None = None
+    ) -> MadeInvitation:
+        """Also mailed. Takes the place of an earlier invitation of the address."""
+        body = {"email": email, "role": role}
+        path = f"/api/orgs/{org_id}/invites"
+        return await self._api.create(MadeInvitation, path, body, idempotency_key=idempotency_key)
+
+    async def invitations(self, org_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Invitation]:
+        return await self._api.page(Invitation, f"/api/orgs/{org_id}/invites", limit=limit, cursor=cursor)
+
+    def iter_invitations(self, org_id: str) -> AsyncIterator[Invitation]:
+        return self._api.pages(Invitation, f"/api/orgs/{org_id}/invites")
+
+    async def revoke_invitation(self, org_id: str, invitation_id: str) -> None:
+        await self._api.delete(f"/api/orgs/{org_id}/invites/{invitation_id}")
+
+    async def accept_invitation(self, token: str, *, idempotency_key: str | None = None) -> Organization:
+        """Join by the last part of an invitation's link."""
+        body = {"token": token}
+        return await self._api.create(Organization, "/api/invites/accept", body, idempotency_key=idempotency_key)

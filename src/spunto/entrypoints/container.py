@@ -6,6 +6,7 @@ from typing import Any
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Factory, Object, Singleton
 
+from spunto.adapters.log_mailer import LogMailer
 from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.service import AccessService
 from spunto.core.access.standing import Standing
@@ -17,6 +18,9 @@ from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.invitations import InvitationService
+from spunto.core.orgs.mail import KIND as INVITATION_MAIL
+from spunto.core.orgs.mail import InvitationMailer, Mailer
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.ports import IdentityProvider
 from spunto.core.orgs.service import BootstrapService, OrganizationService
@@ -32,6 +36,8 @@ from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.telemetry import SILENT
 
+DEFAULT_URL = "http://127.0.0.1:8000"
+
 
 class Container(DeclarativeContainer):
     """`store` is the unit of work of every slice; `report` hears what a reconcile loop could not do."""
@@ -43,6 +49,8 @@ class Container(DeclarativeContainer):
     queue: Dependency[WorkQueue] = Dependency()
     cipher: Dependency[Cipher] = Dependency()
     timeline_id: Dependency[str] = Dependency(instance_of=str)
+    mailer: Dependency[Mailer] = Dependency(default=LogMailer())
+    public_url: Dependency[str] = Dependency(instance_of=str, default=DEFAULT_URL)
     report: Dependency[Callable[[str, str, BaseException], None]] = Dependency()
     identity_provider: Dependency[IdentityProvider | None] = Dependency(default=Object(None))
     around: Dependency[Around] = Dependency(default=SILENT.around_item)
@@ -61,6 +69,7 @@ class Container(DeclarativeContainer):
     secrets = Singleton(SecretService, store, cipher=cipher, clock=clock, ids=ids)
     rotation = Singleton(KeyRotation, store, cipher=cipher)
     sign_in = Singleton(SignInService, store, provider=identity_provider, clock=clock, ids=ids)
+    invitations = Singleton(InvitationService, store, clock=clock, ids=ids)
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)
     nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
     gateway = Singleton(NodeGateway, store, links=links, clock=clock, wakeups=wakeups, timeline_id=timeline_id)
@@ -72,6 +81,18 @@ class Container(DeclarativeContainer):
         Reconciler,
         AssignmentKind.WORKER.value,
         worker_reconciler.provided.handle,
+        queue=queue,
+        clock=clock,
+        wakeups=wakeups,
+        report=report,
+        around=around,
+    )
+
+    invitation_mailer = Singleton(InvitationMailer, store, mailer=mailer, clock=clock, public_url=public_url)
+    mail_loop = Factory(
+        Reconciler,
+        INVITATION_MAIL,
+        invitation_mailer.provided.handle,
         queue=queue,
         clock=clock,
         wakeups=wakeups,

@@ -57,6 +57,13 @@ HTTP: Final[Mapping[str, Access]] = {
     f"GET {_ORG}/api-keys": Action.API_KEY_READ,
     f"POST {_ORG}/api-keys": Action.API_KEY_CREATE,
     f"DELETE {_ORG}/api-keys/{{keyId}}": Action.API_KEY_REVOKE,
+    f"GET {_ORG}/invites": Action.INVITATION_READ,
+    f"POST {_ORG}/invites": Action.INVITATION_CREATE,
+    f"DELETE {_ORG}/invites/{{invitationId}}": Action.INVITATION_REVOKE,
+    "POST /api/invites/accept": Action.INVITATION_ACCEPT,
+    # Whoever has the link sees what it is for.
+    "GET /invites/{token}": PUBLIC,
+    "POST /invites/{token}": Action.INVITATION_ACCEPT,
     f"GET {_ORG}/nodes": Action.NODE_READ,
     f"POST {_ORG}/nodes": Action.NODE_CREATE,
     f"GET {_NODE}": Action.NODE_READ,

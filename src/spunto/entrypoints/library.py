@@ -10,6 +10,7 @@ import structlog
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import KeyringFile, MemoryKeyring
+from spunto.adapters.log_mailer import LogMailer
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
@@ -21,6 +22,8 @@ from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.invitations import InvitationService
+from spunto.core.orgs.mail import Mailer
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Organization
 from spunto.core.orgs.ports import IdentityProvider
@@ -34,7 +37,7 @@ from spunto.core.secrets.service import SecretService
 from spunto.core.workers.census import Census
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
-from spunto.entrypoints.container import Container
+from spunto.entrypoints.container import DEFAULT_URL, Container
 from spunto.entrypoints.telemetry import SILENT, Telemetry
 
 log = structlog.get_logger()
@@ -65,6 +68,7 @@ class Spunto:
         self.secrets: SecretService = container.secrets()
         self.rotation: KeyRotation = container.rotation()
         self.sign_in: SignInService = container.sign_in()
+        self.invitations: InvitationService = container.invitations()
         self.projects: ProjectService = container.projects()
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
@@ -94,13 +98,23 @@ class Spunto:
 
     @classmethod
     @asynccontextmanager
-    async def in_memory(cls, *, clock: Clock | None = None) -> AsyncIterator["Spunto"]:
+    async def in_memory(
+        cls, *, clock: Clock | None = None, mailer: Mailer | None = None, public_url: str = DEFAULT_URL
+    ) -> AsyncIterator["Spunto"]:
         """Everything in this process; nothing is left when it ends."""
         clock = clock or SystemClock()
         wakeups = Wakeups(clock)
         store = MemoryStore(wakeups)
-        cipher = EnvelopeCipher(MemoryKeyring())
-        async with cls._running(_container(store, cipher, wakeups, clock, timeline_id="memory")) as spunto:
+        container = _container(
+            store,
+            EnvelopeCipher(MemoryKeyring()),
+            wakeups,
+            clock,
+            timeline_id="memory",
+            mailer=mailer or LogMailer(),
+            public_url=public_url,
+        )
+        async with cls._running(container) as spunto:
             yield spunto
 
     @classmethod
@@ -132,8 +146,13 @@ class Spunto:
         pool_size: int = 20,
         identity_provider: IdentityProvider | None = None,
         telemetry: Telemetry = SILENT,
+        mailer: Mailer | None = None,
+        public_url: str = DEFAULT_URL,
     ) -> AsyncIterator["Spunto"]:
-        """Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`."""
+        """`public_url` is where the links in mail lead; without a mailer they go to the log.
+
+        Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`.
+        """
         # SQLAlchemy takes half a second to import; the memory harness goes without.
         from spunto.adapters.sql.migrate import upgrade
         from spunto.adapters.sql.store import SqlStore
@@ -152,6 +171,8 @@ class Spunto:
                 timeline_id=await store.timeline_id(),
                 identity_provider=identity_provider,
                 telemetry=telemetry,
+                mailer=mailer or LogMailer(),
+                public_url=public_url,
             )
             await _ensure_keyring(file, container.rotation(), no_keyring)
             async with cls._running(container) as spunto:
@@ -190,6 +211,7 @@ class Spunto:
                 group.create_task(container.worker_loop().run(), name="reconcile workers"),
                 group.create_task(container.key_uses().run(), name="note uses of keys"),
                 group.create_task(container.standing().run(), name="watch standing"),
+                group.create_task(container.mail_loop().run(), name="mail invitations"),
             )
             try:
                 yield cls(container)
@@ -220,6 +242,7 @@ def _container(
     timeline_id: str,
     identity_provider: IdentityProvider | None = None,
     telemetry: Telemetry = SILENT,
+    **more: object,
 ) -> Container:
     report: Callable[[str, str, BaseException], None] = _report
     return Container(
@@ -232,6 +255,7 @@ def _container(
         report=report,
         **({} if identity_provider is None else {"identity_provider": identity_provider}),
         around=telemetry.around_item,
+        **more,
     )
 
 

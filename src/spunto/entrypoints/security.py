@@ -10,7 +10,7 @@ from werkzeug.datastructures import Headers
 
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
-from spunto.core.kernel.errors import Forbidden, Malformed, Unauthenticated
+from spunto.core.kernel.errors import Forbidden, Malformed, SpuntoError, Unauthenticated
 from spunto.core.kernel.secret import Secret
 
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -96,6 +96,14 @@ class Doorkeeper:
         if origin is not None and origin not in self._origins:
             raise _foreign_origin()
         return await self._access.authenticate(token, request_id=request_id)
+
+    async def knows(self, headers: Headers) -> bool:
+        """Whether somebody signed in asks for a page that is for everybody."""
+        try:
+            await self.admit(headers, method="GET", request_id="")
+        except SpuntoError:
+            return False
+        return True
 
     def has_cookie(self, headers: Headers) -> bool:
         return bool(cookies_named(headers, self._cookie_name))

@@ -21,6 +21,7 @@ from spunto.entrypoints.http.metrics import Figures
 from spunto.entrypoints.identity import identity_provider
 from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.limits import Gate, Limits
+from spunto.entrypoints.mailing import mailer_of
 from spunto.entrypoints.scraping import Scraper
 from spunto.entrypoints.secret_settings import secret_of
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
@@ -63,6 +64,8 @@ async def serve(
             pool_size=settings.database_pool_size,
             identity_provider=provider,
             telemetry=telemetry,
+            mailer=mailer_of(settings),
+            public_url=settings.url,
         ) as spunto,
     ):
         await prepare(spunto)
@@ -123,6 +126,7 @@ def application(
         members=spunto.members,
         users=spunto.users,
         secrets=spunto.secrets,
+        invitations=spunto.invitations,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,

@@ -81,6 +81,19 @@ class Settings(BaseSettings):
         Field(description="what a scraper of /metrics sends as Bearer; without it only this machine itself may"),
     ] = None
     metrics_token_file: Annotated[Path | None, Field(description="file that holds the metrics token")] = None
+    smtp_host: Annotated[
+        str | None, Field(description="mail server for invitations; without one, links go to the log")
+    ] = None
+    smtp_port: Annotated[int, Field(ge=1, le=65535, description="its port")] = 587
+    smtp_security: Annotated[
+        Literal["starttls", "tls", "none"], Field(description="how the connection to it is encrypted")
+    ] = "starttls"
+    smtp_username: Annotated[str | None, Field(description="who the server is there, where it asks")] = None
+    smtp_password: Annotated[SecretText | None, Field(description="the password for it")] = None
+    smtp_password_file: Annotated[Path | None, Field(description="file that holds the password")] = None
+    smtp_from: Annotated[
+        str | None, Field(description="sender of mail; default: Spunto <spunto@host of the public URL>")
+    ] = None
     grace_seconds: Annotated[float, Field(gt=0, description="how long requests may finish at a stop")] = 10.0
     log_format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto: console on a terminal, else json")

@@ -35,6 +35,7 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
         members=spunto.members,
         users=spunto.users,
         secrets=spunto.secrets,
+        invitations=spunto.invitations,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,

@@ -62,6 +62,25 @@ async def test_an_organization_is_renamed_filled_left_and_deleted(house: House, 
         assert [each.id async for each in bobs.orgs.iter_orgs()] == []
 
 
+async def test_who_is_invited_joins_by_the_link(house: House, ann: SpuntoClient) -> None:
+    org_id, bob = house.people["ann"].org_id, await house.person("bob")
+    taken_back = await ann.orgs.invite(org_id, "carl@example.org")
+    made = await ann.orgs.invite(org_id, "bob@example.org", role="admin")
+
+    await ann.orgs.revoke_invitation(org_id, taken_back.id)
+
+    link = made.url.get_secret_value()
+    assert link.startswith(f"{LOCAL}/invites/")
+    assert link not in repr(made)
+    assert [(each.email, each.role) async for each in ann.orgs.iter_invitations(org_id)] == [
+        ("bob@example.org", "admin")
+    ]
+    async with client_of(house, bob.token) as bobs:
+        joined = await bobs.orgs.accept_invitation(link.rpartition("/")[2])
+    assert (joined.id, joined.role) == (org_id, "admin")
+    assert (await ann.orgs.invitations(org_id)).items == ()
+
+
 async def test_a_project_lives_through_versions(house: House, ann: SpuntoClient) -> None:
     org_id = house.people["ann"].org_id
     made = await ann.projects.create(org_id, "web", "debian:12", env={"A": "1", "B": "2"}, cpus=0.5, memory_bytes=2**28)

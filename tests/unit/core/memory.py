@@ -23,6 +23,7 @@ from spunto.core.nodes.links import Link, NodeLinks
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.orgs.service import BootstrapService, OrganizationService
@@ -83,6 +84,7 @@ class Memory:
     keyring: MemoryKeyring = field(default_factory=MemoryKeyring)
     secrets: SecretService = field(init=False)
     rotation: KeyRotation = field(init=False)
+    invitations: InvitationService = field(init=False)
     projects: ProjectService = field(init=False)
     nodes: NodeService = field(init=False)
     workers: WorkerService = field(init=False)
@@ -108,6 +110,7 @@ class Memory:
         self.users = UserService(self.racing, clock=self.clock, ids=self.ids)
         self.secrets = SecretService(self.racing, cipher=cipher, clock=self.clock, ids=self.ids)
         self.rotation = KeyRotation(self.racing, cipher=cipher)
+        self.invitations = InvitationService(self.racing, clock=self.clock, ids=self.ids)
         self.projects = ProjectService(self.racing, clock=self.clock, ids=self.ids)
         self.nodes = NodeService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
         self.workers = WorkerService(self.racing, links=self.links, clock=self.clock, ids=self.ids)

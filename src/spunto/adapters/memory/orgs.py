@@ -14,6 +14,7 @@ from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Member, Membership, Organization, OrganizationView, User
 
 
@@ -30,12 +31,14 @@ class MemoryOrganizations:
         self,
         organizations: Draft[OrgId, Organization],
         memberships: Draft[tuple[OrgId, UserId], Membership],
+        invitations: Draft[InvitationId, Invitation],
         names: Draft[tuple[str, ...], str],
         held: Mapping[str, Rows],
         at_commit: Callable[[Callable[[], None]], None],
     ) -> None:
         self._organizations = organizations
         self._memberships = memberships
+        self._invitations = invitations
         self._names = names
         self._held = held
         self._at_commit = at_commit
@@ -58,18 +61,21 @@ class MemoryOrganizations:
         )
         return page_of(views, page, id_of=lambda view: view.organization.id)
 
+    async def find(self, org_id: OrgId) -> Organization | None:
+        return self._organizations.get(org_id)
+
     async def find_by_slug(self, slug: str) -> Organization | None:
         held = self._names.get(("slug", slug))
         return None if held is None else self._organizations.get(OrgId(held))
 
     async def hold(self, tenant: Tenant) -> None:
-        await self.get(tenant)
+        held = await self.get(tenant)
 
-        def refuse_if_gone() -> None:
-            if self._organizations.get(tenant.org_id) is None:
+        def refuse_if_locked_meanwhile() -> None:
+            if self._organizations.get(tenant.org_id) is not held:
                 raise StaleVersion("organization", tenant.org_id)
 
-        self._at_commit(refuse_if_gone)
+        self._at_commit(refuse_if_locked_meanwhile)
 
     async def lock(self, tenant: Tenant) -> Organization:
         held = await self.get(tenant)
@@ -99,6 +105,8 @@ class MemoryOrganizations:
         self._at_commit(refuse_if_filled)
         for membership in [held for held in self._memberships.values() if held.org_id == before.id]:
             self._memberships.drop((membership.org_id, membership.user_id))
+        for invitation in [each for each in self._invitations.values() if each.org_id == before.id]:
+            self._invitations.drop(invitation.id)
         self._names.drop(("slug", before.slug))
         self._organizations.drop(before.id)
 

@@ -9,6 +9,7 @@ from typing import Any
 from spunto.adapters.memory.access import MemoryGrants, MemorySessions
 from spunto.adapters.memory.api_keys import MemoryApiKeys
 from spunto.adapters.memory.census import MemoryCensus
+from spunto.adapters.memory.invitations import MemoryInvitations
 from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
 from spunto.adapters.memory.orgs import (
     MemoryAuditLog,
@@ -30,6 +31,7 @@ from spunto.core.kernel.idempotency import IdempotencyKey
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node, NodeId
+from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Membership, Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
@@ -51,6 +53,7 @@ class _Tables:
     ssh_keys: dict[SshKeyId, SshKey] = field(default_factory=dict)
     secrets: dict[SecretId, UserSecret] = field(default_factory=dict)
     canaries: dict[str, Sealed] = field(default_factory=dict)
+    invitations: dict[InvitationId, Invitation] = field(default_factory=dict)
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     tombstones: dict[tuple[NodeId, str], datetime] = field(default_factory=dict)
@@ -83,9 +86,12 @@ class MemoryTransaction:
         organizations = draft("organization", tables.organizations)
         self.api_keys = MemoryApiKeys(draft("API key", tables.api_keys))
         self.grants = MemoryGrants(memberships, organizations)
+        invitations = draft("invitation", tables.invitations)
+        self.invitations = MemoryInvitations(invitations, names)
         self.organizations = MemoryOrganizations(
             organizations,
             memberships,
+            invitations,
             names,
             {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},
             self._guards.append,

@@ -85,6 +85,10 @@ class SqlOrganizationRepository:
             key_of=lambda view: view.organization.id,
         )
 
+    async def find(self, org_id: OrgId) -> Organization | None:
+        row = await first(self._statements, _GET, {"org_id": org_id})
+        return None if row is None else _organization(row)
+
     async def find_by_slug(self, slug: str) -> Organization | None:
         row = await first(self._statements, _BY_SLUG, {"slug": slug})
         return None if row is None else _organization(row)

@@ -13,6 +13,7 @@ from spunto.adapters.sql.assignments import SqlAssignmentRepository
 from spunto.adapters.sql.census import SqlCensus
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
 from spunto.adapters.sql.identities import SqlIdentityRepository
+from spunto.adapters.sql.invitations import SqlInvitationRepository
 from spunto.adapters.sql.migrate import require_current
 from spunto.adapters.sql.nodes import SqlNodeRepository
 from spunto.adapters.sql.orgs import SqlMemberRepository, SqlOrganizationRepository
@@ -60,6 +61,7 @@ class SqlTransaction:
         self.secrets = SqlSecretRepository(statements)
         self.canary = SqlCanaryRepository(statements)
         self.identities = SqlIdentityRepository(statements)
+        self.invitations = SqlInvitationRepository(statements)
         self.nodes = SqlNodeRepository(statements)
         self.assignments = SqlAssignmentRepository(statements)
         self.projects = SqlProjectRepository(statements)

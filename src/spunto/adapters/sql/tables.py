@@ -1,7 +1,7 @@
 """The tables, and which conflict a broken unique constraint stands for.
 
 Foreign keys stand where a port promises something of them: versions go with their project, assignments and tombstones
-with their node, and a project with workers stays.
+with their node, invitations with their organization, and a project with workers stays.
 """
 
 from collections.abc import Mapping
@@ -167,6 +167,24 @@ memberships = Table(
     Column("role", Text, nullable=False),
     Column("joined_at", Instant, nullable=False),
     PrimaryKeyConstraint("org_id", "user_id"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("org_id", ID, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("invited_by", ID, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("mail_token_hash", LargeBinary, unique=True),
+    Column("mail", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("org_id", "email"),
+    Index(None, "org_id", "id"),
 )
 
 audit_entries = Table(

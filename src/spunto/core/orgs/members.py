@@ -11,6 +11,7 @@ from spunto.core.kernel.errors import Conflict, Forbidden
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.orgs.invitation import givable_by
 from spunto.core.orgs.model import Member, Membership
 from spunto.core.orgs.ports import OrgsTransaction
 
@@ -32,6 +33,7 @@ class MemberService:
     async def change_role(self, actor: Actor, org_id: OrgId, user_id: UserId, role: Role) -> Member:
         """Give a member another role. Only owners make or unmake owners.
 
+        Open invitations that the member could not make any more are revoked, or they would outlive the right to them.
         Raises NotFound `member_not_found`, Forbidden `role_required`, Conflict `last_owner`.
         """
         tenant = actor.require(Action.MEMBER_UPDATE, org_id=org_id)
@@ -46,7 +48,8 @@ class MemberService:
             if after != before:
                 await _require_another_owner(tx, tenant, before)
                 await tx.members.update(after)
-                detail = {"from": before.role.value, "to": role.value}
+                revoked = await _revoke_invitations(tx, tenant, user_id, may=givable_by(role))
+                detail = {"from": before.role.value, "to": role.value, "invitationsRevoked": str(revoked)}
                 await tx.audit.add(self._auditor.entry(tenant, Action.MEMBER_UPDATE, user_id, **detail))
                 tx.hint(GRANTS_TOPIC)
                 await tx.commit()
@@ -56,7 +59,7 @@ class MemberService:
     async def remove(self, actor: Actor, org_id: OrgId, user_id: UserId) -> None:
         """End a membership: one's own, or as an admin somebody else's; only owners remove owners.
 
-        The person's keys end with it. Their workers stay, and admins may stop and destroy them.
+        The person's keys and open invitations end with it. Their workers stay, and admins may stop and destroy them.
         Raises NotFound `member_not_found`, Forbidden `role_required`, Conflict `last_owner`.
         """
         tenant = actor.require(Action.MEMBER_REMOVE, org_id=org_id)
@@ -71,7 +74,9 @@ class MemberService:
             await _require_another_owner(tx, tenant, membership)
             await tx.members.remove(membership)
             await tx.api_keys.revoke_of(tenant, user_id, at=self._clock.now())
-            await tx.audit.add(self._auditor.entry(tenant, Action.MEMBER_REMOVE, user_id, role=membership.role.value))
+            revoked = await _revoke_invitations(tx, tenant, user_id, may=frozenset())
+            detail = {"role": membership.role.value, "invitationsRevoked": str(revoked)}
+            await tx.audit.add(self._auditor.entry(tenant, Action.MEMBER_REMOVE, user_id, **detail))
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
 
@@ -87,6 +92,10 @@ def require_role(tenant: Tenant, role: Role) -> None:
     """Raises Forbidden `role_required`."""
     if not tenant.role.includes(role):
         raise Forbidden("role_required", f"This needs the role {role} in the organization.", requiredRole=role.value)
+
+
+async def _revoke_invitations(tx: OrgsTransaction, tenant: Tenant, user_id: UserId, *, may: frozenset[Role]) -> int:
+    return await tx.invitations.remove_made_by(tenant, user_id, roles=frozenset(Role) - may)
 
 
 async def _require_another_owner(tx: OrgsTransaction, tenant: Tenant, membership: Membership) -> None:

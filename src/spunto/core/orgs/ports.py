@@ -1,14 +1,18 @@
 """What the organizations slice needs from storage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
-from spunto.core.access.model import Actor, Tenant, UserId
+from spunto.core.access.model import Actor, OrgId, Tenant, UserId
+from spunto.core.access.policy import Role
 from spunto.core.access.ports import AccessTransaction
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.reconcile import Schedule
 from spunto.core.kernel.secret import Secret
+from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Member, Membership, Organization, OrganizationView, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 
@@ -21,6 +25,9 @@ class OrganizationRepository(Protocol):
 
     async def list_of(self, actor: Actor, page: PageRequest) -> Page[OrganizationView]:
         """The organizations in which the actor has a role, newest first."""
+
+    async def find(self, org_id: OrgId) -> Organization | None:
+        """For what comes without a tenant: mail, and the page behind an invitation's link."""
 
     async def find_by_slug(self, slug: str) -> Organization | None: ...
 
@@ -43,7 +50,7 @@ class OrganizationRepository(Protocol):
         """How many nodes, projects and workers it has, by those words; what it has none of is not named."""
 
     async def remove(self, organization: Organization) -> None:
-        """With its memberships. Raises StaleVersion. Look at its holdings first, under `lock`."""
+        """With its memberships and invitations. Raises StaleVersion. Look at its holdings first, under `lock`."""
 
 
 class MemberRepository(Protocol):
@@ -117,11 +124,41 @@ class IdentityProvider(Protocol):
         """
 
 
+class InvitationRepository(Protocol):
+    async def put(self, invitation: Invitation) -> None:
+        """Add it, in place of an earlier one of the same organization to the same address."""
+
+    async def get(self, tenant: Tenant, invitation_id: InvitationId) -> Invitation:
+        """Raises NotFound `invitation_not_found`."""
+
+    async def find(self, invitation_id: InvitationId) -> Invitation | None:
+        """For the loop that mails."""
+
+    async def find_by_token(self, token_hash: bytes) -> Invitation | None:
+        """By either of its tokens."""
+
+    async def list(self, tenant: Tenant, page: PageRequest, *, now: datetime) -> Page[Invitation]:
+        """Those that have not expired, newest first."""
+
+    async def update(self, invitation: Invitation) -> Invitation:
+        """Raises StaleVersion."""
+
+    async def remove(self, invitation: Invitation) -> None:
+        """Raises StaleVersion where it is gone: of any number of callers one removes it."""
+
+    async def remove_made_by(self, tenant: Tenant, user_id: UserId, *, roles: Collection[Role]) -> int:
+        """Remove those to one of the roles that the user made; how many."""
+
+
 class OrgsTransaction(AccessTransaction, Protocol):
     @property
     def organizations(self) -> OrganizationRepository: ...
     @property
     def members(self) -> MemberRepository: ...
+    @property
+    def invitations(self) -> InvitationRepository: ...
+    @property
+    def due(self) -> Schedule: ...
     @property
     def ssh_keys(self) -> SshKeyRepository: ...
     @property

@@ -13,7 +13,7 @@ from spunto.entrypoints.cli import servers
 
 LAZY = {
     "login": ("spunto.entrypoints.cli.login", "Check a token with the server, and keep both for the other commands."),
-    "org": ("spunto.entrypoints.cli.members", "Organizations and their members."),
+    "org": ("spunto.entrypoints.cli.invitations", "Organizations and their members."),
     "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),
     "project": ("spunto.entrypoints.cli.projects", "Templates of development environments."),
     "worker": ("spunto.entrypoints.cli.inside", "Development environments."),

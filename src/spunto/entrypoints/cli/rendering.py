@@ -6,6 +6,7 @@ from typing import Any
 
 from spunto.client.models import (
     InventoryItem,
+    Invitation,
     Member,
     Node,
     Organization,
@@ -79,6 +80,14 @@ SSH_KEYS: Columns[SshKey] = (
     ("FINGERPRINT", lambda key: key.fingerprint),
     ("AGE", lambda key: age(key.created_at)),
     ("ID", lambda key: key.id),
+)
+
+INVITATIONS: Columns[Invitation] = (
+    ("EMAIL", lambda invitation: invitation.email),
+    ("ROLE", lambda invitation: invitation.role),
+    ("MAIL", lambda invitation: invitation.mail),
+    ("EXPIRES", lambda invitation: instant(invitation.expires_at)),
+    ("ID", lambda invitation: invitation.id),
 )
 
 NODES: Columns[Node] = (

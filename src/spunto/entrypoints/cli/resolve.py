@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from spunto.client.client import SpuntoClient
-from spunto.client.models import Member, Node, Organization, Project, Worker
+from spunto.client.models import Invitation, Member, Node, Organization, Project, Worker
 from spunto.core.kernel.errors import Invalid, NotFound
 
 T = TypeVar("T")
@@ -48,6 +48,11 @@ async def find_org(client: SpuntoClient, wanted: str | None) -> Organization:
 async def find_member(client: SpuntoClient, org_id: str, wanted: str) -> Member:
     members = [member async for member in client.orgs.iter_members(org_id)]
     return one_of(members, wanted, kind="member", names=lambda member: (member.user_id, member.name, member.email))
+
+
+async def find_invitation(client: SpuntoClient, org_id: str, wanted: str) -> Invitation:
+    invitations = [invitation async for invitation in client.orgs.iter_invitations(org_id)]
+    return one_of(invitations, wanted, kind="invitation", names=lambda invitation: (invitation.id, invitation.email))
 
 
 async def find_project(client: SpuntoClient, org_id: str, wanted: str | None) -> Project:

@@ -9,6 +9,7 @@ from werkzeug.datastructures import Headers
 from spunto.core.access.service import AccessService
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.service import OrganizationService
 from spunto.core.orgs.sign_in import SignInService
@@ -26,6 +27,8 @@ from spunto.entrypoints.http.guards import install_guards
 from spunto.entrypoints.http.health import Readiness, health_blueprint
 from spunto.entrypoints.http.home import home_blueprint
 from spunto.entrypoints.http.install import install_blueprint
+from spunto.entrypoints.http.invitation_page import invitation_page_blueprint
+from spunto.entrypoints.http.invitations import invitations_blueprint
 from spunto.entrypoints.http.metrics import Figures, metrics_blueprint
 from spunto.entrypoints.http.nodes import nodes_blueprint
 from spunto.entrypoints.http.orgs import organizations_blueprint
@@ -53,6 +56,7 @@ class Services:
     members: MemberService
     users: UserService
     secrets: SecretService
+    invitations: InvitationService
     projects: ProjectService
     nodes: NodeService
     workers: WorkerService
@@ -100,6 +104,10 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         users_blueprint(services.users),
         secrets_blueprint(services.secrets),
         sign_in_blueprint(services.sign_in, services.address),
+        invitations_blueprint(services.invitations, services.address),
+        invitation_page_blueprint(
+            services.invitations, services.access, services.address, sign_in_on=services.sign_in.is_on
+        ),
         projects_blueprint(services.projects),
         nodes_blueprint(services.nodes, services.address),
         install_blueprint(services.address),

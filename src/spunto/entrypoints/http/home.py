@@ -5,7 +5,6 @@ from html import escape
 from quart import Blueprint, Response, request
 
 from spunto.core.access.service import AccessService
-from spunto.core.kernel.errors import SpuntoError
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
 
@@ -49,17 +48,9 @@ def home_blueprint(access: AccessService, address: PublicAddress, *, sign_in_on:
     @operation("See the page at the root", answers={200: "text/html"}, operation_id="getHome")
     async def home() -> Response:
         invitation = SIGN_IN if sign_in_on else SIGNED_OUT
-        standing = SIGNED_IN if await _is_signed_in(doorkeeper) else invitation
+        standing = SIGNED_IN if await doorkeeper.knows(request.headers) else invitation
         return Response(
             PAGE.format(standing=standing, url=escape(address.url)), content_type="text/html; charset=utf-8"
         )
 
     return routes
-
-
-async def _is_signed_in(doorkeeper: Doorkeeper) -> bool:
-    try:
-        await doorkeeper.admit(request.headers, method="GET", request_id="")
-    except SpuntoError:
-        return False
-    return True

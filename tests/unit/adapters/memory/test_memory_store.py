@@ -3,6 +3,7 @@
 import pytest
 from tests.contracts.api_key_repository import ApiKeyRepositoryContract
 from tests.contracts.identity_repository import IdentityRepositoryContract
+from tests.contracts.invitation_repository import InvitationRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
     AuditLogContract,
@@ -55,6 +56,10 @@ class TestOrganizations(OrganizationRepositoryContract):
 
 
 class TestMembers(MemberRepositoryContract):
+    pass
+
+
+class TestInvitations(InvitationRepositoryContract):
     pass
 
 

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from spunto.entrypoints.cli import inside, login, members, nodes, orgs, projects, settings, workers
+from spunto.entrypoints.cli import inside, invitations, login, nodes, orgs, projects, settings, workers
 from spunto.entrypoints.cli.main import LAZY, app, main
 
 RUNNER = CliRunner()
@@ -37,9 +37,10 @@ def names_in(group: typer.Typer) -> set[str]:
 
 def test_every_command_that_is_promised_is_there() -> None:
     assert LAZY["worker"][0] == inside.__name__, "this is what adds logs, exec and shell to the others"
-    assert LAZY["org"][0] == members.__name__, "this is what adds members, role, remove and leave to the others"
+    assert LAZY["org"][0] == invitations.__name__, "this is what adds members and invitations to the others"
     assert names_in(orgs.app) == {
         "list", "create", "show", "rename", "delete", "use", "members", "role", "remove", "leave",
+        "invite", "invites", "uninvite", "join",
     }  # fmt: skip
     assert names_in(nodes.app) == {
         "list", "create", "show", "delete", "rotate-token", "drain", "undrain", "inventory",

@@ -123,6 +123,7 @@ def house_of(
         members=spunto.members,
         users=spunto.users,
         secrets=spunto.secrets,
+        invitations=spunto.invitations,
         projects=spunto.projects,
         nodes=spunto.nodes,
         workers=spunto.workers,

@@ -1,0 +1,122 @@
+"""Invitations over HTTP."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import StringConstraints
+from quart import Blueprint, Response
+from typing_extensions import TypedDict
+
+from spunto.core.access.model import Actor, OrgId, UserId
+from spunto.core.access.policy import Role
+from spunto.core.kernel.secret import Secret
+from spunto.core.orgs.invitation import Invitation, InvitationId, MailState, url_of
+from spunto.core.orgs.invitations import InvitationService
+from spunto.entrypoints.http.operations import operation
+from spunto.entrypoints.http.orgs import OrganizationOut, RoleIn, organization_out
+from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
+from spunto.entrypoints.http.requests import In, idempotency_key, read
+from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.security import PublicAddress
+
+EmailAddress = Annotated[
+    str,
+    StringConstraints(
+        max_length=254,
+        # As browsers read `<input type=email>`: ASCII alone, so that two that look alike are the same.
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@"
+        r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
+    ),
+]
+InvitationToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class InvitationIn(In):
+    email: EmailAddress
+    role: RoleIn
+
+
+class AcceptanceIn(In):
+    token: InvitationToken
+
+
+class InvitationOut(TypedDict):
+    id: InvitationId
+    email: str
+    role: Role
+    invitedBy: UserId
+    mail: MailState
+    createdAt: datetime
+    expiresAt: datetime
+
+
+class MadeInvitationOut(InvitationOut):
+    url: str
+
+
+class InvitationsOut(TypedDict):
+    items: list[InvitationOut]
+    nextCursor: str | None
+
+
+def invitation_out(invitation: Invitation) -> InvitationOut:
+    return {
+        "id": invitation.id,
+        "email": invitation.email,
+        "role": invitation.role,
+        "invitedBy": invitation.invited_by,
+        "mail": invitation.mail,
+        "createdAt": invitation.created_at,
+        "expiresAt": invitation.expires_at,
+    }
+
+
+def invitations_blueprint(invitations: InvitationService, address: PublicAddress) -> Blueprint:
+    routes = Blueprint("invitations", __name__, url_prefix="/api")
+
+    @routes.get("/orgs/<org_id>/invites")
+    @operation("List the open invitations", query=PageQuery, answers={200: InvitationsOut})
+    async def list_all(actor: Actor, org_id: OrgId) -> Response:
+        return page_response(await invitations.list(actor, org_id, asked_page("inv")), invitation_out)
+
+    @routes.post("/orgs/<org_id>/invites")
+    @operation(
+        "Invite somebody by e-mail address",
+        description="In place of an earlier invitation of that address. The link in `url` is shown this once, works "
+        "once, and expires after 7 days; another one is mailed. Only owners invite owners. A repeat with the same "
+        "Idempotency-Key gives the same invitation a new link, and mails nothing.",
+        body=InvitationIn,
+        answers={201: MadeInvitationOut},
+        errors=("member_already", "invitation_not_found"),
+        idempotent=True,
+    )
+    async def create(actor: Actor, org_id: OrgId) -> Response:
+        asked = await read(InvitationIn)
+        made = await invitations.create(
+            actor, org_id, email=asked.email, role=asked.role, idempotency=await idempotency_key(actor)
+        )
+        url = url_of(made.token, public_url=address.url).reveal()
+        return json_response({**invitation_out(made.invitation), "url": url}, 201)
+
+    @routes.delete("/orgs/<org_id>/invites/<invitation_id>")
+    @operation("Revoke an invitation", answers={204: None})
+    async def revoke(actor: Actor, org_id: OrgId, invitation_id: InvitationId) -> Response:
+        await invitations.revoke(actor, org_id, invitation_id)
+        return no_content()
+
+    @routes.post("/invites/accept")
+    @operation(
+        "Join an organization by an invitation's token",
+        description="The token is the last part of the invitation's link, and used up. It has to be an invitation of "
+        "the e-mail address that one is signed in with.",
+        body=AcceptanceIn,
+        answers={200: OrganizationOut},
+        errors=("invitation_not_found", "invitation_of_another_address", "member_already"),
+        idempotent=True,
+    )
+    async def accept(actor: Actor) -> Response:
+        asked = await read(AcceptanceIn)
+        joined = await invitations.accept(actor, Secret(asked.token), idempotency=await idempotency_key(actor))
+        return json_response(organization_out(joined))
+
+    return routes
