@@ -41,6 +41,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "sign_in_refused": _e(401, "The provider refused the sign-in.", "Begin again; `providerError` has its word."),
     # What they may do
     "domain_not_allowed": _e(403, "Only accounts of one domain may sign in here.", "Take such an account."),
+    "invitation_of_another_address": _e(
+        403, "The invitation is for another e-mail address.", "Sign in with the account that has that address."
+    ),
     "email_not_verified": _e(403, "The provider has not verified the e-mail address.", "Verify it there."),
     "sign_in_cancelled": _e(403, "The sign-in was cancelled.", "Begin again."),
     "foreign_origin": _e(403, "A foreign page used a visitor's cookie.", "Programs send a Bearer token."),
@@ -54,7 +57,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     # What there isn't
     "asset_not_found": _e(404, "The reference has no file of this name.", "Open `/api/docs`."),
     "api_key_not_found": _e(404, "There is no such API key.", _LIST),
-    "invitation_not_found": _e(404, "There is no such invitation.", _LIST),
+    "invitation_not_found": _e(404, "The invitation is unknown, used, revoked or expired.", "Ask for a new one."),
     "member_not_found": _e(404, "This user is no member of the organization.", "List the members."),
     "node_not_found": _e(404, "There is no such node.", _LIST),
     "organization_not_found": _e(404, "There is no such organization for you.", _LIST),

@@ -32,7 +32,11 @@ def invitation_page_blueprint(
     doorkeeper = Doorkeeper(access, address)
 
     @routes.get("/<token>")
-    @operation("See the page of an invitation", answers={200: "text/html", 404: "text/html"})
+    @operation(
+        "See the page of an invitation",
+        answers={200: "text/html", 404: "text/html"},
+        operation_id="getInvitationPage",
+    )
     async def show(token: str) -> Response:
         try:
             preview = await invitations.preview(Secret(token))
@@ -48,6 +52,7 @@ def invitation_page_blueprint(
     @operation(
         "Join by the button on an invitation's page",
         answers={303: None, 403: "text/html", 404: "text/html", 409: "text/html"},
+        operation_id="joinByInvitationPage",
     )
     async def join(actor: Actor, token: str) -> Response | WerkzeugResponse:
         await read_nothing()

@@ -113,6 +113,7 @@ def invitations_blueprint(invitations: InvitationService, address: PublicAddress
         answers={200: OrganizationOut},
         errors=("invitation_not_found", "invitation_of_another_address", "member_already"),
         idempotent=True,
+        operation_id="acceptInvitation",
     )
     async def accept(actor: Actor) -> Response:
         asked = await read(AcceptanceIn)

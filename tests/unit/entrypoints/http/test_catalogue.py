@@ -21,6 +21,7 @@ ELSEWHERE: Final = (
     "adapters/crypto/keyring",
     "adapters/memory/runtime",
     "adapters/runtimes/",
+    "adapters/smtp/",
     "client/",
     "core/nodes/executor/",
     "core/nodes/runtime.py",
