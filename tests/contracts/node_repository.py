@@ -98,7 +98,7 @@ class NodeRepositoryContract:
         connected, away = await node_in(store, tenant), await node_in(store, tenant, connected=False)
 
         async with store() as tx:
-            await tx.nodes.disconnect_all(at=LATER)
+            assert await tx.nodes.disconnect_all(at=LATER) == [(connected.id, tenant.org_id)]
             await tx.commit()
 
         cut = replace(connected, connected=False, connection_changed_at=LATER, version=2)

@@ -1,4 +1,4 @@
-"""The contracts of organizations, members, the audit log and remembered requests."""
+"""The contracts of organizations, members and remembered requests."""
 
 import asyncio
 from dataclasses import replace
@@ -12,7 +12,6 @@ from tests.contracts.store import (
     a_user,
     a_worker,
     an_actor,
-    an_entry,
     an_id,
     an_organization,
     node_in,
@@ -333,19 +332,6 @@ class MemberRepositoryContract:
 def _services(store: Store) -> MemberService:
     clock = ManualClock()
     return MemberService(store, clock=clock, ids=TimeOrderedIds(clock))
-
-
-class AuditLogContract:
-    async def test_the_newest_entries_of_the_tenant_come_first(self, store: Store) -> None:
-        tenant = a_tenant()
-        entries = [an_entry(tenant) for _ in range(3)]
-        async with store() as tx:
-            for entry in (*entries, an_entry(a_tenant())):
-                await tx.audit.add(entry)
-            await tx.commit()
-
-        async with store.reading() as tx:
-            assert await tx.audit.list(tenant, limit=2) == entries[:0:-1]
 
 
 class IdempotencyRepositoryContract:

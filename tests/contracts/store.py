@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from spunto.core.access.api_keys import ApiKey
 from spunto.core.access.model import Actor, ActorKind, ApiKeyId, OrgId, Session, SessionId, Tenant, UserId
 from spunto.core.access.policy import Action, Role, Scope
+from spunto.core.activity.events import Event, EventType
 from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.ids import encode
 from spunto.core.kernel.reconcile import WorkQueue
@@ -149,6 +150,19 @@ def an_entry(tenant: Tenant, **changes: Any) -> AuditEntry:
         "detail": {"why": "Ünïcode"},
     }
     return AuditEntry(**fields | changes)
+
+
+def an_event(org_id: OrgId, **changes: Any) -> Event:
+    fields: dict[str, Any] = {
+        "id": an_id("evt"),
+        "org_id": org_id,
+        "type": EventType.WORKER_STATE_CHANGED,
+        "subject_id": "wkr_1",
+        "data": {"state": "ready", "why": "Ünïcode"},
+        "at": NOW,
+        "request_id": "req",
+    }
+    return Event(**fields | changes)
 
 
 def a_node(tenant: Tenant, **changes: Any) -> Node:

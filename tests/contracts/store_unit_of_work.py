@@ -7,6 +7,7 @@ import pytest
 from tests.contracts.store import NOW, Store, a_tenant, a_worker, an_entry, an_organization, project_in
 
 from spunto.core.kernel.errors import Conflict, StaleVersion
+from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.reconcile import topic
 from spunto.core.kernel.uow import retried
 from spunto.core.kernel.wakeups import Wakeups
@@ -45,7 +46,7 @@ class UnitOfWorkContract:
         async with store.reading() as tx:
             assert await tx.organizations.find_by_slug(organization.slug) is None
             assert await tx.projects.get(tenant, project.id) == project
-            assert await tx.audit.list(tenant, limit=9) == []
+            assert (await tx.audit.list(tenant, PageRequest(limit=9))).items == []
         assert await store.queue.next_due_at("worker") is None
 
     async def test_an_error_rolls_back(self, store: Store) -> None:

@@ -10,6 +10,8 @@ from spunto.adapters.log_mailer import LogMailer
 from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.service import AccessService
 from spunto.core.access.standing import Standing
+from spunto.core.activity.refusals import Refusals
+from spunto.core.activity.service import ActivityService
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
@@ -71,12 +73,14 @@ class Container(DeclarativeContainer):
     sign_in = Singleton(SignInService, store, provider=identity_provider, clock=clock, ids=ids)
     invitations = Singleton(InvitationService, store, clock=clock, ids=ids)
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)
+    activity = Singleton(ActivityService, store, clock=clock, wakeups=wakeups)
+    refusals = Singleton(Refusals, store, clock=clock, ids=ids, wakeups=wakeups)
     nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
-    gateway = Singleton(NodeGateway, store, links=links, clock=clock, wakeups=wakeups, timeline_id=timeline_id)
+    gateway = Singleton(NodeGateway, store, links=links, clock=clock, ids=ids, wakeups=wakeups, timeline_id=timeline_id)
     workers = Singleton(WorkerService, store, links=links, clock=clock, ids=ids)
     reach = Singleton(WorkerReach, store, links=links)
 
-    worker_reconciler = Singleton(WorkerReconciler, store, clock=clock)
+    worker_reconciler = Singleton(WorkerReconciler, store, clock=clock, ids=ids)
     worker_loop = Factory(
         Reconciler,
         AssignmentKind.WORKER.value,

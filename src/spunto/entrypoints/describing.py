@@ -9,6 +9,7 @@ from quart import Quart
 
 from spunto.entrypoints.failures import ended
 from spunto.entrypoints.http.openapi.document import document_of
+from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.server import application
 from spunto.entrypoints.settings import Settings
@@ -18,7 +19,7 @@ from spunto.entrypoints.ws.sockets import Sockets
 async def described_application(settings: Settings) -> Quart:
     """An application to read routes from; nothing stands behind it any more."""
     async with Spunto.in_memory() as spunto:
-        return application(spunto, settings, Sockets(), asyncio.Event())
+        return application(spunto, settings, Sockets(), Streams(spunto.wakeups), asyncio.Event())
 
 
 async def document(settings: Settings) -> dict[str, Any]:

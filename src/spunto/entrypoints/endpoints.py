@@ -64,6 +64,8 @@ HTTP: Final[Mapping[str, Access]] = {
     # Whoever has the link sees what it is for.
     "GET /invites/{token}": PUBLIC,
     "POST /invites/{token}": Action.INVITATION_ACCEPT,
+    f"GET {_ORG}/audit": Action.AUDIT_READ,
+    f"GET {_ORG}/events": Action.EVENT_READ,
     f"GET {_ORG}/nodes": Action.NODE_READ,
     f"POST {_ORG}/nodes": Action.NODE_CREATE,
     f"GET {_NODE}": Action.NODE_READ,

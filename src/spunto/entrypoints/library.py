@@ -15,6 +15,8 @@ from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
 from spunto.core.access.standing import Standing
+from spunto.core.activity.refusals import Refusals
+from spunto.core.activity.service import ActivityService
 from spunto.core.kernel.clock import Clock, SystemClock
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.wakeups import Wakeups
@@ -70,6 +72,8 @@ class Spunto:
         self.sign_in: SignInService = container.sign_in()
         self.invitations: InvitationService = container.invitations()
         self.projects: ProjectService = container.projects()
+        self.activity: ActivityService = container.activity()
+        self.refusals: Refusals = container.refusals()
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
         self.reach: WorkerReach = container.reach()
@@ -201,17 +205,16 @@ class Spunto:
     @classmethod
     @asynccontextmanager
     async def _running(cls, container: Container) -> AsyncIterator["Spunto"]:
-        store, clock = container.store(), container.clock()
         await container.rotation().check()
-        async with store() as tx:
-            await tx.nodes.disconnect_all(at=clock.now())
-            await tx.commit()
+        await container.gateway().disconnect_all()
         async with asyncio.TaskGroup() as group:
             loops = (
                 group.create_task(container.worker_loop().run(), name="reconcile workers"),
                 group.create_task(container.key_uses().run(), name="note uses of keys"),
                 group.create_task(container.standing().run(), name="watch standing"),
                 group.create_task(container.mail_loop().run(), name="mail invitations"),
+                group.create_task(container.refusals().run(), name="refusals"),
+                group.create_task(container.activity().keep_pruned(), name="prune events"),
             )
             try:
                 yield cls(container)

@@ -18,6 +18,7 @@ from spunto.core.protocol.closing import RESTARTING
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Services, create_app
 from spunto.entrypoints.http.metrics import Figures
+from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.identity import identity_provider
 from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.limits import Gate, Limits
@@ -69,11 +70,11 @@ async def serve(
         ) as spunto,
     ):
         await prepare(spunto)
-        sockets = Sockets()
+        sockets, streams = Sockets(), Streams(spunto.wakeups)
         metrics.count_live(sockets=lambda: len(sockets), agents=lambda: len(spunto.links))
         scraper = Scraper(metrics, spunto, clock=SystemClock())
         figures = Figures(scrape=scraper.scrape, token=_scraper_token(settings))
-        app = application(spunto, settings, sockets, stopping, figures=figures, telemetry=telemetry)
+        app = application(spunto, settings, sockets, streams, stopping, figures=figures, telemetry=telemetry)
         install_streams()
         log.info("listening", url=settings.url)
         async with asyncio.TaskGroup() as group:
@@ -81,7 +82,7 @@ async def serve(
             await serve_http(
                 app,
                 _config(settings, listener),
-                shutdown_trigger=lambda: _stop(stopping, spunto, sockets),
+                shutdown_trigger=lambda: _stop(stopping, spunto, sockets, streams),
             )
             watching.cancel()
     log.info("stopped")
@@ -95,6 +96,7 @@ def application(
     spunto: Spunto,
     settings: Settings,
     sockets: Sockets,
+    streams: Streams,
     stopping: asyncio.Event,
     *,
     figures: Figures | None = None,
@@ -131,6 +133,9 @@ def application(
         nodes=spunto.nodes,
         workers=spunto.workers,
         reach=spunto.reach,
+        activity=spunto.activity,
+        refusals=spunto.refusals,
+        streams=streams,
         readiness=readiness,
         address=address,
         gate=gate,
@@ -179,11 +184,13 @@ def _config(settings: Settings, listener: socket.socket) -> Config:
     return config
 
 
-async def _stop(stopping: asyncio.Event, spunto: Spunto, sockets: Sockets) -> None:
+async def _stop(stopping: asyncio.Event, spunto: Spunto, sockets: Sockets, streams: Streams) -> None:
     """Hypercorn's graceful end waits for every open socket, so they are closed first: agents come back by 1012."""
     await stopping.wait()
     log.info("stopping")
     spunto.links.close_all(code=RESTARTING, reason="server_restarting")
     with suppress(TimeoutError):
         async with asyncio.timeout(_SOCKETS_SECONDS):
-            await sockets.close_all(RESTARTING)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(sockets.close_all(RESTARTING))
+                group.create_task(streams.end_all())

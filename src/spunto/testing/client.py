@@ -10,6 +10,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.limits import Gate, Limits
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
@@ -40,6 +41,9 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
         nodes=spunto.nodes,
         workers=spunto.workers,
         reach=spunto.reach,
+        activity=spunto.activity,
+        refusals=spunto.refusals,
+        streams=Streams(spunto.wakeups),
         readiness=readiness,
         address=address,
         gate=Gate(Doorkeeper(spunto.access, address), Limits({}, clock=clock), ClientAddresses()),

@@ -18,6 +18,7 @@ from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.store import SqlStore
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Invalid, StaleVersion, Unavailable
+from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.model import NodeId
 from spunto.core.orgs.model import User
@@ -169,7 +170,7 @@ async def test_connections_are_given_out_in_the_order_of_asking(postgres_databas
     async def greedy(name: str) -> None:
         for _ in range(4):
             async with store() as tx:
-                await tx.audit.list(a_tenant(), limit=1)
+                await tx.audit.list(a_tenant(), PageRequest(limit=1))
             served.append(name)
 
     await asyncio.gather(greedy("a"), greedy("b"))

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.contracts.activity import AuditLogContract, EventFeedContract
 from tests.contracts.api_key_repository import ApiKeyRepositoryContract
 from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.invitation_repository import InvitationRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
-    AuditLogContract,
     IdempotencyRepositoryContract,
     MemberRepositoryContract,
     OrganizationRepositoryContract,
@@ -88,6 +88,10 @@ class TestIdentities(IdentityRepositoryContract):
 
 
 class TestAuditLog(AuditLogContract):
+    pass
+
+
+class TestEventFeed(EventFeedContract):
     pass
 
 

@@ -17,6 +17,7 @@ from spunto.core.access.service import AccessService
 from spunto.core.access.standing import Standing
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.ids import TimeOrderedIds
+from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.links import Link, NodeLinks
@@ -114,7 +115,7 @@ class Memory:
         self.projects = ProjectService(self.racing, clock=self.clock, ids=self.ids)
         self.nodes = NodeService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
         self.workers = WorkerService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
-        self.reconciler = WorkerReconciler(self.racing, clock=self.clock)
+        self.reconciler = WorkerReconciler(self.racing, clock=self.clock, ids=self.ids)
 
     async def populate(self) -> None:
         """The organization and its two members."""
@@ -185,7 +186,7 @@ class Memory:
         counted: dict[str, int] = {}
         async with self.store.reading() as tx:
             tenant = an_actor(roles={org_id: Role.OWNER}).require(Action.ORG_READ, org_id=org_id)
-            for entry in await tx.audit.list(tenant, limit=1000):
+            for entry in (await tx.audit.list(tenant, PageRequest(limit=1000))).items:
                 counted[entry.action.value] = counted.get(entry.action.value, 0) + 1
         return counted
 

@@ -109,9 +109,11 @@ class MemoryNodes:
             self._move(chosen, demand, assignments=1)
         return chosen
 
-    async def disconnect_all(self, *, at: datetime) -> None:
-        for node in [node for node in self._nodes.values() if node.connected]:
+    async def disconnect_all(self, *, at: datetime) -> Sequence[tuple[NodeId, OrgId]]:
+        connected = [node for node in self._nodes.values() if node.connected]
+        for node in connected:
             self._nodes.put(node.id, replace(node, connected=False, connection_changed_at=at, version=node.version + 1))
+        return [(node.id, node.org_id) for node in connected]
 
     def _of(self, org_id: OrgId) -> Sequence[Node]:
         own = (self._loaded(node) for node in self._nodes.values() if node.org_id == org_id)

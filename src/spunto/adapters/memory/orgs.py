@@ -1,4 +1,4 @@
-"""Organizations, members, the audit log and remembered requests in memory."""
+"""Organizations, members and remembered requests in memory."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,6 @@ from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Draft
 from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Role
-from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
 from spunto.core.kernel.paging import Page, PageRequest
@@ -209,18 +208,6 @@ class MemoryIdentities:
         if self._identities.get(key) is not None:
             raise StaleVersion("identity", identity.subject)
         self._identities.put(key, identity)
-
-
-class MemoryAuditLog:
-    def __init__(self, entries: Draft[str, AuditEntry]) -> None:
-        self._entries = entries
-
-    async def add(self, entry: AuditEntry) -> None:
-        self._entries.put(entry.id, entry)
-
-    async def list(self, tenant: Tenant, *, limit: int) -> list[AuditEntry]:
-        own = (entry for entry in self._entries.values() if entry.org_id == tenant.org_id)
-        return sorted(own, key=lambda entry: entry.id, reverse=True)[:limit]
 
 
 class MemoryIdempotency:

@@ -7,17 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from spunto.adapters.memory.access import MemoryGrants, MemorySessions
+from spunto.adapters.memory.activity import Feeds, MemoryAuditLog, MemoryEventFeed
 from spunto.adapters.memory.api_keys import MemoryApiKeys
 from spunto.adapters.memory.census import MemoryCensus
 from spunto.adapters.memory.invitations import MemoryInvitations
 from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
-from spunto.adapters.memory.orgs import (
-    MemoryAuditLog,
-    MemoryIdempotency,
-    MemoryIdentities,
-    MemoryMembers,
-    MemoryOrganizations,
-)
+from spunto.adapters.memory.orgs import MemoryIdempotency, MemoryIdentities, MemoryMembers, MemoryOrganizations
 from spunto.adapters.memory.projects import MemoryProjects
 from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
 from spunto.adapters.memory.rows import Draft
@@ -63,6 +58,7 @@ class _Tables:
     audit: dict[str, AuditEntry] = field(default_factory=dict)
     idempotency: dict[tuple[str, str], tuple[str, IdempotencyKey, datetime]] = field(default_factory=dict)
 
+    feeds: Feeds = field(default_factory=Feeds)
     names: dict[tuple[str, ...], str] = field(default_factory=dict)
     loads: dict[NodeId, Load] = field(default_factory=dict)
     indexes: dict[ProjectId, int] = field(default_factory=dict)
@@ -107,7 +103,8 @@ class MemoryTransaction:
             projects, versions, draft("project", tables.indexes), names, workers, self._guards.append
         )
         self.workers = MemoryWorkers(workers, names, projects, self._guards.append)
-        self.audit = MemoryAuditLog(draft("audit entry", tables.audit))
+        self.audit = MemoryAuditLog(draft("audit entry", tables.audit), organizations)
+        self.events = MemoryEventFeed(tables.feeds, self.hint)
         self.due = MemorySchedule(self.hint)
         self.census = MemoryCensus(nodes.values, workers.values, queue)
         self.idempotency = MemoryIdempotency(draft("request", tables.idempotency))
@@ -119,6 +116,7 @@ class MemoryTransaction:
             guard()
         for draft in self._drafts:
             draft.apply()
+        self.events.apply()
         for kind, subject_id, at in self.due.added:
             self._queue.add(kind, subject_id, at=at)
         for topic in self._hints:

@@ -89,6 +89,7 @@ _DISCONNECT_ALL = (
         connection_changed_at=bindparam("at", type_=Instant),
         version=nodes.c.version + 1,
     )
+    .returning(nodes.c.id, nodes.c.org_id)
 )
 
 # What `scheduling.placement.obstacle` asks of a node and a demand.
@@ -195,8 +196,9 @@ class SqlNodeRepository:
                 return NodeId(candidate[0])
         return None
 
-    async def disconnect_all(self, *, at: datetime) -> None:
-        await self._statements.change(_DISCONNECT_ALL, {"at": at})
+    async def disconnect_all(self, *, at: datetime) -> Sequence[tuple[NodeId, OrgId]]:
+        rows = await self._statements.all(_DISCONNECT_ALL, {"at": at})
+        return [(NodeId(node_id), OrgId(org_id)) for node_id, org_id in rows]
 
 
 def _not_found(node_id: NodeId) -> NotFound:

@@ -11,6 +11,7 @@ from spunto.adapters.sql.activity import SqlAuditLog
 from spunto.adapters.sql.api_keys import SqlApiKeyRepository
 from spunto.adapters.sql.assignments import SqlAssignmentRepository
 from spunto.adapters.sql.census import SqlCensus
+from spunto.adapters.sql.events import SqlEventFeed
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
 from spunto.adapters.sql.identities import SqlIdentityRepository
 from spunto.adapters.sql.invitations import SqlInvitationRepository
@@ -67,12 +68,14 @@ class SqlTransaction:
         self.projects = SqlProjectRepository(statements)
         self.workers = SqlWorkerRepository(statements, known)
         self.audit = SqlAuditLog(statements)
+        self.events = SqlEventFeed(statements, self.hint)
         self.due = SqlSchedule(statements, self.hint)
         self.census = SqlCensus(statements)
         self.idempotency = SqlIdempotencyRepository(statements)
 
     async def commit(self) -> None:
         await self.due.flush()
+        await self.events.flush()
         await self._statements.commit()
         for topic in self._hints:
             self._wakeups.hint(topic)

@@ -200,7 +200,29 @@ audit_entries = Table(
     Column("target_id", Text, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("detail", JSON_MAP, nullable=False),
+    Column("outcome", Text, nullable=False, server_default="allowed"),
     Index(None, "org_id", "id"),
+)
+
+event_feeds = Table(
+    "event_feeds",
+    metadata,
+    Column("org_id", ID, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("org_id", ID, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("id", ID, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("data", JSON_MAP, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("request_id", Text, nullable=False),
+    PrimaryKeyConstraint("org_id", "sequence"),
 )
 
 nodes = Table(

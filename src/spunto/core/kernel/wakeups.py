@@ -46,15 +46,18 @@ class Wakeups:
         self._listeners: dict[str, list[Callable[[], None]]] = defaultdict(list)
 
     @contextmanager
-    def subscribe(self, topic: str) -> Iterator[Wakeup]:
+    def subscribe(self, *topics: str) -> Iterator[Wakeup]:
+        """One waiter for hints on any of the topics."""
         wakeup = Wakeup(self._clock)
-        self._waiters[topic].add(wakeup)
+        for topic in topics:
+            self._waiters[topic].add(wakeup)
         try:
             yield wakeup
         finally:
-            self._waiters[topic].discard(wakeup)
-            if not self._waiters[topic]:
-                del self._waiters[topic]
+            for topic in topics:
+                self._waiters[topic].discard(wakeup)
+                if not self._waiters[topic]:
+                    del self._waiters[topic]
 
     def listen(self, topic: str, callback: Callable[[], None]) -> None:
         """Call back at every hint on the topic, for as long as this object lives."""

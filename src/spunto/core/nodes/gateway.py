@@ -4,8 +4,11 @@ import asyncio
 import hmac
 from collections import deque
 
+from spunto.core.activity.events import EventType
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, Unauthenticated, Unavailable
+from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
@@ -31,7 +34,14 @@ class NodeGateway:
     """Serves agents over any transport, one call of `serve` a connection."""
 
     def __init__(
-        self, uow: UnitOfWork[NodesTransaction], *, links: NodeLinks, clock: Clock, wakeups: Wakeups, timeline_id: str
+        self,
+        uow: UnitOfWork[NodesTransaction],
+        *,
+        links: NodeLinks,
+        clock: Clock,
+        ids: Ids,
+        wakeups: Wakeups,
+        timeline_id: str,
     ) -> None:
         self.uow = uow
         self.links = links
@@ -39,7 +49,16 @@ class NodeGateway:
         self.wakeups = wakeups
         self.timeline_id = timeline_id
         self.reports = Reports(uow, links=links, clock=clock)
+        self.auditor = Auditor(clock=clock, ids=ids)
         self._supersessions: dict[NodeId, deque[tuple[float, str]]] = {}
+
+    @retried
+    async def disconnect_all(self) -> None:
+        """What a starting server knows: no node is connected to it yet."""
+        async with self.uow() as tx:
+            for node_id, org_id in await tx.nodes.disconnect_all(at=self.clock.now()):
+                await self.auditor.announce(tx, org_id, EventType.NODE_OFFLINE, node_id, data={})
+            await tx.commit()
 
     async def serve(self, transport: Transport, token: Secret) -> None:
         """Speak with one agent until its connection ends. A token that is not good closes it with 4401."""
@@ -117,6 +136,8 @@ class _Attendance:
                 raise Unauthenticated("node_token_not_good", "The node's token was rotated; take the new one.")
             if node.quarantine is not None:
                 raise Forbidden(node.quarantine.code, node.quarantine.message)
+            if not node.connected:
+                await self._announce(tx, node, EventType.NODE_ONLINE)
             now = self._gateway.clock.now()
             node = await tx.nodes.update(
                 node.connected_anew(agent=_agent_of(hello), capacity=_capacity_of(hello), at=now)
@@ -149,6 +170,7 @@ class _Attendance:
             node = await tx.nodes.find(self._node_id)
             if node is not None:
                 await tx.nodes.update(node.quarantined(problem, at=self._gateway.clock.now()))
+                await self._announce(tx, node, EventType.NODE_QUARANTINED)
                 await tx.commit()
         raise Forbidden(problem.code, problem.message)
 
@@ -189,7 +211,11 @@ class _Attendance:
             node = await tx.nodes.find(self._node_id)
             if node is not None and node.epoch == epoch and node.connected:
                 await tx.nodes.update(node.disconnected(epoch=epoch, at=self._gateway.clock.now()))
+                await self._announce(tx, node, EventType.NODE_OFFLINE)
                 await tx.commit()
+
+    async def _announce(self, tx: NodesTransaction, node: Node, kind: EventType) -> None:
+        await self._gateway.auditor.announce(tx, node.org_id, kind, node.id, data={})
 
 
 def _agent_of(hello: Hello) -> Agent:

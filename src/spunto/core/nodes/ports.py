@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spunto.core.access.model import OrgId, Tenant
+from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.reconcile import Schedule
@@ -52,8 +53,8 @@ class NodeRepository(Protocol):
         `among` narrows the choice (labels, engine, a wish); None is every node of the organization.
         """
 
-    async def disconnect_all(self, *, at: datetime) -> None:
-        """What a starting server knows: nobody is connected to it yet."""
+    async def disconnect_all(self, *, at: datetime) -> Sequence[tuple[NodeId, OrgId]]:
+        """Note that no node is connected any more; which ones were."""
 
 
 class AssignmentRepository(Protocol):
@@ -86,5 +87,7 @@ class NodesTransaction(Transaction, Protocol):
     def assignments(self) -> AssignmentRepository: ...
     @property
     def audit(self) -> AuditLog: ...
+    @property
+    def events(self) -> EventFeed: ...
     @property
     def due(self) -> Schedule: ...

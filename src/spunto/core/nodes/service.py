@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
+from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Unavailable
@@ -53,7 +54,7 @@ class NodeService:
         async with self._uow() as tx:
             await tx.organizations.hold(tenant)
             await tx.nodes.add(node)
-            await tx.audit.add(self._auditor.entry(tenant, Action.NODE_CREATE, node.id))
+            await self._auditor.record(tx, tenant, Action.NODE_CREATE, node.id)
             await tx.commit()
         return NodeWithToken(node=node, token=token)
 
@@ -86,7 +87,7 @@ class NodeService:
             await tx.nodes.remove(tenant, node.id)
             for assignment in held:
                 await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
-            await tx.audit.add(self._auditor.entry(tenant, Action.NODE_DELETE, node_id, force=str(force).lower()))
+            await self._auditor.record(tx, tenant, Action.NODE_DELETE, node_id, force=str(force).lower())
             await tx.commit()
         self._links.cut(node_id, code=FORBIDDEN, reason="node_deleted")
 
@@ -97,8 +98,11 @@ class NodeService:
         token = new_token(node_id)
         async with self._uow() as tx:
             node = await tx.nodes.get(tenant, node_id)
+            was_connected = node.connected
             node = await tx.nodes.update(node.with_token(token_hash(token), at=self._clock.now()))
-            await tx.audit.add(self._auditor.entry(tenant, Action.NODE_ROTATE_TOKEN, node_id))
+            await self._auditor.record(tx, tenant, Action.NODE_ROTATE_TOKEN, node_id)
+            if was_connected:
+                await self._auditor.announce(tx, org_id, EventType.NODE_OFFLINE, node_id, data={})
             await tx.commit()
         self._links.cut(node_id, code=FORBIDDEN, reason="token_rotated")
         return NodeWithToken(node=node, token=token)
@@ -132,6 +136,6 @@ class NodeService:
         async with self._uow() as tx:
             node = await tx.nodes.get(tenant, node_id)
             node = await tx.nodes.update(replace(node, draining=action is Action.NODE_DRAIN))
-            await tx.audit.add(self._auditor.entry(tenant, action, node_id))
+            await self._auditor.record(tx, tenant, action, node_id)
             await tx.commit()
         return node

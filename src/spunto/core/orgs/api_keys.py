@@ -88,15 +88,14 @@ class ApiKeyService:
             )
             await tx.organizations.hold(tenant)
             await tx.api_keys.add(key)
-            await tx.audit.add(
-                self._auditor.entry(
-                    tenant,
-                    Action.API_KEY_CREATE,
-                    key.id,
-                    name=name,
-                    owner=owner_type.value,
-                    scopes=" ".join(sorted(scopes)),
-                )
+            await self._auditor.record(
+                tx,
+                tenant,
+                Action.API_KEY_CREATE,
+                key.id,
+                name=name,
+                owner=owner_type.value,
+                scopes=" ".join(sorted(scopes)),
             )
             if idempotency is not None:
                 await tx.idempotency.add(f"{org_id}/api-keys", idempotency, key.id, now=now)
@@ -119,7 +118,7 @@ class ApiKeyService:
             key = await tx.api_keys.get(tenant, key_id)
             tenant.require_own_or_admin(user_id=key.user_id, api_key_id=None)
             await tx.api_keys.revoke(tenant, key_id, at=self._clock.now())
-            await tx.audit.add(self._auditor.entry(tenant, Action.API_KEY_REVOKE, key_id, name=key.name))
+            await self._auditor.record(tx, tenant, Action.API_KEY_REVOKE, key_id, name=key.name)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
 

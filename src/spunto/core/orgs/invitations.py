@@ -78,8 +78,8 @@ class InvitationService:
         async with self._uow() as tx:
             invitation = await tx.invitations.get(tenant, invitation_id)
             await tx.invitations.remove(invitation)
-            entry = self._auditor.entry(tenant, Action.INVITATION_REVOKE, invitation_id, email=invitation.email)
-            await tx.audit.add(entry)
+            detail = {"email": invitation.email}
+            await self._auditor.record(tx, tenant, Action.INVITATION_REVOKE, invitation_id, **detail)
             await tx.commit()
 
     async def preview(self, token: Secret) -> InvitationPreview:
@@ -117,7 +117,7 @@ class InvitationService:
             await tx.invitations.remove(invitation)
             await tx.members.add(Membership(org_id=tenant.org_id, user_id=user.id, role=tenant.role, joined_at=now))
             detail = {"email": invitation.email, "role": invitation.role.value}
-            await tx.audit.add(self._auditor.entry(tenant, Action.INVITATION_ACCEPT, invitation.id, **detail))
+            await self._auditor.record(tx, tenant, Action.INVITATION_ACCEPT, invitation.id, **detail)
             if idempotency is not None:
                 await tx.idempotency.add(actor.subject_id, idempotency, tenant.org_id, now=now)
             organization = await tx.organizations.get(tenant)
@@ -140,7 +140,7 @@ class InvitationService:
         await tx.invitations.put(invitation)
         await tx.due.add(KIND, invitation.id, at=now)
         detail = {"email": email, "role": role.value}
-        await tx.audit.add(self._auditor.entry(tenant, Action.INVITATION_CREATE, invitation.id, **detail))
+        await self._auditor.record(tx, tenant, Action.INVITATION_CREATE, invitation.id, **detail)
         return invitation
 
     async def _by(self, tx: OrgsTransaction, token: Secret) -> Invitation:

@@ -50,7 +50,7 @@ class MemberService:
                 await tx.members.update(after)
                 revoked = await _revoke_invitations(tx, tenant, user_id, may=givable_by(role))
                 detail = {"from": before.role.value, "to": role.value, "invitationsRevoked": str(revoked)}
-                await tx.audit.add(self._auditor.entry(tenant, Action.MEMBER_UPDATE, user_id, **detail))
+                await self._auditor.record(tx, tenant, Action.MEMBER_UPDATE, user_id, **detail)
                 tx.hint(GRANTS_TOPIC)
                 await tx.commit()
         return Member(user=user, role=after.role, joined_at=after.joined_at)
@@ -76,7 +76,7 @@ class MemberService:
             await tx.api_keys.revoke_of(tenant, user_id, at=self._clock.now())
             revoked = await _revoke_invitations(tx, tenant, user_id, may=frozenset())
             detail = {"role": membership.role.value, "invitationsRevoked": str(revoked)}
-            await tx.audit.add(self._auditor.entry(tenant, Action.MEMBER_REMOVE, user_id, **detail))
+            await self._auditor.record(tx, tenant, Action.MEMBER_REMOVE, user_id, **detail)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
 

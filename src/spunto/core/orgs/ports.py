@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Role
 from spunto.core.access.ports import AccessTransaction
+from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
@@ -165,5 +166,7 @@ class OrgsTransaction(AccessTransaction, Protocol):
     def identities(self) -> IdentityRepository: ...
     @property
     def audit(self) -> AuditLog: ...
+    @property
+    def events(self) -> EventFeed: ...
     @property
     def idempotency(self) -> IdempotencyRepository: ...

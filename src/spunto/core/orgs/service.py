@@ -47,7 +47,7 @@ class OrganizationService:
                 Membership(org_id=organization.id, user_id=actor.user_id, role=Role.OWNER, joined_at=now)
             )
             tenant = Tenant(org_id=organization.id, role=Role.OWNER, actor=actor)
-            await tx.audit.add(self._auditor.entry(tenant, Action.ORG_CREATE, organization.id))
+            await self._auditor.record(tx, tenant, Action.ORG_CREATE, organization.id)
             if idempotency is not None:
                 await tx.idempotency.add(actor.subject_id, idempotency, organization.id, now=now)
             tx.hint(GRANTS_TOPIC)
@@ -75,7 +75,7 @@ class OrganizationService:
             if after != before:
                 after = await tx.organizations.update(after)
                 detail = {"name": after.name, "slug": after.slug}
-                await tx.audit.add(self._auditor.entry(tenant, Action.ORG_UPDATE, org_id, **detail))
+                await self._auditor.record(tx, tenant, Action.ORG_UPDATE, org_id, **detail)
                 await tx.commit()
         return OrganizationView(organization=after, role=tenant.role)
 
@@ -101,7 +101,7 @@ class OrganizationService:
                 )
             await tx.api_keys.remove_all(tenant)
             await tx.organizations.remove(organization)
-            await tx.audit.add(self._auditor.entry(tenant, Action.ORG_DELETE, org_id, slug=organization.slug))
+            await self._auditor.record(tx, tenant, Action.ORG_DELETE, org_id, slug=organization.slug)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
 

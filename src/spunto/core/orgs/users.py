@@ -85,7 +85,7 @@ class UserService:
         """In the log of each organization that the person is seen in, or enters workers of."""
         for org_id, role in actor.roles.items():
             tenant = Tenant(org_id=org_id, role=role, actor=actor)
-            await tx.audit.add(self._auditor.entry(tenant, action, target_id))
+            await self._auditor.record(tx, tenant, action, target_id)
 
 
 def _user_of(actor: Actor, action: Action) -> UserId:

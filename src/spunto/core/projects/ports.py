@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from spunto.core.access.model import Tenant
+from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
@@ -48,5 +49,7 @@ class ProjectsTransaction(Transaction, Protocol):
     def projects(self) -> ProjectRepository: ...
     @property
     def audit(self) -> AuditLog: ...
+    @property
+    def events(self) -> EventFeed: ...
     @property
     def idempotency(self) -> IdempotencyRepository: ...

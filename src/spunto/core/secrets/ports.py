@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from spunto.core.access.model import UserId
+from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
@@ -79,3 +80,5 @@ class SecretsTransaction(Transaction, Protocol):
     def canary(self) -> CanaryRepository: ...
     @property
     def audit(self) -> AuditLog: ...
+    @property
+    def events(self) -> EventFeed: ...

@@ -110,7 +110,7 @@ class SecretService:
         """In the log of each organization that the user's workers may be of, by id: the name is the user's own."""
         for org_id, role in actor.roles.items():
             tenant = Tenant(org_id=org_id, role=role, actor=actor)
-            await tx.audit.add(self._auditor.entry(tenant, action, secret_id))
+            await self._auditor.record(tx, tenant, action, secret_id)
 
 
 def _user_of(actor: Actor, action: Action) -> UserId:

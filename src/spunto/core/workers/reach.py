@@ -125,6 +125,12 @@ class WorkerReach:
         if action is Action.WORKER_ENTER:
             tenant.require_own(user_id=worker.user_id, api_key_id=worker.api_key_id)
 
+    async def home_of(self, worker_id: WorkerId) -> OrgId | None:
+        """The organization in which a refusal is to be recorded; whoever was refused must not hear of it."""
+        async with self._uow.reading() as tx:
+            worker = await tx.workers.find(worker_id)
+        return None if worker is None else worker.org_id
+
     async def _run(self, worker: Worker, request: ExecRequest) -> ExecResult:
         params = {
             "command": list(request.command),

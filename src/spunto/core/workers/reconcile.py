@@ -3,7 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
+from spunto.core.activity.events import EventType
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.assignment import Assignment, Power
 from spunto.core.nodes.model import Node
@@ -16,9 +19,10 @@ from spunto.core.workers.ports import WorkersTransaction
 class WorkerReconciler:
     """One subject at a time; called by the kernel's loop."""
 
-    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, clock: Clock) -> None:
+    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
+        self._auditor = Auditor(clock=clock, ids=ids)
 
     @retried
     async def handle(self, subject_id: str) -> float | None:
@@ -53,6 +57,16 @@ class WorkerReconciler:
             tx.hint(node_topic(assignment.node_id))
         if step.worker != before:
             tx.hint(topic(before.id))
+            await self._announce(tx, before, step.worker)
+
+    async def _announce(self, tx: WorkersTransaction, before: Worker, after: Worker | None) -> None:
+        data = {"projectId": before.project_id}
+        if after is None:
+            await self._auditor.announce(tx, before.org_id, EventType.WORKER_DESTROYED, before.id, data=data)
+        elif after.state is not before.state:
+            problem = {} if after.problem is None else {"problem": after.problem.code}
+            moved = {"state": after.state.value, **data, **problem}
+            await self._auditor.announce(tx, before.org_id, EventType.WORKER_STATE_CHANGED, before.id, data=moved)
 
 
 def topic(worker_id: str) -> str:

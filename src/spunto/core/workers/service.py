@@ -79,7 +79,9 @@ class WorkerService:
             await tx.workers.add(worker)
             await tx.assignments.add(factory.first_assignment(worker, project.environment, cause=actor.request_id))
             await tx.due.add("worker", worker.id, at=worker.deadline_at or now)
-            await tx.audit.add(self._auditor.entry(tenant, Action.WORKER_SPAWN, worker.id, node=placed_on))
+            await self._auditor.record(
+                tx, tenant, Action.WORKER_SPAWN, worker.id, projectId=project_id, nodeId=placed_on
+            )
             if idempotency is not None:
                 await tx.idempotency.add(f"{project_id}/workers", idempotency, worker.id, now=now)
             tx.hint(node_topic(placed_on))
@@ -174,7 +176,7 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             worker = await tx.workers.update(replace(worker, name=name))
-            await tx.audit.add(self._auditor.entry(tenant, Action.WORKER_UPDATE, worker.id))
+            await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, projectId=project_id)
             tx.hint(worker_topic(worker.id))
             await tx.commit()
         return self._view(worker, project)
@@ -194,7 +196,7 @@ class WorkerService:
         """Write the worker with its next generation, its deadline and the audit entry; tell the node."""
         saved = await tx.workers.update(replace(worker, generation=worker.generation + 1))
         await tx.due.add("worker", saved.id, at=saved.deadline_at or self._clock.now())
-        await tx.audit.add(self._auditor.entry(tenant, action, saved.id))
+        await self._auditor.record(tx, tenant, action, saved.id, state=saved.state.value, projectId=saved.project_id)
         tx.hint(node_topic(saved.node_id))
         tx.hint(worker_topic(saved.id))
         await tx.commit()

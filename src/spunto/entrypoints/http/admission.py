@@ -50,7 +50,7 @@ def install_admission(app: Quart, gate: Gate) -> None:
                 gate.take(limit, request.headers, peer)
             return
         actor = await gate.admit(request.headers, method=request.method, request_id=g.request_id, peer=peer)
-        g.actor = actor
+        g.actor, g.action, g.org_id, g.target_id = actor, access, arguments.get("org_id"), _target_of(arguments)
         _require_ids(arguments)
         _require(actor, access, arguments)
         if limit is not None:
@@ -91,6 +91,11 @@ def _require(actor: Actor, action: Action, arguments: Mapping[str, Any]) -> None
         actor.require_scope(action)
     else:
         actor.require(action, org_id=org_id)
+
+
+def _target_of(arguments: Mapping[str, Any]) -> str:
+    """What the request is about: the innermost thing that its address names."""
+    return next((value for name, value in reversed(list(arguments.items())) if name in IDS), "")
 
 
 def _require_ids(arguments: Mapping[str, Any]) -> None:

@@ -7,6 +7,8 @@ from quart import Blueprint, Quart, Response, g
 from werkzeug.datastructures import Headers
 
 from spunto.core.access.service import AccessService
+from spunto.core.activity.refusals import Refusals
+from spunto.core.activity.service import ActivityService
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.invitations import InvitationService
@@ -18,6 +20,7 @@ from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.service import SecretService
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
+from spunto.entrypoints.http.activity import activity_blueprint
 from spunto.entrypoints.http.admission import install_admission
 from spunto.entrypoints.http.api_keys import api_keys_blueprint
 from spunto.entrypoints.http.auth import auth_blueprint
@@ -35,8 +38,10 @@ from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
 from spunto.entrypoints.http.reference import reference_blueprint
+from spunto.entrypoints.http.refusals import install_refusals
 from spunto.entrypoints.http.secrets import secrets_blueprint
 from spunto.entrypoints.http.sign_in import sign_in_blueprint
+from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.watching import install_watching
 from spunto.entrypoints.http.workers import workers_blueprint
@@ -61,6 +66,9 @@ class Services:
     nodes: NodeService
     workers: WorkerService
     reach: WorkerReach
+    activity: ActivityService
+    refusals: Refusals
+    streams: Streams
     readiness: Readiness
     address: PublicAddress
     gate: Gate
@@ -89,6 +97,7 @@ def create_app(services: Services, *, doors: Sequence[Blueprint] = ()) -> Quart:
         app.register_blueprint(blueprint)
     install_admission(app, services.gate)
     install_watching(app, services.request_took)
+    install_refusals(app, services.refusals)
     _install_headers(app, services.address)
     return app
 
@@ -101,6 +110,7 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         auth_blueprint(services.access, services.address),
         api_keys_blueprint(services.api_keys),
         organizations_blueprint(services.organizations, services.members),
+        activity_blueprint(services.activity, services.gate.doorkeeper, services.streams),
         users_blueprint(services.users),
         secrets_blueprint(services.secrets),
         sign_in_blueprint(services.sign_in, services.address),

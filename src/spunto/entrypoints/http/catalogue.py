@@ -27,6 +27,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "duplicate_cookie": _e(400, "The session cookie came twice.", "Clear the site's cookies."),
     "duplicate_header": _e(400, "A header that may come once came twice.", "Send it once."),
     "invalid_cursor": _e(400, "The cursor is not one of this list.", "Take `nextCursor` from the last page."),
+    "invalid_event_id": _e(400, "Last-Event-ID is not the number of an event.", "Send the `id` of the last one seen."),
     "invalid_idempotency_key": _e(400, "Idempotency-Key is not 1 to 255 printable ASCII characters.", "Take a UUID."),
     "invalid_json": _e(400, "The body is not JSON.", "`detail` says where it breaks."),
     "invalid_query": _e(400, "A query parameter is unknown or not as it should be.", "`errors` says which one."),

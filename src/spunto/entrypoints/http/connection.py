@@ -1,7 +1,8 @@
 """Quart's ASGI connections, bounded: what a client sends faster than its handler reads stays in the network."""
 
 import asyncio
-from typing import Final
+from functools import partial
+from typing import Any, Final, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, WebsocketScope
 from quart import Quart, Websocket
@@ -13,9 +14,30 @@ from spunto.entrypoints.targets import path_of
 MAX_WAITING_MESSAGES: Final = 2
 
 
+CUT: Final = "spunto.cut"
+"""In a request's scope: call it to break the connection of a client that takes nothing any more."""
+
+
 class HttpConnection(ASGIHTTPConnection):
     def __init__(self, app: Quart, scope: HTTPScope) -> None:
         super().__init__(app, {**scope, "path": path_of(scope["path"])})
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        self.scope = cast("HTTPScope", {**self.scope, CUT: partial(_cut, send)})
+        await super().__call__(receive, send)
+
+
+def _cut(send: Any) -> None:
+    """Hypercorn has no word for it: closing waits until the client has taken everything, which it never does.
+
+    Its `send` is bound to the stream, the stream's to the protocol, the protocol's to the connection.
+    """
+    place = send
+    for name in ("send", "send"):
+        place = getattr(getattr(place, "__self__", None), name, None)
+    writer = getattr(getattr(place, "__self__", None), "writer", None)
+    if writer is not None:
+        writer.transport.abort()
 
 
 class WebsocketConnection(ASGIWebsocketConnection):

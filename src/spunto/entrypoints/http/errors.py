@@ -88,6 +88,7 @@ def invalid_fields(errors: Sequence[Mapping[str, str]]) -> Invalid:
 
 
 async def problem_response(error: SpuntoError) -> Response:
+    g.refused = error
     status = status_of(error)
     headers = {}
     if status == 401:

@@ -31,7 +31,11 @@ def page_query() -> PageQuery:
 
 def asked_page(prefix: str) -> PageRequest:
     """The page asked for, in a list whose ids have the prefix. Raises Malformed."""
-    asked = page_query()
+    return asked_page_of(page_query(), prefix)
+
+
+def asked_page_of(asked: PageQuery, prefix: str) -> PageRequest:
+    """The same, of a query that asks for more than a page. Raises Malformed."""
     before = None if asked.cursor is None else last_seen(asked.cursor)
     if before is not None and not is_id(before, prefix):
         raise _not_a_cursor()

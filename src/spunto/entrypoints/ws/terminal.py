@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
 
@@ -82,11 +82,11 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standin
 
         async def check() -> Actor:
             again = await gate.doorkeeper.admit_socket(socket.headers, request_id=request_id)
-            action = Action.WORKER_ENTER if asked.mode == "terminal" else Action.WORKER_READ
-            await reach.may_stay(again, worker_id, action)
+            await reach.may_stay(again, worker_id, _action_of(asked))
             return again
 
-        async with await _open(reach, actor, worker_id, asked) as stream:
+        g.actor, g.action, g.target_id = actor, _action_of(asked), worker_id
+        async with _refused_at_home(reach, worker_id), await _open(reach, actor, worker_id, asked) as stream:
             # What the node refuses is refused before the upgrade, as a problem.
             ready = await _greeting(stream) if asked.mode == "terminal" else None
             with sockets.registered(socket):
@@ -98,6 +98,20 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standin
                     await _serve(socket, _show(socket, stream, ready), _type(socket, stream), checking)
 
     return routes
+
+
+def _action_of(asked: TerminalQuery) -> Action:
+    return Action.WORKER_ENTER if asked.mode == "terminal" else Action.WORKER_READ
+
+
+@asynccontextmanager
+async def _refused_at_home(reach: WorkerReach, worker_id: WorkerId) -> AsyncIterator[None]:
+    """The worker is named without its organization, which a refusal is recorded in."""
+    try:
+        yield
+    except (Forbidden, NotFound):
+        g.org_id = await reach.home_of(worker_id)
+        raise
 
 
 async def _open(reach: WorkerReach, actor: Actor, worker_id: WorkerId, asked: TerminalQuery) -> Stream:

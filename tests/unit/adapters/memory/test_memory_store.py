@@ -1,12 +1,12 @@
 """The memory store keeps the storage contracts."""
 
 import pytest
+from tests.contracts.activity import AuditLogContract, EventFeedContract
 from tests.contracts.api_key_repository import ApiKeyRepositoryContract
 from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.invitation_repository import InvitationRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
 from tests.contracts.organization_repository import (
-    AuditLogContract,
     IdempotencyRepositoryContract,
     MemberRepositoryContract,
     OrganizationRepositoryContract,
@@ -80,6 +80,10 @@ class TestIdentities(IdentityRepositoryContract):
 
 
 class TestAuditLog(AuditLogContract):
+    pass
+
+
+class TestEventFeed(EventFeedContract):
     pass
 
 

@@ -24,6 +24,7 @@ from spunto.core.orgs.model import Membership, Organization, User
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.container import Container
 from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.limits import Gate, Limit, Limits
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
@@ -55,6 +56,7 @@ class Person:
 class House:
     app: Quart
     sockets: Sockets
+    streams: Streams
     gate: Gate
     access: AccessService
     store: MemoryStore
@@ -128,6 +130,9 @@ def house_of(
         nodes=spunto.nodes,
         workers=spunto.workers,
         reach=spunto.reach,
+        activity=spunto.activity,
+        refusals=spunto.refusals,
+        streams=Streams(spunto.wakeups),
         readiness=readiness,
         address=address,
         gate=gate,
@@ -140,7 +145,14 @@ def house_of(
     )
     app = create_app(services, doors=doors)
     return House(
-        app=app, sockets=sockets, gate=gate, access=spunto.access, store=store, clock=clock, ids=TimeOrderedIds(clock)
+        app=app,
+        sockets=sockets,
+        streams=services.streams,
+        gate=gate,
+        access=spunto.access,
+        store=store,
+        clock=clock,
+        ids=TimeOrderedIds(clock),
     )
 
 
