@@ -77,7 +77,7 @@ def _docker_state(assignment: Assignment, observed: Observation) -> DockerState:
 def _settled(worker: Worker, assignment: Assignment, observed: Observation, now: datetime) -> Worker:
     """The worker after a report of its newest generation."""
     match observed.phase:
-        case Phase.RUNNING if worker.state in _ARRIVING:
+        case Phase.RUNNING if worker.state in _ARRIVING and assignment.reserves:
             return worker.moved(WorkerState.READY, at=now)
         case Phase.FAILED if worker.state is not WorkerState.ERROR:
             return worker.moved(WorkerState.ERROR, at=now, problem=observed.problem or _unexplained(observed))

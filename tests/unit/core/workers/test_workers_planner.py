@@ -106,6 +106,16 @@ def test_what_was_given_up_and_runs_again_by_itself_is_halted_and_stays_as_it_is
     assert (after.worker.state, after.worker.problem, after.halts) == (state, NO_IMAGE, False)
 
 
+def test_what_was_given_up_and_is_being_halted_is_not_ready() -> None:
+    given_up = a_worker(S.ERROR, problem=NO_IMAGE)
+    being_halted = an_assignment(power=Power.STOPPED, reserves=False, observed=a_report(Phase.RUNNING))
+
+    after = next_step(given_up, being_halted, reachable_since=NOW, now=later(1))
+
+    assert after.worker is not None
+    assert (after.worker.state, after.worker.problem, after.halts) == (S.ERROR, NO_IMAGE, False)
+
+
 def test_what_the_node_says_after_the_deadline_replaces_the_deadline_s_own_words() -> None:
     late = a_worker(S.ERROR, problem=Problem(code="deadline_passed", message="too late"))
 
