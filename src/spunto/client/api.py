@@ -103,7 +103,7 @@ class Api:
             path,
             params={name: _query(value) for name, value in (params or {}).items() if value is not None},
             json=body,
-            headers={**(headers or {}), "Authorization": f"Bearer {self.token.reveal()}"},
+            headers={**(headers or {}), **self._credential()},
         )
         attempt = 0
         while True:
@@ -115,6 +115,10 @@ class Api:
             if delay_seconds is None:
                 raise answer.error
             await self.clock.sleep(delay_seconds)
+
+    def _credential(self) -> Mapping[str, str]:
+        token = self.token.reveal()
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _delay_seconds(self, failed: "_Failed", repeat: Repeat, *, attempt: int) -> float | None:
         if failed.fault is None:

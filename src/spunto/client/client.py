@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from spunto.client.api import Api
+from spunto.client.auth import Auth
 from spunto.client.errors import error_of
 from spunto.client.models import Health
 from spunto.client.nodes import Nodes
@@ -23,7 +24,9 @@ _DEFAULT_RETRY = RetryPolicy()
 
 
 class SpuntoClient:
-    """One server and one credential. Every failure is a SpuntoError; see `spunto.client.errors`.
+    """One server and one credential, which is empty until one is signed in.
+
+    Every failure is a SpuntoError; see `spunto.client.errors`.
 
     `timeout_seconds` bounds each try of a request. `transport` is for those who reach the server in their own way,
     such as `httpx.ASGITransport`.
@@ -52,6 +55,7 @@ class SpuntoClient:
         self._api = Api(
             self._http, token=secret, timeout_seconds=timeout_seconds, retry=retry, clock=clock or SystemClock()
         )
+        self.auth = Auth(self._api, clock=self._api.clock)
         self.orgs = Organizations(self._api)
         self.users = Users(self._api)
         self.nodes = Nodes(self._api)

@@ -18,6 +18,22 @@ class WireModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
+class DeviceCode(WireModel):
+    """What a terminal is signed in by: the one code is its own, the other one a person's."""
+
+    device_code: SecretStr
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    interval_seconds: int = 5
+    expires_in_seconds: int = 600
+
+
+class SignedIn(WireModel):
+    token: SecretStr
+    expires_at: datetime
+
+
 class FieldError(WireModel):
     """One wrong field of a request; `pointer` is a JSON pointer into its body."""
 

@@ -20,6 +20,7 @@ from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.device_sign_in import DeviceSignInService
 from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.mail import KIND as INVITATION_MAIL
 from spunto.core.orgs.mail import InvitationMailer, Mailer
@@ -70,6 +71,7 @@ class Container(DeclarativeContainer):
     users = Singleton(UserService, store, clock=clock, ids=ids)
     secrets = Singleton(SecretService, store, cipher=cipher, clock=clock, ids=ids)
     rotation = Singleton(KeyRotation, store, cipher=cipher)
+    devices = Singleton(DeviceSignInService, store, clock=clock, ids=ids)
     sign_in = Singleton(SignInService, store, provider=identity_provider, clock=clock, ids=ids)
     invitations = Singleton(InvitationService, store, clock=clock, ids=ids)
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)

@@ -25,6 +25,8 @@ _NODE: Final = f"{_ORG}/nodes/{{nodeId}}"
 
 HTTP: Final[Mapping[str, Access]] = {
     "GET /": PUBLIC,
+    "GET /device": PUBLIC,
+    "POST /device": Action.DEVICE_APPROVE,
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
     "GET /metrics": OWN_CREDENTIAL,
@@ -35,6 +37,8 @@ HTTP: Final[Mapping[str, Access]] = {
     "GET /api/docs/{name}": PUBLIC,
     "GET /api/auth/bootstrap": OWN_CREDENTIAL,
     "GET /api/auth/callback": OWN_CREDENTIAL,
+    "POST /api/auth/device": PUBLIC,
+    "POST /api/auth/device/token": OWN_CREDENTIAL,
     "GET /api/auth/login": PUBLIC,
     "POST /api/auth/logout": Action.SESSION_END,
     "GET /api/auth/session": Action.SESSION_READ,
@@ -104,6 +108,11 @@ WEBSOCKETS: Final[Mapping[str, Access]] = {
 LIMITS: Final[Mapping[str, Limit | None]] = {
     Action.WORKER_SPAWN: Limit.SPAWN,
     Action.INVITATION_CREATE: Limit.INVITE,
+    # A person's guesses at codes of other people's terminals.
+    Action.DEVICE_APPROVE: Limit.SIGN_IN,
+    "POST /api/auth/device": Limit.SIGN_IN,
+    # Terminals ask every few seconds, and each of them is told when it asks too often.
+    "POST /api/auth/device/token": Limit.ADDRESS,
     "GET /api/auth/login": Limit.SIGN_IN,
     "GET /healthz": None,
     "GET /readyz": None,

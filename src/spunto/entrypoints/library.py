@@ -24,6 +24,7 @@ from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.device_sign_in import DeviceSignInService
 from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.mail import Mailer
 from spunto.core.orgs.members import MemberService
@@ -69,6 +70,7 @@ class Spunto:
         self.users: UserService = container.users()
         self.secrets: SecretService = container.secrets()
         self.rotation: KeyRotation = container.rotation()
+        self.devices: DeviceSignInService = container.devices()
         self.sign_in: SignInService = container.sign_in()
         self.invitations: InvitationService = container.invitations()
         self.projects: ProjectService = container.projects()

@@ -124,6 +124,7 @@ def application(
         access=spunto.access,
         sign_in=spunto.sign_in,
         api_keys=spunto.api_keys,
+        devices=spunto.devices,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,

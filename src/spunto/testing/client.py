@@ -32,6 +32,7 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
         access=spunto.access,
         sign_in=spunto.sign_in,
         api_keys=spunto.api_keys,
+        devices=spunto.devices,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,

@@ -66,4 +66,6 @@ class CommandLine:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SPUNTO_")}
-        return {**kept, "XDG_CONFIG_HOME": str(self.home)}
+        # The keyring of whoever runs the tests is none of their business.
+        keyring = "keyring.backends.fail.Keyring"
+        return {**kept, "PYTHON_KEYRING_BACKEND": keyring, "XDG_CONFIG_HOME": str(self.home)}

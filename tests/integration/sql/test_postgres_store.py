@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete
 from tests.contracts.activity import AuditLogContract, EventFeedContract
 from tests.contracts.api_key_repository import ApiKeyRepositoryContract
+from tests.contracts.device_repository import DeviceRepositoryContract
 from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.invitation_repository import InvitationRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
@@ -102,6 +103,10 @@ class TestCanary(CanaryRepositoryContract):
 
 
 class TestSshKeys(SshKeyRepositoryContract):
+    pass
+
+
+class TestDevices(DeviceRepositoryContract):
     pass
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.contracts.activity import AuditLogContract, EventFeedContract
 from tests.contracts.api_key_repository import ApiKeyRepositoryContract
+from tests.contracts.device_repository import DeviceRepositoryContract
 from tests.contracts.identity_repository import IdentityRepositoryContract
 from tests.contracts.invitation_repository import InvitationRepositoryContract
 from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
@@ -80,6 +81,10 @@ class TestCanary(CanaryRepositoryContract):
 
 
 class TestSshKeys(SshKeyRepositoryContract):
+    pass
+
+
+class TestDevices(DeviceRepositoryContract):
     pass
 
 

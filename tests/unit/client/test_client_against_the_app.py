@@ -1,6 +1,6 @@
 """The client against the real application over the memory store, without a socket between them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 import httpx
@@ -14,6 +14,9 @@ from spunto.client.models import Health
 from spunto.client.retry import NO_RETRY
 from spunto.core.access.model import OrgId
 from spunto.core.access.policy import Role
+from spunto.core.kernel.clock import ManualClock
+from spunto.core.kernel.secret import Secret
+from spunto.core.orgs.device_sign_in import DeviceSignInService
 
 
 @pytest.fixture
@@ -154,3 +157,54 @@ async def test_health_says_why_a_server_is_not_ready() -> None:
         health = await anybody.health()
 
     assert health == Health(is_alive=True, is_ready=False, reason="The database is away.")
+
+
+async def test_a_terminal_waits_until_somebody_approves_it(house: House) -> None:
+    ann = await house.person("ann")
+    devices = DeviceSignInService(house.store, clock=house.clock, ids=house.ids)
+
+    async def approve_at_the_third_look(seconds: float) -> None:
+        house.clock.advance(seconds)
+        if house.clock.monotonic() == 15:
+            await devices.approve(await house.access.authenticate(Secret(ann.token)), begun.user_code)
+
+    async with terminal_of(house, approve_at_the_third_look) as terminal:
+        begun = await terminal.auth.begin_device("spunto on laptop")
+        signed_in = await terminal.auth.wait_for_device(begun)
+
+    async with client_of(house, signed_in.token.get_secret_value()) as client:
+        assert (await client.users.me()).id == ann.user_id
+        await client.auth.sign_out()
+        with pytest.raises(BadCredential):
+            await client.users.me()
+
+
+async def test_a_terminal_that_looks_too_soon_slows_down_and_gives_up_in_time(house: House) -> None:
+    slept: list[float] = []
+
+    async def hurry(seconds: float) -> None:
+        slept.append(seconds)
+        house.clock.advance(601 if len(slept) == 3 else 1)
+
+    async with terminal_of(house, hurry) as terminal:
+        begun = await terminal.auth.begin_device("spunto on laptop")
+        with pytest.raises(BadCredential) as caught:
+            await terminal.auth.wait_for_device(begun)
+
+    assert (caught.value.code, slept) == ("expired_token", [5, 5, 10])
+    assert begun.device_code.get_secret_value() not in repr(begun)
+
+
+class Sleeper:
+    """The house's time, in which somebody does something while others sleep."""
+
+    def __init__(self, clock: ManualClock, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self.now, self.monotonic, self.call_later, self.sleep = clock.now, clock.monotonic, clock.call_later, sleep
+
+
+def terminal_of(house: House, sleep: Callable[[float], Awaitable[None]]) -> SpuntoClient:
+    """A client without a token."""
+    app = cast("Any", house.app)
+    return SpuntoClient(
+        LOCAL, "", retry=NO_RETRY, clock=cast("Any", Sleeper(house.clock, sleep)), transport=httpx.ASGITransport(app)
+    )

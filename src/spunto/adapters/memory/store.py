@@ -10,6 +10,7 @@ from spunto.adapters.memory.access import MemoryGrants, MemorySessions
 from spunto.adapters.memory.activity import Feeds, MemoryAuditLog, MemoryEventFeed
 from spunto.adapters.memory.api_keys import MemoryApiKeys
 from spunto.adapters.memory.census import MemoryCensus
+from spunto.adapters.memory.devices import MemoryDevices
 from spunto.adapters.memory.invitations import MemoryInvitations
 from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
 from spunto.adapters.memory.orgs import MemoryIdempotency, MemoryIdentities, MemoryMembers, MemoryOrganizations
@@ -26,6 +27,7 @@ from spunto.core.kernel.idempotency import IdempotencyKey
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node, NodeId
+from spunto.core.orgs.devices import DeviceRequest
 from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Membership, Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
@@ -43,6 +45,7 @@ class _Tables:
     api_keys: dict[ApiKeyId, ApiKey] = field(default_factory=dict)
     organizations: dict[OrgId, Organization] = field(default_factory=dict)
     users: dict[UserId, User] = field(default_factory=dict)
+    devices: dict[bytes, DeviceRequest] = field(default_factory=dict)
     identities: dict[tuple[str, str], Identity] = field(default_factory=dict)
     memberships: dict[tuple[OrgId, UserId], Membership] = field(default_factory=dict)
     ssh_keys: dict[SshKeyId, SshKey] = field(default_factory=dict)
@@ -92,6 +95,7 @@ class MemoryTransaction:
             {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},
             self._guards.append,
         )
+        self.devices = MemoryDevices(draft("device code", tables.devices))
         self.identities = MemoryIdentities(draft("identity", tables.identities))
         self.ssh_keys = MemorySshKeys(draft("SSH key", tables.ssh_keys), names)
         self.secrets = MemorySecrets(draft("secret", tables.secrets), names)

@@ -11,6 +11,7 @@ from spunto.adapters.sql.activity import SqlAuditLog
 from spunto.adapters.sql.api_keys import SqlApiKeyRepository
 from spunto.adapters.sql.assignments import SqlAssignmentRepository
 from spunto.adapters.sql.census import SqlCensus
+from spunto.adapters.sql.devices import SqlDeviceRepository
 from spunto.adapters.sql.events import SqlEventFeed
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
 from spunto.adapters.sql.identities import SqlIdentityRepository
@@ -61,6 +62,7 @@ class SqlTransaction:
         self.ssh_keys = SqlSshKeyRepository(statements)
         self.secrets = SqlSecretRepository(statements)
         self.canary = SqlCanaryRepository(statements)
+        self.devices = SqlDeviceRepository(statements)
         self.identities = SqlIdentityRepository(statements)
         self.invitations = SqlInvitationRepository(statements)
         self.nodes = SqlNodeRepository(statements)

@@ -13,6 +13,7 @@ from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.reconcile import Schedule
 from spunto.core.kernel.secret import Secret
+from spunto.core.orgs.devices import DeviceRequest, DeviceState
 from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Member, Membership, Organization, OrganizationView, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
@@ -101,6 +102,24 @@ class IdentityRepository(Protocol):
         """Raises StaleVersion where this issuer and subject are somebody's already."""
 
 
+class DeviceRepository(Protocol):
+    async def add(self, request: DeviceRequest) -> None:
+        """Also forgets what has expired by then. Raises StaleVersion where another one has the same user code."""
+
+    async def find(self, device_hash: bytes) -> DeviceRequest | None: ...
+
+    async def find_by_user_code(self, user_code_hash: bytes) -> DeviceRequest | None: ...
+
+    async def decide(self, user_code_hash: bytes, *, state: DeviceState, user_id: UserId, now: datetime) -> bool:
+        """Decide on a pending one; whether there was one. Of any number of callers at most one decides."""
+
+    async def redeem(self, device_hash: bytes, *, now: datetime) -> UserId | None:
+        """Use an approved one up: of any number of callers at most one gets the user, and none after its expiry."""
+
+    async def note_poll(self, device_hash: bytes, *, at: datetime, interval_seconds: int) -> None:
+        """Note the last look, and how long to wait until the next one."""
+
+
 class IdentityProvider(Protocol):
     """One OpenID Connect issuer, at which this server is a client."""
 
@@ -162,6 +181,8 @@ class OrgsTransaction(AccessTransaction, Protocol):
     def due(self) -> Schedule: ...
     @property
     def ssh_keys(self) -> SshKeyRepository: ...
+    @property
+    def devices(self) -> DeviceRepository: ...
     @property
     def identities(self) -> IdentityRepository: ...
     @property

@@ -4,11 +4,12 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spunto.core.kernel.errors import Invalid, Unauthenticated
 from spunto.core.kernel.secret import Secret
+from spunto.entrypoints.cli import tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,8 @@ class Login:
     url: str
     token: Secret
     org: str | None = None
+    is_own: bool = False
+    """Whether the token was made for this login, and ends with it."""
 
 
 def login_path(env: Mapping[str, str]) -> Path:
@@ -36,7 +39,10 @@ def load(path: Path) -> Login | None:
     """The saved login; None where there is none. Raises Invalid for a file that isn't one."""
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        return Login(url=saved["url"], token=Secret(saved["token"]), org=saved.get("org"))
+        url = saved["url"]
+        # One that the keyring has lost is as one that was never saved: `effective` says what to do.
+        token = (tokens.find(url) or Secret("")) if saved.get("inKeyring") is True else Secret(saved["token"])
+        return Login(url=url, token=token, org=saved.get("org"), is_own=saved.get("isOwn") is True)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -44,17 +50,25 @@ def load(path: Path) -> Login | None:
 
 
 def save(path: Path, login: Login) -> None:
-    """Keep the login where only its owner can read it, whole or not at all."""
+    """Keep the token in the system's keyring, and where none works beside the rest of the login: in a file that only
+    its owner can read, written whole or not at all."""
+    kept = {"inKeyring": True} if tokens.keep(login.url, login.token) else {"token": login.token.reveal()}
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A temporary file is made with mode 0600.
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".login-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({**asdict(login), "token": login.token.reveal()}, file, indent=2)
+            json.dump({"url": login.url, "org": login.org, "isOwn": login.is_own, **kept}, file, indent=2)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def forget(path: Path, login: Login) -> None:
+    """Take the login out of keyring and file; repeating is harmless."""
+    tokens.forget(login.url)
+    path.unlink(missing_ok=True)
 
 
 def effective(env: Mapping[str, str], saved: Login | None) -> Login:

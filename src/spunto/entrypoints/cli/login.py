@@ -1,7 +1,9 @@
-"""`spunto login`: says who you are, checks that the server agrees, and remembers it."""
+"""`spunto login`: by a token, or by a code for a browser; what the server agreed to is remembered."""
 
 import os
+import socket
 import sys
+from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -27,23 +29,27 @@ def login(
     token: Annotated[str | None, typer.Option(help="A session token. Others can see it while this runs.")] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="A file with the token, or - for stdin; owner.token in the data directory otherwise."),
+        typer.Option(help="A file with the token, or - for stdin."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a token with the server, and keep both for the other commands."""
+    """Sign in to a server, for the other commands.
+
+    Without a token: as the owner of the box that `spunto up` runs here, or by a code that you type into a browser.
+    """
     if token is not None and token_file is not None:
         raise typer.BadParameter("Give --token or --token-file, not both.")
 
     async def remember(out: Output) -> None:
         server_url = (url or credentials.default_url(os.environ)).rstrip("/")
-        secret = Secret(token.strip()) if token is not None else _token_in(token_file)
         if not _is_private(server_url):
             out.note(f"warning: {server_url} is not encrypted; anybody on the way can read the token")
+        given = _given(token, token_file, own_box=url is None)
+        secret = given or await _by_browser(out, server_url)
         async with SpuntoClient(server_url, secret) as client:
             organizations = [organization async for organization in client.orgs.iter_orgs()]
         path = credentials.login_path(os.environ)
-        credentials.save(path, credentials.Login(url=server_url, token=secret))
+        credentials.save(path, credentials.Login(url=server_url, token=secret, is_own=given is None))
         if out.as_json:
             out.json({"url": server_url, "organizations": [each.to_wire() for each in organizations]})
             return
@@ -53,17 +59,33 @@ def login(
     run(remember, as_json=as_json)
 
 
-def _token_in(file: Path | None) -> Secret:
-    path = file or credentials.owner_token_path(os.environ)
+def _given(token: str | None, file: Path | None, *, own_box: bool) -> Secret | None:
+    """The token that was handed over, or that lies where `spunto up` leaves it for this machine's own box."""
+    if token is not None:
+        return Secret(token.strip())
+    if file is not None:
+        return _token_in(file)
+    owner = credentials.owner_token_path(os.environ)
+    return _token_in(owner) if own_box and owner.exists() else None
+
+
+async def _by_browser(out: Output, url: str) -> Secret:
+    """Shows a code, and waits until a person has approved it in a browser. Any browser will do, on any machine."""
+    async with SpuntoClient(url, "") as client:
+        code = await client.auth.begin_device(f"spunto {version('spunto')} on {socket.gethostname()}"[:100])
+        if out.as_json:
+            shown = {"userCode": code.user_code, "verificationUri": code.verification_uri}
+            out.json({**shown, "verificationUriComplete": code.verification_uri_complete})
+        out.note(f"Open {code.verification_uri_complete}")
+        out.note(f"and approve the code {code.user_code}. Waiting...")
+        return Secret((await client.auth.wait_for_device(code)).token.get_secret_value())
+
+
+def _token_in(path: Path) -> Secret:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        hint = (
-            ""
-            if file is not None
-            else " Give --token-file, or say with SPUNTO_DATA_DIR where `spunto up` keeps its data."
-        )
-        raise Unauthenticated("no_token", f"There is no {path}.{hint}") from error
+        raise Unauthenticated("no_token", f"There is no {path}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid("unreadable_token", f"Can't read {path}: {error}") from error
     if not text.strip():

@@ -12,7 +12,8 @@ import typer.core
 from spunto.entrypoints.cli import servers
 
 LAZY = {
-    "login": ("spunto.entrypoints.cli.login", "Check a token with the server, and keep both for the other commands."),
+    "login": ("spunto.entrypoints.cli.login", "Sign in to a server, for the other commands."),
+    "logout": ("spunto.entrypoints.cli.logout", "Forget the saved login, and end its session."),
     "org": ("spunto.entrypoints.cli.invitations", "Organizations and their members."),
     "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),
     "project": ("spunto.entrypoints.cli.projects", "Templates of development environments."),

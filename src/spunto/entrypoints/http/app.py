@@ -11,6 +11,7 @@ from spunto.core.activity.refusals import Refusals
 from spunto.core.activity.service import ActivityService
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.device_sign_in import DeviceSignInService
 from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.service import OrganizationService
@@ -25,6 +26,7 @@ from spunto.entrypoints.http.admission import install_admission
 from spunto.entrypoints.http.api_keys import api_keys_blueprint
 from spunto.entrypoints.http.auth import auth_blueprint
 from spunto.entrypoints.http.connection import DirectWebsocket, HttpConnection, WebsocketConnection
+from spunto.entrypoints.http.devices import device_page_blueprint, devices_blueprint
 from spunto.entrypoints.http.errors import install_error_handlers
 from spunto.entrypoints.http.guards import install_guards
 from spunto.entrypoints.http.health import Readiness, health_blueprint
@@ -57,6 +59,7 @@ class Services:
     access: AccessService
     sign_in: SignInService
     api_keys: ApiKeyService
+    devices: DeviceSignInService
     organizations: OrganizationService
     members: MemberService
     users: UserService
@@ -118,6 +121,8 @@ def _blueprints(services: Services) -> Sequence[Blueprint]:
         invitation_page_blueprint(
             services.invitations, services.access, services.address, sign_in_on=services.sign_in.is_on
         ),
+        devices_blueprint(services.devices, services.address, services.gate),
+        device_page_blueprint(services.devices, services.address, services.gate, sign_in_on=services.sign_in.is_on),
         projects_blueprint(services.projects),
         nodes_blueprint(services.nodes, services.address),
         install_blueprint(services.address),

@@ -38,9 +38,11 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "code_not_good": _e(401, "The sign-in link was used or has expired.", "Ask for a new one."),
     "credential_missing": _e(401, "Nobody said who asks.", "Sign in, or send `Authorization: Bearer <token>`."),
     "credential_not_good": _e(401, "The token is unknown, expired or revoked.", "Sign in again, or make a new key."),
+    "expired_token": _e(401, "The terminal's sign-in was used, or took too long.", "Begin again."),
     "identity_not_good": _e(401, "The provider's ID token is not good for this sign-in.", "Begin again."),
     "sign_in_refused": _e(401, "The provider refused the sign-in.", "Begin again; `providerError` has its word."),
     # What they may do
+    "access_denied": _e(403, "A person denied the terminal's sign-in.", "Begin again, if it was a mistake."),
     "domain_not_allowed": _e(403, "Only accounts of one domain may sign in here.", "Take such an account."),
     "invitation_of_another_address": _e(
         403, "The invitation is for another e-mail address.", "Sign in with the account that has that address."
@@ -59,6 +61,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "asset_not_found": _e(404, "The reference has no file of this name.", "Open `/api/docs`."),
     "api_key_not_found": _e(404, "There is no such API key.", _LIST),
     "invitation_not_found": _e(404, "The invitation is unknown, used, revoked or expired.", "Ask for a new one."),
+    "device_code_not_found": _e(404, "No terminal waits with this code.", "Look at it again, or begin again."),
     "member_not_found": _e(404, "This user is no member of the organization.", "List the members."),
     "node_not_found": _e(404, "There is no such node.", _LIST),
     "organization_not_found": _e(404, "There is no such organization for you.", _LIST),
@@ -78,6 +81,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "request_timeout": _e(408, "The body did not arrive in time.", "Send it faster."),
     # What the present state forbids
     "assignment_exists": _e(409, "This stands on a node already.", "Look at it again."),
+    "authorization_pending": _e(409, "Nobody has decided yet.", "Ask again after `intervalSeconds`."),
     "email_taken": _e(409, "There is a user with this e-mail address.", "Sign in as that one."),
     "last_owner": _e(409, "The organization would be without an owner.", "Make somebody else an owner first."),
     "member_already": _e(409, "This user is a member already.", "Change the role instead."),
@@ -116,6 +120,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "secret_value_invalid": _e(422, "A secret's value has 1 byte to 64 KiB, and no NUL.", "Change it."),
     "ssh_key_invalid": _e(422, "This is no public SSH key that can be used.", "`detail` says why."),
     "rate_limited": _e(429, "That was too often; `limit` says of what.", "Wait as long as `Retry-After` says."),
+    "slow_down": _e(429, "The terminal asked too soon.", "Wait `intervalSeconds` between two tries."),
     "too_many_terminals": _e(429, "The worker has as many terminals as it may.", "Close one."),
     "too_many_headers": _e(431, "The request has more than 100 headers.", "Send fewer."),
     # What can't be done now

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from spunto.entrypoints.cli import inside, invitations, login, nodes, orgs, projects, settings, workers
+from spunto.entrypoints.cli import inside, invitations, login, logout, nodes, orgs, projects, settings, workers
 from spunto.entrypoints.cli.main import LAZY, app, main
 
 RUNNER = CliRunner()
@@ -66,7 +66,7 @@ def test_the_summary_of_a_command_is_the_commands_own() -> None:
 
 @pytest.mark.parametrize(
     "group",
-    [orgs.app, nodes.app, projects.app, workers.app, login.app, settings.app],
+    [orgs.app, nodes.app, projects.app, workers.app, login.app, logout.app, settings.app],
     ids=lambda group: str(group.info.help),
 )
 def test_every_command_speaks_json(group: typer.Typer) -> None:
@@ -129,12 +129,34 @@ def test_who_is_not_logged_in_exits_with_4(monkeypatch: pytest.MonkeyPatch, caps
     assert (code, json.loads(capsys.readouterr().err)["code"]) == (4, "not_logged_in")
 
 
-def test_a_login_without_a_token_says_where_it_looked(
+def test_a_login_says_which_file_is_not_there(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code = called(monkeypatch, "login")
+    code = called(monkeypatch, "login", "--token-file", str(tmp_path / "token"))
 
-    assert (code, str(tmp_path / "owner.token") in capsys.readouterr().err) == (4, True)
+    assert (code, str(tmp_path / "token") in capsys.readouterr().err) == (4, True)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_without_a_token_it_is_the_boxs_owner_or_a_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, is_there: bool
+) -> None:
+    monkeypatch.setenv("SPUNTO_PORT", "1")
+    if is_there:
+        (tmp_path / "owner.token").write_text(" ", encoding="utf-8")
+
+    code = called(monkeypatch, "login", "--json")
+
+    told = json.loads(capsys.readouterr().err)["code"]
+    assert (code, told) == ((2, "unreadable_token") if is_there else (6, "server_unreachable"))
+
+
+def test_nobody_logs_out_who_is_not_logged_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = called(monkeypatch, "logout", "--json")
+
+    assert (code, json.loads(capsys.readouterr().err)["code"]) == (4, "not_logged_in")
 
 
 def test_a_server_that_is_not_there_exits_with_6(monkeypatch: pytest.MonkeyPatch) -> None:

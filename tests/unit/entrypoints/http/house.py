@@ -121,6 +121,7 @@ def house_of(
         access=spunto.access,
         sign_in=spunto.sign_in,
         api_keys=spunto.api_keys,
+        devices=spunto.devices,
         organizations=spunto.organizations,
         members=spunto.members,
         users=spunto.users,

@@ -1,0 +1,55 @@
+"""Signing in and out, for the client: the device code of RFC 8628, for programs without a browser of their own."""
+
+from spunto.client.api import Api, parsed
+from spunto.client.errors import NotNow, ServerUnreachable, SpuntoApiError
+from spunto.client.models import DeviceCode, SignedIn
+from spunto.client.retry import Repeat
+from spunto.core.kernel.clock import Clock
+
+_DEVICE = "/api/auth/device"
+
+
+class Auth:
+    def __init__(self, api: Api, *, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
+
+    async def begin_device(self, client_name: str) -> DeviceCode:
+        """Codes to be signed in by; show `user_code` and `verification_uri` to a person. Needs no token."""
+        body = {"clientName": client_name}
+        return parsed(DeviceCode, await self._api.request("POST", _DEVICE, body=body))
+
+    async def wait_for_device(self, code: DeviceCode) -> SignedIn:
+        """Ask until a person has approved, as often as the server wants it.
+
+        Raises SpuntoApiError `access_denied`, and `expired_token` after `code.expires_in_seconds` at the latest.
+        """
+        interval_seconds = float(code.interval_seconds)
+        ends_at = self._clock.monotonic() + code.expires_in_seconds
+        asked = {"deviceCode": code.device_code.get_secret_value()}
+        while True:
+            await self._clock.sleep(interval_seconds)
+            try:
+                answer = await self._api.request(
+                    "POST",
+                    f"{_DEVICE}/token",
+                    body=asked,
+                    repeat=Repeat.UNSENT,
+                )
+                return parsed(SignedIn, answer)
+            except SpuntoApiError as error:
+                if error.code in ("slow_down", "rate_limited"):
+                    interval_seconds = max(interval_seconds, error.retry_after_seconds or 0.0)
+                elif error.code != "authorization_pending" and not isinstance(error, NotNow):
+                    raise
+                if self._clock.monotonic() > ends_at:
+                    raise
+            except ServerUnreachable:
+                # The person may be typing while the server restarts.
+                if self._clock.monotonic() > ends_at:
+                    raise
+
+    async def sign_out(self, *, everywhere: bool = False) -> None:
+        """End the token's session, or with `everywhere` every session of its user."""
+        path = "/api/auth/logout?everywhere=true" if everywhere else "/api/auth/logout"
+        await self._api.request("POST", path, repeat=Repeat.REFUSED)
