@@ -129,7 +129,7 @@ class DeviceSignInService:
             # In the log of each organization that the terminal is let into.
             for org_id, role in actor.roles.items() if state is DeviceState.APPROVED else ():
                 tenant = Tenant(org_id=org_id, role=role, actor=actor)
-                await tx.audit.add(self._auditor.entry(tenant, Action.DEVICE_APPROVE, user_id))
+                await self._auditor.record(tx, tenant, Action.DEVICE_APPROVE, user_id)
             await tx.commit()
 
 
