@@ -10,8 +10,8 @@ from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, new_token, token_hash
+from spunto.core.orgs.bootstrap import owner_of
 from spunto.core.orgs.model import Membership, Organization, User
-from spunto.core.orgs.service import owner_of
 from spunto.core.projects.model import Environment, Project, ProjectId
 from spunto.core.workers import factory
 from spunto.core.workers.model import DockerState, WorkerId, WorkerState

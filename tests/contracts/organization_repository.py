@@ -202,6 +202,25 @@ class MemberRepositoryContract:
             async with store() as tx:
                 await tx.members.update_user(changed)
 
+    async def test_a_user_gets_another_address_that_is_free(self, store: Store) -> None:
+        user, other = a_user(), a_user()
+        async with store() as tx:
+            await tx.members.add_user(user)
+            await tx.members.add_user(other)
+            await tx.commit()
+
+        async with store() as tx:
+            moved = await tx.members.update_user(replace(user, email=f"new-{user.email}"))
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.members.find_user_by_email(user.email) is None
+            assert await tx.members.find_user_by_email(moved.email) == moved
+        with pytest.raises(Conflict) as caught:
+            async with store() as tx:
+                await tx.members.update_user(replace(moved, email=other.email))
+        assert caught.value.code == "email_taken"
+
     async def test_an_unknown_user_is_not_found(self, store: Store) -> None:
         async with store.reading() as tx:
             with pytest.raises(NotFound) as caught:

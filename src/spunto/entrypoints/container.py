@@ -20,13 +20,14 @@ from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.bootstrap import BootstrapService
 from spunto.core.orgs.device_sign_in import DeviceSignInService
 from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.mail import KIND as INVITATION_MAIL
 from spunto.core.orgs.mail import InvitationMailer, Mailer
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.ports import IdentityProvider
-from spunto.core.orgs.service import BootstrapService, OrganizationService
+from spunto.core.orgs.service import OrganizationService
 from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
@@ -56,6 +57,7 @@ class Container(DeclarativeContainer):
     public_url: Dependency[str] = Dependency(instance_of=str, default=DEFAULT_URL)
     report: Dependency[Callable[[str, str, BaseException], None]] = Dependency()
     identity_provider: Dependency[IdentityProvider | None] = Dependency(default=Object(None))
+    owner_email: Dependency[str | None] = Dependency(default=Object(None))
     around: Dependency[Around] = Dependency(default=SILENT.around_item)
 
     ids = Singleton(TimeOrderedIds, clock)
@@ -72,7 +74,7 @@ class Container(DeclarativeContainer):
     secrets = Singleton(SecretService, store, cipher=cipher, clock=clock, ids=ids)
     rotation = Singleton(KeyRotation, store, cipher=cipher)
     devices = Singleton(DeviceSignInService, store, clock=clock, ids=ids)
-    sign_in = Singleton(SignInService, store, provider=identity_provider, clock=clock, ids=ids)
+    sign_in = Singleton(SignInService, store, provider=identity_provider, owner_email=owner_email, clock=clock, ids=ids)
     invitations = Singleton(InvitationService, store, clock=clock, ids=ids)
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)
     activity = Singleton(ActivityService, store, clock=clock, wakeups=wakeups)

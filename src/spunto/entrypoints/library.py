@@ -24,13 +24,14 @@ from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.bootstrap import BootstrapService, owner_of
 from spunto.core.orgs.device_sign_in import DeviceSignInService
 from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.mail import Mailer
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Organization
 from spunto.core.orgs.ports import IdentityProvider
-from spunto.core.orgs.service import BootstrapService, OrganizationService, owner_of
+from spunto.core.orgs.service import OrganizationService
 from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
@@ -151,11 +152,13 @@ class Spunto:
         clock: Clock | None = None,
         pool_size: int = 20,
         identity_provider: IdentityProvider | None = None,
+        owner_email: str | None = None,
         telemetry: Telemetry = SILENT,
         mailer: Mailer | None = None,
         public_url: str = DEFAULT_URL,
     ) -> AsyncIterator["Spunto"]:
-        """`public_url` is where the links in mail lead; without a mailer they go to the log.
+        """`public_url` is where the links in mail lead; without a mailer they go to the log. `owner_email` is whose
+        first sign-in makes them the first owner.
 
         Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`.
         """
@@ -176,6 +179,7 @@ class Spunto:
                 clock,
                 timeline_id=await store.timeline_id(),
                 identity_provider=identity_provider,
+                owner_email=owner_email,
                 telemetry=telemetry,
                 mailer=mailer or LogMailer(),
                 public_url=public_url,
@@ -246,6 +250,7 @@ def _container(
     *,
     timeline_id: str,
     identity_provider: IdentityProvider | None = None,
+    owner_email: str | None = None,
     telemetry: Telemetry = SILENT,
     **more: object,
 ) -> Container:
@@ -259,6 +264,7 @@ def _container(
         timeline_id=timeline_id,
         report=report,
         **({} if identity_provider is None else {"identity_provider": identity_provider}),
+        **({} if owner_email is None else {"owner_email": owner_email}),
         around=telemetry.around_item,
         **more,
     )

@@ -64,6 +64,7 @@ async def serve(
             no_keyring=no_keyring,
             pool_size=settings.database_pool_size,
             identity_provider=provider,
+            owner_email=settings.owner_email,
             telemetry=telemetry,
             mailer=mailer_of(settings),
             public_url=settings.url,

@@ -81,6 +81,10 @@ class Settings(BaseSettings):
         Field(description="what a scraper of /metrics sends as Bearer; without it only this machine itself may"),
     ] = None
     metrics_token_file: Annotated[Path | None, Field(description="file that holds the metrics token")] = None
+    owner_email: Annotated[
+        str | None,
+        Field(min_length=1, description="whose first sign-in, with this address verified, makes them the first owner"),
+    ] = None
     smtp_host: Annotated[
         str | None, Field(description="mail server for invitations; without one, links go to the log")
     ] = None

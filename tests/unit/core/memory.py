@@ -11,7 +11,7 @@ from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring
 from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
 from spunto.core.access.key_uses import KeyUses
-from spunto.core.access.model import Actor, OrgId
+from spunto.core.access.model import Actor, OrgId, UserId
 from spunto.core.access.policy import Action, Role
 from spunto.core.access.service import AccessService
 from spunto.core.access.standing import Standing
@@ -24,10 +24,11 @@ from spunto.core.nodes.links import Link, NodeLinks
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
+from spunto.core.orgs.bootstrap import BootstrapService
 from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Membership, Organization, User
-from spunto.core.orgs.service import BootstrapService, OrganizationService
+from spunto.core.orgs.service import OrganizationService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.model import Project
 from spunto.core.projects.service import ProjectService
@@ -126,6 +127,14 @@ class Memory:
                 await tx.members.add_user(User(id=user_id, name="x", email=f"{user_id}@example.org", created_at=now))
                 await tx.members.add(Membership(org_id=ORG, user_id=user_id, role=role, joined_at=now))
             await tx.commit()
+
+    async def a_user(self, email: str) -> Actor:
+        """Somebody who signed in and belongs to no organization."""
+        user = User(id=UserId(self.ids.new("usr")), name="Guest", email=email, created_at=self.clock.now())
+        async with self.store() as tx:
+            await tx.members.add_user(user)
+            await tx.commit()
+        return an_actor(user_id=user.id, roles={})
 
     async def add_node(self, name: str = "one", **fields: Any) -> Node:
         node = a_node(name, id=NodeId(self.ids.new("nod")), **fields)

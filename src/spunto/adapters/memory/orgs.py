@@ -136,9 +136,7 @@ class MemoryMembers:
         self._names = names
 
     async def add_user(self, user: User) -> None:
-        if self._names.get(("email", user.email)) is not None:
-            raise Conflict("email_taken", "There is a user with this e-mail address already.")
-        self._names.put(("email", user.email), user.id)
+        self._claim_email(user)
         self._users.put(user.id, user)
 
     async def find_user_by_email(self, email: str) -> User | None:
@@ -155,6 +153,9 @@ class MemoryMembers:
         before = self._users.get(user.id)
         if before is None or before.version != user.version:
             raise StaleVersion("user", user.id)
+        if before.email != user.email:
+            self._claim_email(user)
+            self._names.drop(("email", before.email))
         after = replace(user, version=user.version + 1)
         self._users.put(user.id, after)
         return after
@@ -179,6 +180,11 @@ class MemoryMembers:
 
     async def remove(self, membership: Membership) -> None:
         self._memberships.drop(self._present(membership))
+
+    def _claim_email(self, user: User) -> None:
+        if self._names.get(("email", user.email)) is not None:
+            raise Conflict("email_taken", "There is a user with this e-mail address already.")
+        self._names.put(("email", user.email), user.id)
 
     def _present(self, membership: Membership) -> tuple[OrgId, UserId]:
         key = (membership.org_id, membership.user_id)

@@ -151,7 +151,12 @@ class SqlMemberRepository:
 
     async def update_user(self, user: User) -> User:
         after = replace(user, version=user.version + 1)
-        changing = {"name": after.name, "dotfiles_repo": after.dotfiles_repo, "version": after.version}
+        changing = {
+            "name": after.name,
+            "email": after.email,
+            "dotfiles_repo": after.dotfiles_repo,
+            "version": after.version,
+        }
         if await self._statements.change(_UPDATE_USER, {"of_id": user.id, "of_version": user.version, **changing}) == 0:
             raise StaleVersion("user", user.id)
         return after

@@ -64,9 +64,11 @@ class ApiKeyService:
         Raises Forbidden `role_required`, also for an end that only owners may choose, Invalid `expiry_passed`, and
         Conflict `token_shown_already` for a repeat: the token is kept nowhere, so it can't be answered again.
         """
-        actor.require(Action.API_KEY_CREATE, org_id=org_id)
+        tenant = actor.require(Action.API_KEY_CREATE, org_id=org_id)
         now = self._clock.now()
         async with self._uow() as tx:
+            # Held before the role is read: who is being demoted meanwhile waits, or finds the new role.
+            await tx.organizations.hold(tenant)
             tenant = await live(tx, actor, Action.API_KEY_CREATE, org_id)
             _require_new(await find_made(tx.idempotency, f"{org_id}/api-keys", idempotency, now=now))
             if owner_type is OwnerType.ORG:
@@ -86,7 +88,6 @@ class ApiKeyService:
                 created_at=now,
                 expires_at=_end(tenant, expires_at, now=now),
             )
-            await tx.organizations.hold(tenant)
             await tx.api_keys.add(key)
             await self._auditor.record(
                 tx,

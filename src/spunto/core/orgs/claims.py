@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from spunto.core.kernel.errors import Forbidden, Unauthenticated
+from spunto.core.orgs.invitation import folded
 
 CLOCK_SKEW: Final = timedelta(seconds=30)
 # It was issued for this very sign-in, so an old one is somebody else's.
@@ -81,7 +82,7 @@ def _email_of(claims: Mapping[str, Any]) -> str:
     # Some providers write "true"; whoever is not exact about this may not be so about the checking either.
     if claims.get("email_verified") is not True:
         raise Forbidden("email_not_verified", "The provider has not verified the e-mail address of this account.")
-    email = _text(claims, "email", max_characters=MAX_EMAIL).lower()
+    email = folded(_text(claims, "email", max_characters=MAX_EMAIL))
     local, _, domain = email.rpartition("@")
     if not local or not domain or " " in email:
         raise _not_good("email")

@@ -64,7 +64,7 @@ class MemberRepository(Protocol):
     async def get_user(self, user_id: UserId) -> User: ...
 
     async def update_user(self, user: User) -> User:
-        """Name and settings. Raises StaleVersion."""
+        """Name, address and settings. Raises StaleVersion, Conflict `email_taken`."""
 
     async def add(self, membership: Membership) -> None:
         """Raises Conflict `member_already`."""

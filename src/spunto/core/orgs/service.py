@@ -1,8 +1,8 @@
-"""Use cases of organizations, and the bootstrap of a single box."""
+"""Use cases of organizations."""
 
 from dataclasses import replace
 
-from spunto.core.access.model import Actor, ActorKind, OrgId, Tenant, UserId
+from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action, Role
 from spunto.core.access.service import GRANTS_TOPIC
 from spunto.core.activity.model import Auditor
@@ -13,7 +13,7 @@ from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.members import live
-from spunto.core.orgs.model import Membership, Organization, OrganizationView, User, slug_for
+from spunto.core.orgs.model import Membership, Organization, OrganizationView, slug_for
 from spunto.core.orgs.ports import OrgsTransaction
 
 
@@ -114,37 +114,3 @@ class OrganizationService:
         if await tx.organizations.find_by_slug(slug) is None:
             return slug
         return f"{slug[:33].rstrip('-')}-{self._ids.new('org')[-6:]}"
-
-
-class BootstrapService:
-    """The first owner and organization of a single box."""
-
-    EMAIL = "owner@localhost"
-    SLUG = "default"
-
-    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
-        self._uow = uow
-        self._clock = clock
-        self._ids = ids
-
-    @retried
-    async def ensure_owner(self) -> tuple[User, Organization]:
-        """Make the owner and the organization `default` where they are not there yet."""
-        now = self._clock.now()
-        async with self._uow() as tx:
-            user = await tx.members.find_user_by_email(self.EMAIL)
-            organization = await tx.organizations.find_by_slug(self.SLUG)
-            if user is not None and organization is not None:
-                return user, organization
-            user = User(id=UserId(self._ids.new("usr")), name="Owner", email=self.EMAIL, created_at=now)
-            organization = Organization(id=OrgId(self._ids.new("org")), name="default", slug=self.SLUG, created_at=now)
-            await tx.members.add_user(user)
-            await tx.organizations.add(organization)
-            await tx.members.add(Membership(org_id=organization.id, user_id=user.id, role=Role.OWNER, joined_at=now))
-            await tx.commit()
-        return user, organization
-
-
-def owner_of(user: User, organization: Organization) -> Actor:
-    """The bootstrap's own actor, for the first node and project that it makes on the owner's behalf."""
-    return Actor(kind=ActorKind.SYSTEM, user_id=user.id, credential_id="bootstrap", roles={organization.id: Role.OWNER})

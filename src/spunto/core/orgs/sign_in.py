@@ -1,7 +1,7 @@
 """Signing in at an OpenID Connect provider: to it and back, and who comes back for the first time becomes a user."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spunto.core.access.model import UserId
@@ -12,8 +12,10 @@ from spunto.core.kernel.errors import Forbidden, Malformed, NotFound, Unauthenti
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.orgs.bootstrap import EMAIL
 from spunto.core.orgs.claims import Expected, Profile, profile_of
 from spunto.core.orgs.flow import Flow, new_flow
+from spunto.core.orgs.invitation import folded
 from spunto.core.orgs.model import Identity, User
 from spunto.core.orgs.ports import IdentityProvider, OrgsTransaction
 
@@ -40,9 +42,17 @@ class SignInService:
     """Without a provider nobody signs in this way."""
 
     def __init__(
-        self, uow: UnitOfWork[OrgsTransaction], *, provider: IdentityProvider | None, clock: Clock, ids: Ids
+        self,
+        uow: UnitOfWork[OrgsTransaction],
+        *,
+        provider: IdentityProvider | None,
+        owner_email: str | None = None,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
+        """`owner_email` is the operator's word that whoever signs in with it first is the first owner."""
         self._uow = uow
+        self._owner_email = owner_email
         self._provider = provider
         self._clock = clock
         self._ids = ids
@@ -100,15 +110,24 @@ class SignInService:
 
     async def _add_user(self, tx: OrgsTransaction, profile: Profile) -> UserId:
         """Never joined to a user of the same e-mail address: whoever has it now need not be who had it then."""
-        user = User(
-            id=UserId(self._ids.new("usr")), name=profile.name, email=profile.email, created_at=self._clock.now()
-        )
+        owner = await self._owner_to_be(tx, profile)
+        now = self._clock.now()
+        user_id = UserId(self._ids.new("usr")) if owner is None else owner.id
         # First, because here a lost race starts again, and then finds the user whom the other one made.
         await tx.identities.add(
-            Identity(issuer=profile.issuer, subject=profile.subject, user_id=user.id, created_at=user.created_at)
+            Identity(issuer=profile.issuer, subject=profile.subject, user_id=user_id, created_at=now)
         )
-        await tx.members.add_user(user)
-        return user.id
+        if owner is None:
+            await tx.members.add_user(User(id=user_id, name=profile.name, email=profile.email, created_at=now))
+        else:
+            await tx.members.update_user(replace(owner, name=profile.name, email=profile.email))
+        return user_id
+
+    async def _owner_to_be(self, tx: OrgsTransaction, profile: Profile) -> User | None:
+        """The first owner as the bootstrap made them, while nobody has signed in as them, for who is named to be it."""
+        if self._owner_email is None or folded(profile.email) != folded(self._owner_email):
+            return None
+        return await tx.members.find_user_by_email(EMAIL)
 
     def _require_provider(self) -> IdentityProvider:
         if self._provider is None:

@@ -164,3 +164,10 @@ def test_a_token_is_good_from_its_making_to_its_end(issued: int, ends: int) -> N
         assert not good
         return
     assert good
+
+
+def test_an_address_that_only_unicode_takes_for_another_one_stays_its_own() -> None:
+    # The sign for kelvin, which `str.lower` makes a k: it would be another person's address.
+    profile = profile_of(some_claims(email="\u212aim@example.org"), EXPECTED, now=NOW)
+
+    assert profile.email == "\u212aim@example.org"

@@ -14,7 +14,6 @@ from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.orgs.model import slug_for
-from spunto.core.orgs.service import owner_of
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 KEY = IdempotencyKey(key="k", fingerprint=b"1")
@@ -114,14 +113,6 @@ async def test_one_sees_one_s_own_organizations_alone(memory: Memory) -> None:
     assert [(view.organization.id, view.role) for view in page.items] == [(ORG, Role.MEMBER)]
     with pytest.raises(NotFound):
         await memory.organizations.get(memory.member, OTHER_ORG)
-
-
-async def test_the_first_owner_is_made_once(memory: Memory) -> None:
-    first = await memory.bootstrap.ensure_owner()
-
-    assert await memory.bootstrap.ensure_owner() == first
-    actor = owner_of(*first)
-    assert (await memory.organizations.get(actor, first[1].id)).role is Role.OWNER
 
 
 async def test_an_organization_gets_another_name_and_slug(memory: Memory) -> None:

@@ -8,8 +8,9 @@ from tests.unit.core.builders import USER
 from tests.unit.core.memory import Memory
 
 from spunto.adapters.memory.identity import FakeIdentityProvider
+from spunto.core.access.policy import Role
 from spunto.core.access.sessions import Opened
-from spunto.core.kernel.errors import Conflict, Malformed, NotFound, SpuntoError, Unauthenticated
+from spunto.core.kernel.errors import Conflict, Forbidden, Malformed, NotFound, SpuntoError, Unauthenticated
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.flow import FLOW_LIFETIME
 from spunto.core.orgs.sign_in import Begun, Callback, SignInService
@@ -20,10 +21,12 @@ REDIRECT_URI = "https://spunto.example/api/auth/callback"
 class Door:
     """The service with a provider, and a browser that goes there and back."""
 
-    def __init__(self, memory: Memory, *, hosted_domain: str | None = None) -> None:
+    def __init__(self, memory: Memory, *, hosted_domain: str | None = None, owner_email: str | None = None) -> None:
         self.memory = memory
         self.provider = FakeIdentityProvider(clock=memory.clock, hosted_domain=hosted_domain)
-        self.service = SignInService(memory.racing, provider=self.provider, clock=memory.clock, ids=memory.ids)
+        self.service = SignInService(
+            memory.racing, provider=self.provider, owner_email=owner_email, clock=memory.clock, ids=memory.ids
+        )
 
     async def begin(self) -> Begun:
         return await self.service.begin("/", redirect_uri=REDIRECT_URI)
@@ -178,3 +181,46 @@ async def test_without_a_provider_there_is_no_sign_in(memory: Memory) -> None:
     with pytest.raises(NotFound) as caught:
         await service.begin("/", redirect_uri=REDIRECT_URI)
     assert caught.value.code == "sign_in_off"
+
+
+async def test_who_is_named_to_be_it_becomes_the_first_owner(memory: Memory) -> None:
+    owner, organization = await memory.bootstrap.ensure_owner()
+    door = Door(memory, owner_email="Ada@example.org")
+
+    opened = await door.sign_in(email="ada@Example.org", name="Ada")
+
+    actor = await memory.access.authenticate(opened.token)
+    async with memory.store.reading() as tx:
+        user = await tx.members.get_user(owner.id)
+    assert (actor.user_id, dict(actor.roles)) == (owner.id, {organization.id: Role.OWNER})
+    assert (user.name, user.email) == ("Ada", "ada@example.org")
+    assert (await door.sign_in()).session.user_id == owner.id
+    assert await memory.bootstrap.ensure_owner() == (user, organization)
+
+
+async def test_nobody_else_and_nobody_after_that_becomes_the_first_owner(memory: Memory) -> None:
+    owner, _ = await memory.bootstrap.ensure_owner()
+    door = Door(memory, owner_email="ada@example.org")
+
+    stranger = await door.sign_in(subject="2", email="eve@example.org")
+    with pytest.raises(Forbidden):
+        await door.sign_in(email_verified=False)
+    await door.sign_in()
+    with pytest.raises(Conflict):
+        await door.sign_in(subject="3")
+
+    assert stranger.session.user_id != owner.id
+
+
+async def test_without_a_name_for_it_nobody_becomes_the_first_owner(memory: Memory) -> None:
+    owner, _ = await memory.bootstrap.ensure_owner()
+
+    assert (await Door(memory).sign_in(email="owner@localhost.example")).session.user_id != owner.id
+
+
+async def test_who_is_named_first_owner_before_there_is_one_is_a_user_like_others(memory: Memory) -> None:
+    opened = await Door(memory, owner_email="ada@example.org").sign_in()
+
+    owner, _ = await memory.bootstrap.ensure_owner()
+
+    assert owner.id != opened.session.user_id
