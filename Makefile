@@ -37,7 +37,7 @@ lint: $(STAMP) ## check format, style, types and imports
 	$(BIN)/lint-imports
 
 .PHONY: bench
-bench: $(STAMP) ## measure, and write benchmarks/RESULTS.md
+bench: $(STAMP) ## measure, and print every figure against its goal
 	@$(BIN)/python -m benchmarks
 
 .PHONY: chaos

@@ -79,7 +79,7 @@ class Metrics:
         begun = time.perf_counter()
         try:
             yield
-        except Exception:
+        except Exception:  # counted, and raised on to the loop, which handles it
             self._failures.labels(kind).inc()
             raise
         finally:
