@@ -140,6 +140,9 @@ class EngineExec:
         resized = asyncio.create_task(size, name=f"exec-size-{self._exec_id[:12]}")
         try:
             await asyncio.wait({self._ahead, resized}, return_when=asyncio.FIRST_COMPLETED)
+            if not resized.done() and not self._state.is_over(await self._inspect()):
+                # It spoke before it knew its size, which the engine tells it all the same.
+                await asyncio.wait({resized})
             if resized.done() and resized.exception() is None:
                 return
         finally:
