@@ -222,7 +222,12 @@ def an_assignment(tenant: Tenant, node_id: NodeId, **changes: Any) -> Assignment
 def a_project(tenant: Tenant, **changes: Any) -> Project:
     project_id = an_id("prj")
     environment = Environment(
-        image="image:1", env={"A": "b"}, cpu_millis=500, labels={"zone": "a"}, post_create_command="make"
+        image="image:1",
+        env={"A": "b"},
+        cpu_millis=500,
+        labels={"zone": "a"},
+        post_create_command="make",
+        secrets=("A",),
     )
     fields: dict[str, Any] = {
         "id": ProjectId(project_id),

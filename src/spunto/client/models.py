@@ -197,6 +197,7 @@ class ProjectSettings(WireModel):
     labels: Mapping[str, str] = Field(default_factory=dict)
     post_create_command: str | None = None
     post_start_command: str | None = None
+    secrets: tuple[str, ...] = ()
 
 
 class Project(ProjectSettings):

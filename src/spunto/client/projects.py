@@ -1,6 +1,6 @@
 """Projects, for the client."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from spunto.client.api import Api, Page
@@ -30,6 +30,7 @@ class Projects:
         labels: Mapping[str, str] | None = None,
         post_create_command: str | None = None,
         post_start_command: str | None = None,
+        secrets: Sequence[str] | None = None,
         idempotency_key: str | None = None,
     ) -> Project:
         """Make a project with its version 1; what is None is left to the server."""
@@ -43,6 +44,7 @@ class Projects:
             "labels": None if labels is None else dict(labels),
             "postCreateCommand": post_create_command,
             "postStartCommand": post_start_command,
+            "secrets": None if secrets is None else list(secrets),
         }
         body = {field: value for field, value in wanted.items() if value is not None}
         return await self._api.create(Project, _path(org_id), body, idempotency_key=idempotency_key)

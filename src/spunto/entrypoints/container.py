@@ -80,7 +80,16 @@ class Container(DeclarativeContainer):
     activity = Singleton(ActivityService, store, clock=clock, wakeups=wakeups)
     refusals = Singleton(Refusals, store, clock=clock, ids=ids, wakeups=wakeups)
     nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
-    gateway = Singleton(NodeGateway, store, links=links, clock=clock, ids=ids, wakeups=wakeups, timeline_id=timeline_id)
+    gateway = Singleton(
+        NodeGateway,
+        store,
+        secrets=secrets,
+        links=links,
+        clock=clock,
+        ids=ids,
+        wakeups=wakeups,
+        timeline_id=timeline_id,
+    )
     workers = Singleton(WorkerService, store, links=links, clock=clock, ids=ids)
     reach = Singleton(WorkerReach, store, links=links)
 

@@ -171,6 +171,7 @@ def _environment_to_json(environment: Environment) -> dict[str, Any]:
         "labels": dict(environment.labels),
         "postCreateCommand": environment.post_create_command,
         "postStartCommand": environment.post_start_command,
+        "secrets": list(environment.secrets),
     }
 
 
@@ -183,4 +184,5 @@ def _environment_from_json(body: Mapping[str, Any]) -> Environment:
         labels=body["labels"],
         post_create_command=body["postCreateCommand"],
         post_start_command=body["postStartCommand"],
+        secrets=tuple(body.get("secrets", ())),
     )

@@ -1,5 +1,6 @@
 """Assignments: what should stand on a node, and what the node says of it."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -7,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from spunto.core.access.model import OrgId
+from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.model import Demand, NodeId, Problem
 from spunto.core.protocol.messages import AssignmentKind, Phase, Wanted
 
@@ -24,6 +26,7 @@ class WorkerSpec:
 
     `made_in` is the generation that asked for this very container: a container labelled with another one is replaced,
     so a rebuild is a spec with a newer `made_in`, while stop and start leave it alone.
+    `secret_names` are those of the owner's secrets that become variables of it; their values are never part of a spec.
     """
 
     org_id: str
@@ -36,6 +39,13 @@ class WorkerSpec:
     pids: int
     post_create_command: str | None = None
     post_start_command: str | None = None
+    owner_user_id: str | None = None
+    secret_names: tuple[str, ...] = ()
+
+    @property
+    def wants_secrets(self) -> bool:
+        """Whether its container must not be made before its owner's secrets are there."""
+        return bool(self.secret_names) and self.owner_user_id is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +125,8 @@ def spec_to_json(spec: WorkerSpec) -> dict[str, Any]:
         "pids": spec.pids,
         "postCreateCommand": spec.post_create_command,
         "postStartCommand": spec.post_start_command,
+        "ownerUserId": spec.owner_user_id,
+        "secretNames": list(spec.secret_names),
     }
 
 
@@ -131,4 +143,17 @@ def spec_from_json(body: Mapping[str, Any]) -> WorkerSpec:
         pids=int(body["pids"]),
         post_create_command=body["postCreateCommand"],
         post_start_command=body["postStartCommand"],
+        # Specs that were stored before there were secrets name none.
+        owner_user_id=body.get("ownerUserId"),
+        secret_names=tuple(str(name) for name in body.get("secretNames", ())),
     )
+
+
+def secrets_to_json(secrets: Mapping[str, Secret]) -> dict[str, str]:
+    """Values as they travel, and as nobody may store them: in base64, so that JSON's escapes make none too long."""
+    return {name: base64.b64encode(value.reveal().encode()).decode() for name, value in secrets.items()}
+
+
+def secrets_from_json(body: Mapping[str, str]) -> dict[str, Secret]:
+    """Raises ValueError where it is none of ours."""
+    return {name: Secret(base64.b64decode(value, validate=True).decode()) for name, value in body.items()}

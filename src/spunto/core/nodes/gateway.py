@@ -14,7 +14,7 @@ from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.links import Link, NodeLinks
 from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, Problem, node_of_token, token_hash
-from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.nodes.ports import NodesTransaction, SecretSource
 from spunto.core.nodes.reports import Reports
 from spunto.core.nodes.sync import keep_in_step, topic
 from spunto.core.protocol.closing import BUSY, FORBIDDEN, SUPERSEDED, UNAUTHENTICATED
@@ -37,6 +37,7 @@ class NodeGateway:
         self,
         uow: UnitOfWork[NodesTransaction],
         *,
+        secrets: SecretSource,
         links: NodeLinks,
         clock: Clock,
         ids: Ids,
@@ -44,6 +45,7 @@ class NodeGateway:
         timeline_id: str,
     ) -> None:
         self.uow = uow
+        self.secrets = secrets
         self.links = links
         self.clock = clock
         self.wakeups = wakeups
@@ -178,7 +180,13 @@ class _Attendance:
         try:
             await self._connection.ready()
             await self._refuse_if_outdated()
-            await keep_in_step(self._gateway.uow, self._gateway.wakeups, self._node_id, self._connection)
+            await keep_in_step(
+                self._gateway.uow,
+                self._gateway.wakeups,
+                self._node_id,
+                self._connection,
+                secrets=self._gateway.secrets,
+            )
         except ConnectionLost:
             return
         except Unavailable as error:

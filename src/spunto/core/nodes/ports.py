@@ -1,6 +1,6 @@
 """What the nodes slice needs from storage."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.reconcile import Schedule
+from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import Transaction
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand, Node, NodeId
@@ -76,6 +77,16 @@ class AssignmentRepository(Protocol):
 
     async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> frozenset[str]:
         """Which of the subjects have a tombstone on that node: containers of theirs are to go."""
+
+
+class SecretSource(Protocol):
+    """Where the values come from that workers' specs only name."""
+
+    async def values_of(self, wanted: Mapping[str, Collection[str]]) -> Mapping[str, Mapping[str, Secret]]:
+        """The wanted names' values by user id; names that a user does not have are left out.
+
+        A user whose secrets can't be had now is left out as a whole.
+        """
 
 
 class NodesTransaction(Transaction, Protocol):

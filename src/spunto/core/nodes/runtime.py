@@ -56,7 +56,7 @@ class ContainerSpec:
     network: str
     hostname: str
     labels: Mapping[str, str]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     command: Sequence[str] = ()
     user: str | None = None
     working_dir: str | None = None

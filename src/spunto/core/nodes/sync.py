@@ -7,12 +7,15 @@ from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment, spec_to_json
 from spunto.core.nodes.model import NodeId
-from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.nodes.ports import NodesTransaction, SecretSource
+from spunto.core.nodes.spec_secrets import Values, sent_secrets, values_for, wants_secrets
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Desired, DesiredItem, Wanted
 
 # Only a hint that got lost costs this wait; thousands of idle nodes must not cost a query each few seconds.
 POLL_SECONDS = 120.0
+# Secrets that can't be had now are asked for again after this long.
+SECRETS_SECONDS = 10.0
 
 
 def topic(node_id: NodeId) -> str:
@@ -21,31 +24,47 @@ def topic(node_id: NodeId) -> str:
 
 
 async def keep_in_step(
-    uow: UnitOfWork[NodesTransaction], wakeups: Wakeups, node_id: NodeId, connection: Connection
+    uow: UnitOfWork[NodesTransaction],
+    wakeups: Wakeups,
+    node_id: NodeId,
+    connection: Connection,
+    *,
+    secrets: SecretSource,
 ) -> None:
-    """Send what differs from what was sent on this connection, until it ends (raises ConnectionLost)."""
+    """Send what differs from what was sent on this connection, until it ends (raises ConnectionLost).
+
+    Values of secrets are looked up for each sending and not kept; an item that lacks them is sent again.
+    """
     sent: dict[str, int] = {}
     revision = 0
     with wakeups.subscribe(topic(node_id)) as wakeup:
         while True:
             async with uow.reading() as tx:
                 assignments = await tx.assignments.of_node(node_id)
+            lacking: set[str] = set()
             changed = [each for each in assignments if sent.get(each.subject_id) != each.generation]
             if changed or revision == 0:
                 crash_point("after_commit_before_send")
                 revision += 1
-                connection.send(_desired(connection.epoch, revision, changed))
+                desired = _desired(connection.epoch, revision, changed, await values_for(secrets, changed))
+                connection.send(desired)
                 crash_point("after_send")
-            sent = {each.subject_id: each.generation for each in assignments}
-            await wakeup.wait(max_seconds=POLL_SECONDS)
+                lacking = _lacking(changed, desired)
+            sent = {each.subject_id: each.generation for each in assignments if each.subject_id not in lacking}
+            await wakeup.wait(max_seconds=SECRETS_SECONDS if lacking else POLL_SECONDS)
 
 
-def _desired(epoch: int, revision: int, assignments: Sequence[Assignment]) -> Desired:
-    items = tuple(_item(each) for each in assignments)
+def _lacking(assignments: Sequence[Assignment], desired: Desired) -> set[str]:
+    pairs = zip(assignments, desired.items, strict=True)
+    return {each.subject_id for each, item in pairs if wants_secrets(each) and item.secrets is None}
+
+
+def _desired(epoch: int, revision: int, assignments: Sequence[Assignment], values: Values) -> Desired:
+    items = tuple(_item(each, values) for each in assignments)
     return Desired(epoch=epoch, revision=revision, whole=revision == 1, items=items)
 
 
-def _item(assignment: Assignment) -> DesiredItem:
+def _item(assignment: Assignment, values: Values) -> DesiredItem:
     present = assignment.wanted is Wanted.PRESENT
     return DesiredItem(
         kind=assignment.kind,
@@ -54,4 +73,5 @@ def _item(assignment: Assignment) -> DesiredItem:
         wanted=assignment.wanted,
         cause=assignment.cause,
         spec=spec_to_json(assignment.spec) if present else None,
+        secrets=sent_secrets(assignment, values),
     )

@@ -15,7 +15,10 @@ DEFAULT_MEMORY_BYTES = 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """What a worker is made from. Every change of it makes a new version."""
+    """What a worker is made from. Every change of it makes a new version.
+
+    `secrets` names which of their owner's secrets workers get as variables.
+    """
 
     image: str
     env: Mapping[str, str] = field(default_factory=dict)
@@ -24,6 +27,7 @@ class Environment:
     labels: Mapping[str, str] = field(default_factory=dict)
     post_create_command: str | None = None
     post_start_command: str | None = None
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.projects.ports import ProjectsTransaction
+from spunto.core.secrets.names import require_name
 
 # It must fit a frame to the node with all the rest of a worker's spec, whatever JSON's escapes make of it.
 MAX_ENV_BYTES: Final = 64 * 1024
@@ -38,9 +39,12 @@ class ProjectService:
         description: str = "",
         idempotency: IdempotencyKey | None = None,
     ) -> Project:
-        """Make a project with its version 1. Raises Conflict `project_name_taken`, Invalid `env_too_large`."""
+        """Make a project with its version 1.
+
+        Raises Conflict `project_name_taken`, Invalid `env_too_large`, `secret_name_reserved`.
+        """
         tenant = actor.require(Action.PROJECT_CREATE, org_id=org_id)
-        _require_small_env(environment)
+        _require_sane(environment)
         now = self._clock.now()
         async with self._uow() as tx:
             made = await find_made(tx.idempotency, f"{org_id}/projects", idempotency, now=now)
@@ -80,7 +84,7 @@ class ProjectService:
         """Apply changes by field name of Project and Environment; a change of the environment makes a new version.
 
         A change of a mapping is merged into it: None removes a name, and None for the whole empties it.
-        Raises Conflict `project_name_taken`, Invalid `env_too_large`.
+        Raises Conflict `project_name_taken`, Invalid `env_too_large`, `secret_name_reserved`.
         """
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
         now = self._clock.now()
@@ -96,7 +100,7 @@ class ProjectService:
                 for key in changes.keys() - {"name", "description"}
             }
             environment = replace(before.environment, **of_environment)
-            _require_small_env(environment)
+            _require_sane(environment)
             after = named.with_environment(environment, at=now)
             return await self._save(tx, actor, before, after, restored_from=None)
 
@@ -147,7 +151,9 @@ def _merged(present: Any, change: Any) -> Any:
     return {name: value for name, value in both.items() if value is not None}
 
 
-def _require_small_env(environment: Environment) -> None:
+def _require_sane(environment: Environment) -> None:
+    for name in environment.secrets:
+        require_name(name)
     if sum(len(name.encode()) + len(value.encode()) for name, value in environment.env.items()) > MAX_ENV_BYTES:
         raise Invalid("env_too_large", f"Names and values of env may have {MAX_ENV_BYTES} bytes together.")
 

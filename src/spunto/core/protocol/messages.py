@@ -131,7 +131,10 @@ class Welcome:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredItem:
     """One subject that should stand on the node or be gone; a lower generation than one already known is ignored.
-    `cause` is the id of the request that asked for it, for the node's log."""
+    `cause` is the id of the request that asked for it, for the node's log.
+    `secrets` are values in base64 by variable name: for the container alone, never to be stored or shown. None where
+    the spec names no secrets, or where they can't be had now: the same generation then comes again with them.
+    """
 
     kind: AssignmentKind
     id: Ident
@@ -139,6 +142,7 @@ class DesiredItem:
     wanted: Wanted
     spec: JsonObject | None = None
     cause: ShortText = ""
+    secrets: Annotated[dict[ShortText, str], MaxLen(256)] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

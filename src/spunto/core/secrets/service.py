@@ -72,7 +72,7 @@ class SecretService:
     async def values_of(self, wanted: Mapping[str, Collection[str]]) -> Mapping[str, Mapping[str, Secret]]:
         """The wanted names' values by user id; names that a user does not have are left out.
 
-        A user whose secrets can't all be read now is left out as a whole.
+        A user whose secrets can't all be read now, or do not fit together, is left out as a whole.
         """
         found: defaultdict[str, dict[str, Secret]] = defaultdict(dict)
         unreadable: set[str] = set()
@@ -85,7 +85,11 @@ class SecretService:
                 found[secret.user_id][secret.name] = self._cipher.open(secret.sealed, bound_to=secret.bound_to)
             except Unavailable:
                 unreadable.add(secret.user_id)
-        return {user_id: found[user_id] for user_id in wanted if user_id not in unreadable}
+        return {
+            user_id: found[user_id]
+            for user_id in wanted
+            if user_id not in unreadable and _fit_together(found[user_id].values())
+        }
 
     def _made(self, user_id: UserId, name: str, value: Secret, size_bytes: int) -> UserSecret:
         secret_id = SecretId(self._ids.new("sec"))
@@ -124,6 +128,11 @@ def _size_bytes(value: Secret) -> int:
     if not text or size_bytes > MAX_VALUE_BYTES or "\0" in text:
         raise Invalid("secret_value_invalid", f"A value has 1 to {MAX_VALUE_BYTES} bytes, and no NUL.")
     return size_bytes
+
+
+def _fit_together(values: Collection[Secret]) -> bool:
+    """Two writers at the same time may have passed the limit between them."""
+    return sum(len(value.reveal().encode()) for value in values) <= MAX_USER_BYTES
 
 
 def _require_room(others: Collection[UserSecret], size_bytes: int) -> None:

@@ -101,4 +101,7 @@ def _spec_of(worker: Worker, environment: Environment) -> WorkerSpec:
         pids=PIDS,
         post_create_command=environment.post_create_command,
         post_start_command=environment.post_start_command,
+        # A worker of an organization's key belongs to nobody whose secrets it could have.
+        owner_user_id=worker.user_id,
+        secret_names=environment.secrets,
     )

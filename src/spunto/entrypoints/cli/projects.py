@@ -21,6 +21,10 @@ Cpus = Annotated[float | None, typer.Option(help="Cores, such as 0.5 or 2.", sho
 Memory = Annotated[int | None, typer.Option(parser=bytes_of, metavar="SIZE", help="Such as 512MiB or 2GiB.")]
 PostCreate = Annotated[str | None, typer.Option(help="Runs once in a new worker.", show_default=False)]
 PostStart = Annotated[str | None, typer.Option(help="Runs at each start of a worker.", show_default=False)]
+Secrets = Annotated[
+    list[str] | None, typer.Option("--secret", metavar="NAME", help="Secret of a worker's owner. May be repeated.")
+]
+Unsecret = Annotated[list[str] | None, typer.Option("--unset-secret", metavar="NAME", help="May be repeated.")]
 Description = Annotated[str | None, typer.Option(show_default=False)]
 
 
@@ -43,6 +47,7 @@ async def create(
     label: Labels = None,
     post_create: PostCreate = None,
     post_start: PostStart = None,
+    secret: Secrets = None,
 ) -> None:
     """Make a project."""
     made = await session.client.projects.create(
@@ -56,6 +61,7 @@ async def create(
         labels=pairs_of(label, option="--label"),
         post_create_command=post_create,
         post_start_command=post_start,
+        secrets=secret,
     )
     session.out.done(f"Made project {made.name}.", made)
 
@@ -82,6 +88,8 @@ async def update(
     unset_label: Unlabel = None,
     post_create: PostCreate = None,
     post_start: PostStart = None,
+    secret: Secrets = None,
+    unset_secret: Unsecret = None,
 ) -> None:
     """Change a project. A change of its environment makes a new version; an empty command clears it."""
     wanted: dict[str, Any] = {
@@ -97,9 +105,12 @@ async def update(
     for field, command_line in (("postCreateCommand", post_create), ("postStartCommand", post_start)):
         if command_line is not None:
             changes[field] = command_line or None
-    if not changes:
+    if not (changes or secret or unset_secret):
         raise typer.BadParameter("Say what to change.")
     found = await session.project(project)
+    if secret or unset_secret:
+        named = dict.fromkeys((*found.secrets, *(secret or ())))
+        changes["secrets"] = [name for name in named if name not in (unset_secret or ())]
     changed = await session.client.projects.update(found.org_id, found.id, changes)
     session.out.done(f"Project {changed.name} is at v{changed.version}.", changed)
 

@@ -174,6 +174,7 @@ def project_fields(project: Project) -> Iterable[tuple[str, str]]:
     yield from (("memory", size(project.memory_bytes)), ("labels", pairs(project.labels.items())))
     yield "post-create", project.post_create_command or ""
     yield "post-start", project.post_start_command or ""
+    yield "secrets", ", ".join(project.secrets)
     yield from (("created", instant(project.created_at)), ("changed", instant(project.updated_at)), ("id", project.id))
 
 

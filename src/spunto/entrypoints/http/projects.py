@@ -1,5 +1,6 @@
 """Projects and their versions over HTTP."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -12,6 +13,7 @@ from spunto.core.kernel.errors import NotFound
 from spunto.core.projects.model import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES, Environment, Project, ProjectId
 from spunto.core.projects.model import ProjectVersion as Version
 from spunto.core.projects.service import ProjectService
+from spunto.core.secrets.names import MAX_NAME_CHARACTERS, PATTERN
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, items_response, last_seen, page_query, page_response
@@ -32,6 +34,8 @@ MemoryBytes = Annotated[int, Field(ge=16 * 1024**2, le=2**50)]
 Env = Annotated[dict[EnvName, str], Field(max_length=256)]
 EnvPatch = Annotated[dict[EnvName, str | None], Field(max_length=256)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]
+SecretName = Annotated[str, StringConstraints(max_length=MAX_NAME_CHARACTERS, pattern=PATTERN)]
+SecretNames = Annotated[list[SecretName], Field(max_length=64)]
 LabelsPatch = Annotated[dict[LabelName, LabelValue | None], Field(max_length=64)]
 
 
@@ -45,6 +49,7 @@ class ProjectIn(In):
     labels: Labels = Field(default_factory=dict)
     post_create_command: Command | None = None
     post_start_command: Command | None = None
+    secrets: SecretNames = Field(default_factory=list)
 
     def environment(self) -> Environment:
         return Environment(
@@ -55,6 +60,7 @@ class ProjectIn(In):
             labels=self.labels,
             post_create_command=self.post_create_command,
             post_start_command=self.post_start_command,
+            secrets=tuple(dict.fromkeys(self.secrets)),
         )
 
 
@@ -70,6 +76,7 @@ class ProjectPatchIn(In):
     labels: LabelsPatch | None = None
     post_create_command: Command | None = None
     post_start_command: Command | None = None
+    secrets: SecretNames | None = None
 
     def changes(self) -> dict[str, Any]:
         """By field of Project and Environment. Raises Invalid for a null that nothing can stand for."""
@@ -78,12 +85,19 @@ class ProjectPatchIn(In):
         if nulls:
             raise invalid_fields([{"pointer": f"/{field}", "message": "Can't be cleared"} for field in nulls])
         given = {field: CLEARED.get(field) if value is None else value for field, value in given.items()}
+        if "secrets" in given:
+            given["secrets"] = tuple(dict.fromkeys(given["secrets"]))
         if "cpus" in given:
             given["cpu_millis"] = _millis(given.pop("cpus"))
         return given
 
 
-CLEARED: Final = {"description": "", "cpus": DEFAULT_CPU_MILLIS / 1000, "memory_bytes": DEFAULT_MEMORY_BYTES}
+CLEARED: Final[Mapping[str, Any]] = {
+    "description": "",
+    "cpus": DEFAULT_CPU_MILLIS / 1000,
+    "memory_bytes": DEFAULT_MEMORY_BYTES,
+    "secrets": (),
+}
 
 
 class EnvironmentOut(TypedDict):
@@ -96,6 +110,7 @@ class EnvironmentOut(TypedDict):
     labels: dict[str, str]
     postCreateCommand: str | None
     postStartCommand: str | None
+    secrets: list[str]
 
 
 class ProjectOut(EnvironmentOut):
@@ -165,6 +180,7 @@ def environment_out(environment: Environment) -> EnvironmentOut:
         "labels": dict(environment.labels),
         "postCreateCommand": environment.post_create_command,
         "postStartCommand": environment.post_start_command,
+        "secrets": list(environment.secrets),
     }
 
 
@@ -181,7 +197,7 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         "Create a project",
         body=ProjectIn,
         answers={201: ProjectOut},
-        errors=("project_name_taken", "env_too_large"),
+        errors=("project_name_taken", "env_too_large", "secret_name_reserved"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
@@ -210,7 +226,7 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         ),
         body=ProjectPatchIn,
         answers={200: ProjectOut},
-        errors=("project_name_taken", "env_too_large", "stale_version"),
+        errors=("project_name_taken", "env_too_large", "secret_name_reserved", "stale_version"),
     )
     async def update(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = await read(ProjectPatchIn)

@@ -61,7 +61,13 @@ class Door:
     def __init__(self, memory: Memory) -> None:
         self.store = LateStore(memory.store)
         self.gateway = NodeGateway(
-            self.store, links=memory.links, clock=memory.clock, ids=memory.ids, wakeups=memory.wakeups, timeline_id="t"
+            self.store,
+            secrets=memory.secrets,
+            links=memory.links,
+            clock=memory.clock,
+            ids=memory.ids,
+            wakeups=memory.wakeups,
+            timeline_id="t",
         )
         self._memory = memory
         self._ends: list[MemoryTransport] = []

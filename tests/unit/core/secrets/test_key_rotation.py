@@ -13,6 +13,7 @@ from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.secrets import rotation
 from spunto.core.secrets.rotation import KeyRotation, KeyUse
+from spunto.core.secrets.service import SecretService
 
 
 def with_keys(memory: Memory, *keys: Any) -> KeyRotation:
@@ -154,4 +155,32 @@ async def test_readers_and_writers_notice_nothing_of_a_rotation(memory: Memory) 
 
     assert reads == 50
     assert (await values(memory, 3))["N1"] == "24"
+    assert await memory.rotation.is_done()
+
+
+async def test_a_rotation_is_not_done_before_the_canary_is_moved(memory: Memory) -> None:
+    await memory.rotation.check()
+    memory.keyring.add(new_key())
+
+    assert not await memory.rotation.is_done()
+    assert await memory.rotation.rewrap_all() == 0
+    assert await memory.rotation.is_done()
+
+
+async def test_what_a_late_server_wraps_by_the_old_key_is_moved_as_well(memory: Memory) -> None:
+    await filled(memory)
+    late = SecretService(
+        memory.store, cipher=EnvelopeCipher(MemoryKeyring(*memory.keyring.all())), clock=memory.clock, ids=memory.ids
+    )
+    memory.keyring.add(new_key())
+
+    async def nothing() -> None:
+        return None
+
+    async def write_late() -> None:
+        await late.put(memory.owner, name="LATE", value=Secret("late"))
+
+    memory.racing.interference = [nothing, write_late]
+
+    assert await memory.rotation.rewrap_all() == 4
     assert await memory.rotation.is_done()

@@ -1,18 +1,20 @@
 """Users' secrets: who may have which, and that values come out for their own user alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.unit.core.builders import ORG, OTHER_USER, USER, an_actor
 from tests.unit.core.memory import Memory
 
+from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import new_key
 from spunto.core.access.model import ActorKind, ApiKeyId
 from spunto.core.access.policy import Scope
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.secret import Secret
-from spunto.core.secrets.model import MAX_USER_SECRETS, MAX_VALUE_BYTES
+from spunto.core.secrets.model import MAX_USER_SECRETS, MAX_VALUE_BYTES, SecretId, bound_to
 from spunto.core.secrets.names import require_name
 
 ORG_KEY: dict[str, Any] = {"kind": ActorKind.API_KEY, "user_id": None, "api_key_id": ApiKeyId("key_1")}
@@ -194,3 +196,17 @@ async def test_a_user_has_so_many_secrets_and_no_more(memory: Memory) -> None:
     with pytest.raises(Conflict):
         await memory.secrets.put(memory.owner, name="MORE", value=Secret("x"))
     await memory.secrets.put(memory.owner, name="N1", value=Secret("y"))
+
+
+async def test_more_than_fits_a_frame_is_not_handed_out(memory: Memory) -> None:
+    for name in ("A", "B", "C", "D"):
+        await memory.secrets.put(memory.owner, name=name, value=Secret("x" * MAX_VALUE_BYTES))
+    async with memory.store() as tx:
+        [known, *_] = await tx.secrets.of_users([USER])
+        place = bound_to(user_id=USER, secret_id=SecretId("sec_9"), name="E", version=1)
+        sealed = EnvelopeCipher(memory.keyring).seal(Secret("x"), bound_to=place)
+        await tx.secrets.add(replace(known, id=SecretId("sec_9"), name="E", sealed=sealed))
+        await tx.commit()
+
+    assert await memory.secrets.values_of({USER: "ABCDE"}) == {}
+    assert await values(memory, "E") == {"E": "x"}

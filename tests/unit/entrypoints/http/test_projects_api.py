@@ -39,6 +39,7 @@ async def test_a_new_project_has_every_field(house: House) -> None:
         "labels": {"zone": "a"},
         "postCreateCommand": None,
         "postStartCommand": "make",
+        "secrets": [],
         "version": 1,
         "state": "ready",
         "createdAt": made_at,
@@ -60,13 +61,18 @@ async def test_a_new_project_has_every_field(house: House) -> None:
         ({"cpus": None}, {"cpus": 1.0, "version": 2}),
         ({"memoryBytes": 2**30}, {}),
         ({"postStartCommand": None}, {"postStartCommand": None, "version": 2}),
+        ({"secrets": ["B", "A", "B"]}, {"secrets": ["B", "A"], "version": 2}),
+        ({"secrets": ["TOKEN"]}, {}),
+        ({"secrets": None}, {"secrets": [], "version": 2}),
     ],
 )
 async def test_a_patch_changes_what_it_names_and_null_clears(
     house: House, patch: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     ann = await house.person("ann")
-    project = await a_project(house, ann, description="d", env={"A": "1"}, cpus=2, postStartCommand="make")
+    project = await a_project(
+        house, ann, description="d", env={"A": "1"}, cpus=2, postStartCommand="make", secrets=["TOKEN"]
+    )
 
     patched = await json_of(await house.call(ann, "PATCH", path_of(project), patch))
 
@@ -157,3 +163,16 @@ async def test_members_are_listed_with_their_roles(house: House) -> None:
     members = await json_of(await house.call(ann, "GET", f"/api/orgs/{ann.org_id}/members"))
 
     assert [(each["name"], each["role"]) for each in members["items"]] == [("bob", "member"), ("ann", "owner")]
+
+
+@pytest.mark.parametrize(("names", "code"), [(["token"], "invalid_request"), (["PATH"], "secret_name_reserved")])
+async def test_a_project_names_only_what_a_secret_may_be_called(house: House, names: list[str], code: str) -> None:
+    ann = await house.person("ann")
+    project = await a_project(house, ann)
+
+    for method, path, body in (
+        ("PATCH", path_of(project), {"secrets": names}),
+        ("POST", f"/api/orgs/{ann.org_id}/projects", {"name": "other", "image": "debian", "secrets": names}),
+    ):
+        problem = await problem_of(await house.call(ann, method, path, body))
+        assert (problem["status"], problem["code"]) == (422, code)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from spunto.core.kernel.ids import bare
+from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.assignment import WorkerSpec
 from spunto.core.nodes.runtime import Container, ContainerSpec, Mount
 
@@ -46,7 +47,8 @@ def network_labels(subject_id: str, spec: WorkerSpec, *, node_id: str) -> Mappin
     return {key: value for key, value in labels(subject_id, spec, node_id=node_id).items() if key != GENERATION_LABEL}
 
 
-def container_spec(subject_id: str, spec: WorkerSpec, *, node_id: str) -> ContainerSpec:
+def container_spec(subject_id: str, spec: WorkerSpec, secrets: Mapping[str, Secret], *, node_id: str) -> ContainerSpec:
+    """Of variables that bear one name the user's secret wins over the project's, and that over the platform's."""
     name = container_name(subject_id)
     return ContainerSpec(
         name=name,
@@ -54,7 +56,12 @@ def container_spec(subject_id: str, spec: WorkerSpec, *, node_id: str) -> Contai
         network=network_name(subject_id),
         hostname=name,
         labels=labels(subject_id, spec, node_id=node_id),
-        env={**spec.env, "SPUNTO_WORKER_ID": subject_id, "SPUNTO_ORG_ID": spec.org_id},
+        env={
+            "SPUNTO_WORKER_ID": subject_id,
+            "SPUNTO_ORG_ID": spec.org_id,
+            **spec.env,
+            **{name: value.reveal() for name, value in secrets.items()},
+        },
         working_dir=WORKSPACE,
         mounts=(Mount(volume=volume_name(subject_id), path=WORKSPACE),),
         cpu_millis=spec.cpu_millis,

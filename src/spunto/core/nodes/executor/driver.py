@@ -129,6 +129,7 @@ class Driver:
                 subject.item, subject.container, subject.ledger, at=self._clock.now(), timings=subject.timings
             ),
         )
+        subject.drop_secrets()
         self._hooks.changed(subject)
 
     async def _act(self, subject: Subject, action: Action) -> None:

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
+from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.assignment import WorkerSpec
 from spunto.core.nodes.executor import containers
 from spunto.core.nodes.executor.containers import container_name, network_name, volume_name
@@ -124,8 +125,8 @@ class Effects:
             match action:
                 case PullImage(image=image):
                     await self._runtime.pull_image(image)
-                case CreateContainer(spec=spec):
-                    return await self._create(subject_id, spec)
+                case CreateContainer(spec=spec, secrets=secrets):
+                    return await self._create(subject_id, spec, secrets)
                 case StartContainer():
                     await self._runtime.start_container(name)
                     return None if container is None else _started(container, self._clock)
@@ -142,11 +143,12 @@ class Effects:
                     raise AssertionError("a setup is run by run_setup")
         return container
 
-    async def _create(self, subject_id: str, spec: WorkerSpec) -> Container:
+    async def _create(self, subject_id: str, spec: WorkerSpec, secrets: Mapping[str, Secret]) -> Container:
         node_id = self._settings.node_id
         labels = containers.network_labels(subject_id, spec, node_id=node_id)
         await self.subnets.ensure_network(network_name(subject_id), labels)
-        return await self._runtime.create_container(containers.container_spec(subject_id, spec, node_id=node_id))
+        wanted = containers.container_spec(subject_id, spec, secrets, node_id=node_id)
+        return await self._runtime.create_container(wanted)
 
     async def run_setup(self, action: RunSetup, subject_id: str) -> tuple[int, bytes]:
         """Run one of the project's commands as the image's user; its exit code and the end of its output.

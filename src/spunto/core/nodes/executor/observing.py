@@ -22,6 +22,10 @@ UNREADABLE = Problem(
     code="spec_unreadable",
     message="The node's agent does not understand what it is asked for; update the agent, then start the worker again.",
 )
+SECRETS_AWAITED = Problem(
+    code="secrets_awaited",
+    message="The worker waits for its owner's secrets, which the server sends again when it can read them.",
+)
 TRANSIENT = frozenset({Phase.PULLING, Phase.CREATING, Phase.STARTING, Phase.STOPPING, Phase.REMOVING})
 
 
@@ -37,7 +41,7 @@ def observation_of(
     """What to report. While a thing is on its way, `error` says what it is retried for, if anything."""
     phase, problem = _phase_of(item, container, ledger, doing)
     if problem is None and phase in TRANSIENT:
-        problem = trouble.problem
+        problem = trouble.problem or (SECRETS_AWAITED if container is None and item.lacks_secrets else None)
     return ObservedItem(
         kind=item.kind,
         id=item.id,

@@ -1,12 +1,13 @@
 """Decides what a node does next for one subject, from what is wanted, seen and remembered; pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, SpuntoError
 from spunto.core.kernel.ids import is_id
-from spunto.core.nodes.assignment import Power, WorkerSpec, spec_from_json
+from spunto.core.kernel.secret import Secret
+from spunto.core.nodes.assignment import Power, WorkerSpec, secrets_from_json, spec_from_json
 from spunto.core.nodes.executor import setup
 from spunto.core.nodes.executor.containers import made_in
 from spunto.core.nodes.executor.ledger import Ledger
@@ -22,13 +23,21 @@ _BACK_OFF_CAP_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """A desired item as read by the node. No `spec` where it is to be absent, or could not be understood."""
+    """A desired item as read by the node. No `spec` where it is to be absent, or could not be understood.
+
+    `secrets` are there from when the server sent them until the container has run.
+    """
 
     kind: AssignmentKind
     id: str
     generation: int
     wanted: Wanted
     spec: WorkerSpec | None
+    secrets: Mapping[str, Secret] | None = None
+
+    @property
+    def lacks_secrets(self) -> bool:
+        return self.spec is not None and self.spec.wants_secrets and self.secrets is None
 
     def outranks(self, known: "Assigned") -> bool:
         """Whether it replaces what is known. Absence is sticky, and wins over its own generation."""
@@ -46,9 +55,10 @@ class PullImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateContainer:
-    """With its network and volume."""
+    """With its network and volume, and with secrets among its variables."""
 
     spec: WorkerSpec
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +126,16 @@ CALM = Trouble()
 
 def read_item(item: DesiredItem) -> Assigned:
     """What the server asks for. A spec that this agent can't read is no reason to fall silent; see `next_step`."""
-    spec = None
+    spec, secrets = None, None
     if item.wanted is Wanted.PRESENT and item.spec is not None and is_id(item.id, "wkr"):
         try:
             spec = spec_from_json(item.spec)
+            secrets = None if item.secrets is None else secrets_from_json(item.secrets)
         except (KeyError, TypeError, ValueError, AttributeError):
             spec = None
-    return Assigned(kind=item.kind, id=item.id, generation=item.generation, wanted=item.wanted, spec=spec)
+    return Assigned(
+        kind=item.kind, id=item.id, generation=item.generation, wanted=item.wanted, spec=spec, secrets=secrets
+    )
 
 
 def next_step(
@@ -142,7 +155,7 @@ def _next_action(item: Assigned, container: Container | None, ledger: Ledger) ->
         return None
     if item.spec.power is Power.STOPPED:
         return StopContainer() if _runs(container) else None
-    return _towards_running(item.generation, item.spec, container, ledger)
+    return _towards_running(item, item.spec, container, ledger)
 
 
 def _towards_absence(container: Container | None, ledger: Ledger) -> Action | None:
@@ -153,14 +166,18 @@ def _towards_absence(container: Container | None, ledger: Ledger) -> Action | No
     return None if ledger.volume_removed else RemoveVolume()
 
 
-def _towards_running(generation: int, spec: WorkerSpec, container: Container | None, ledger: Ledger) -> Action | None:
+def _towards_running(item: Assigned, spec: WorkerSpec, container: Container | None, ledger: Ledger) -> Action | None:
     if container is not None and made_in(container) != spec.made_in:
         return RemoveContainer()
-    if ledger.ran_generation == generation:
+    if ledger.ran_generation == item.generation:
         return _next_setup(spec, ledger) if _runs(container) else None
     if container is not None:
         return RemoveContainer() if container.container_id == ledger.refused_id else StartContainer()
-    return PullImage(image=spec.image) if ledger.lacked_image_in == generation else CreateContainer(spec=spec)
+    if item.lacks_secrets:
+        return None
+    if ledger.lacked_image_in == item.generation:
+        return PullImage(image=spec.image)
+    return CreateContainer(spec=spec, secrets=item.secrets or {})
 
 
 def _next_setup(spec: WorkerSpec, ledger: Ledger) -> Action | None:

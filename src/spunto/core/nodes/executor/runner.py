@@ -117,6 +117,9 @@ class NodeRunner:
         self._save_all([self._subjects[item.id].entry for item in newer])
         for item in newer:
             self._wake(self._subjects[item.id])
+        for item in desired.items:
+            if item.secrets is not None and self._subjects[item.id].take_secrets(item):
+                self._wake(self._subjects[item.id])
         if desired.whole:
             self._named.update(item.id for item in desired.items)
             if not desired.more:

@@ -1,7 +1,7 @@
 """One subject on its node while the agent runs: what is wanted, seen, remembered and under way."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.wakeups import Wakeup
@@ -18,6 +18,7 @@ _OWN_ECHOES = frozenset({"create", "start", "init", "mount"})
 class Subject:
     """`seen`: it has been looked at since the start; `stale`: it has to be looked at before the next step.
 
+    `desired` is what the journal gets, so it never holds secrets; `item` has them until the container has run.
     `task` lives while there is something to do, and `breaker` while an action does.
     """
 
@@ -37,7 +38,7 @@ class Subject:
     @classmethod
     def of(cls, entry: Entry, clock: Clock) -> "Subject":
         item = read_item(entry.desired)
-        return cls(desired=entry.desired, item=item, ledger=entry.ledger, wakeup=Wakeup(clock))
+        return cls(desired=replace(entry.desired, secrets=None), item=item, ledger=entry.ledger, wakeup=Wakeup(clock))
 
     @property
     def entry(self) -> Entry:
@@ -50,11 +51,28 @@ class Subject:
 
     def want(self, desired: DesiredItem) -> None:
         """Take something newer in; what is under way against it is broken off."""
-        self.desired = desired
+        self.desired = replace(desired, secrets=None)
         self.item = read_item(desired)
         self.trouble = CALM
         if self.doing is not None and self.breaker is not None and is_obsolete(self.doing, self.item):
             self.breaker.reschedule(asyncio.get_running_loop().time())
+
+    def take_secrets(self, desired: DesiredItem) -> bool:
+        """Whether these are the secrets that the subject has been waiting for, as after a restart of the agent."""
+        if not self.item.lacks_secrets or self._has_run or desired.generation != self.item.generation:
+            return False
+        secrets = read_item(desired).secrets
+        self.item = replace(self.item, secrets=secrets)
+        return secrets is not None
+
+    def drop_secrets(self) -> None:
+        """Once the container has run it is never made again in this generation."""
+        if self.item.secrets is not None and self._has_run:
+            self.item = replace(self.item, secrets=None)
+
+    @property
+    def _has_run(self) -> bool:
+        return self.ledger.ran_generation == self.item.generation
 
     def listed(self, container: Container | None) -> None:
         """Compare with a list, which may be older than what an action has done since: a difference is looked into."""

@@ -35,6 +35,7 @@ _VALUES: Final[Mapping[str, Any]] = {
     "timeoutSeconds": 60.0,
     "postCreateCommand": "make setup",
     "postStartCommand": None,
+    "secrets": ["NPM_TOKEN"],
     "stdin": "",
     "user": "vscode",
     "port": 8080,
