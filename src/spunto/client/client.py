@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from spunto.client.api import Api
+from spunto.client.api_keys import ApiKeys
 from spunto.client.auth import Auth
 from spunto.client.errors import error_of
-from spunto.client.models import Health
+from spunto.client.models import Health, Identity
 from spunto.client.nodes import Nodes
 from spunto.client.orgs import Organizations
 from spunto.client.projects import Projects
@@ -57,6 +58,7 @@ class SpuntoClient:
         )
         self.auth = Auth(self._api, clock=self._api.clock)
         self.orgs = Organizations(self._api)
+        self.api_keys = ApiKeys(self._api)
         self.users = Users(self._api)
         self.nodes = Nodes(self._api)
         self.projects = Projects(self._api)
@@ -72,6 +74,10 @@ class SpuntoClient:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+    async def identity(self) -> Identity:
+        """Whom the token stands for; every token may ask this."""
+        return await self._api.get(Identity, "/api/auth/session")
 
     async def health(self) -> Health:
         """How the server is, without a token and without raising or repeating anything."""

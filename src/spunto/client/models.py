@@ -126,6 +126,47 @@ class MadeInvitation(Invitation):
         return url.get_secret_value()
 
 
+class IdentityOrganization(WireModel):
+    id: str
+    role: str
+
+
+class Identity(WireModel):
+    """Whom a token stands for. `scopes` is None for a session, which may do all that its user may."""
+
+    kind: str
+    user_id: str | None = None
+    api_key_id: str | None = None
+    scopes: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+    organizations: tuple[IdentityOrganization, ...] = ()
+
+
+class ApiKey(WireModel):
+    """`prefix` is its token's beginning, by which people tell keys apart."""
+
+    id: str
+    name: str
+    owner_type: str
+    user_id: str | None = None
+    created_by: str | None = None
+    scopes: tuple[str, ...]
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class ApiKeyWithToken(ApiKey):
+    """A new key; its token is shown once, never again."""
+
+    token: SecretStr
+
+    @field_serializer("token", when_used="json")
+    def _reveal(self, token: SecretStr) -> str:
+        return token.get_secret_value()
+
+
 class Agent(WireModel):
     """What a node's agent said of itself and its engine; `engine_error` while the engine is away."""
 

@@ -1,6 +1,7 @@
 """The client against the real application over the memory store, without a socket between them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
@@ -9,7 +10,7 @@ from tests.unit.entrypoints.http.house import LOCAL, House, build_house
 
 from spunto.client import api
 from spunto.client.client import SpuntoClient
-from spunto.client.errors import BadCredential, InvalidRequest, NotThere, StateConflict
+from spunto.client.errors import BadCredential, InvalidRequest, NotAllowed, NotThere, StateConflict
 from spunto.client.models import Health
 from spunto.client.retry import NO_RETRY
 from spunto.core.access.model import OrgId
@@ -82,6 +83,30 @@ async def test_who_is_invited_joins_by_the_link(house: House, ann: SpuntoClient)
         joined = await bobs.orgs.accept_invitation(link.rpartition("/")[2])
     assert (joined.id, joined.role) == (org_id, "admin")
     assert (await ann.orgs.invitations(org_id)).items == ()
+
+
+async def test_a_key_is_made_used_listed_and_revoked(house: House, ann: SpuntoClient) -> None:
+    org_id = house.people["ann"].org_id
+    made = await ann.api_keys.create(org_id, "CI", ["org:read"], owner_type="org", expires_at="never")
+    ends_at = house.clock.now() + timedelta(days=1)
+    other = await ann.api_keys.create(org_id, "CD", ["nodes:read", "org:read"], expires_at=ends_at)
+
+    async with client_of(house, made.token.get_secret_value()) as key:
+        identity = await key.identity()
+        with pytest.raises(NotAllowed) as caught:
+            await key.nodes.list(org_id)
+
+    assert (identity.api_key_id, identity.scopes, identity.expires_at) == (made.id, ("org:read",), None)
+    assert [(each.id, each.role) for each in identity.organizations] == [(org_id, "admin")]
+    assert caught.value.problem.to_wire()["requiredScopes"] == ["nodes:read"]
+    assert [(each.id, each.expires_at) async for each in ann.api_keys.iter_keys(org_id)] == [
+        (other.id, ends_at),
+        (made.id, None),
+    ]
+    await ann.api_keys.revoke(org_id, made.id)
+    async with client_of(house, made.token.get_secret_value()) as key:
+        with pytest.raises(BadCredential):
+            await key.identity()
 
 
 async def test_a_project_lives_through_versions(house: House, ann: SpuntoClient) -> None:

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 import typer
 
 from spunto.client.client import SpuntoClient
+from spunto.client.errors import NotAllowed
+from spunto.client.models import IdentityOrganization, Organization
 from spunto.core.kernel.errors import Invalid, Unauthenticated
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.cli import credentials
@@ -26,7 +29,9 @@ def login(
     url: Annotated[
         str | None, typer.Option(envvar="SPUNTO_URL", help="The server; http://127.0.0.1:8000 otherwise.")
     ] = None,
-    token: Annotated[str | None, typer.Option(help="A session token. Others can see it while this runs.")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="A session's or a key's token. Others can see it while this runs.")
+    ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(help="A file with the token, or - for stdin."),
@@ -47,13 +52,14 @@ def login(
         given = _given(token, token_file, own_box=url is None)
         secret = given or await _by_browser(out, server_url)
         async with SpuntoClient(server_url, secret) as client:
-            organizations = [organization async for organization in client.orgs.iter_orgs()]
+            organizations = await _organizations(client)
         path = credentials.login_path(os.environ)
         credentials.save(path, credentials.Login(url=server_url, token=secret, is_own=given is None))
         if out.as_json:
             out.json({"url": server_url, "organizations": [each.to_wire() for each in organizations]})
             return
-        names = ", ".join(organization.name for organization in organizations) or "none yet"
+        named = (each.name if isinstance(each, Organization) else each.id for each in organizations)
+        names = ", ".join(named) or "none yet"
         out.text(f"Logged in to {server_url}. Organizations: {names}.\n")
 
     run(remember, as_json=as_json)
@@ -79,6 +85,16 @@ async def _by_browser(out: Output, url: str) -> Secret:
         out.note(f"Open {code.verification_uri_complete}")
         out.note(f"and approve the code {code.user_code}. Waiting...")
         return Secret((await client.auth.wait_for_device(code)).token.get_secret_value())
+
+
+async def _organizations(client: SpuntoClient) -> Sequence[Organization | IdentityOrganization]:
+    """Where the token is good; by id alone with a key that may not read organizations."""
+    try:
+        return [organization async for organization in client.orgs.iter_orgs()]
+    except NotAllowed as refusal:
+        if refusal.code != "missing_scope":
+            raise
+    return (await client.identity()).organizations
 
 
 def _token_in(path: Path) -> Secret:

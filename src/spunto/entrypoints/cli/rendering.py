@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spunto.client.models import (
+    ApiKey,
     InventoryItem,
     Invitation,
     Member,
@@ -88,6 +89,16 @@ INVITATIONS: Columns[Invitation] = (
     ("MAIL", lambda invitation: invitation.mail),
     ("EXPIRES", lambda invitation: instant(invitation.expires_at)),
     ("ID", lambda invitation: invitation.id),
+)
+
+API_KEYS: Columns[ApiKey] = (
+    ("NAME", lambda key: key.name),
+    ("OWNER", lambda key: key.owner_type),
+    ("SCOPES", lambda key: ", ".join(key.scopes)),
+    ("PREFIX", lambda key: key.prefix),
+    ("EXPIRES", lambda key: instant(key.expires_at) or "never"),
+    ("USED", lambda key: age(key.last_used_at)),
+    ("ID", lambda key: key.id),
 )
 
 NODES: Columns[Node] = (
@@ -176,6 +187,11 @@ def project_fields(project: Project) -> Iterable[tuple[str, str]]:
     yield "post-start", project.post_start_command or ""
     yield "secrets", ", ".join(project.secrets)
     yield from (("created", instant(project.created_at)), ("changed", instant(project.updated_at)), ("id", project.id))
+
+
+def api_key_fields(key: ApiKey) -> Iterable[tuple[str, str]]:
+    yield from (("name", key.name), ("owner", key.owner_type), ("scopes", ", ".join(key.scopes)))
+    yield from (("expires", instant(key.expires_at) or "never"), ("id", key.id))
 
 
 def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:

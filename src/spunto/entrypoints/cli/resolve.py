@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from spunto.client.client import SpuntoClient
+from spunto.client.errors import NotAllowed
 from spunto.client.models import Invitation, Member, Node, Organization, Project, Worker
 from spunto.core.kernel.errors import Invalid, NotFound
 
@@ -43,6 +44,16 @@ async def find_org(client: SpuntoClient, wanted: str | None) -> Organization:
         names=lambda organization: (organization.id, organization.name, organization.slug),
         where=" Choose with `spunto org use`, --org or SPUNTO_ORG." if organizations else "",
     )
+
+
+async def find_org_id(client: SpuntoClient, wanted: str | None) -> str:
+    """The same, also with a key that may not read organizations: it is of one only."""
+    try:
+        return (await find_org(client, wanted)).id
+    except NotAllowed as refusal:
+        if wanted is not None or refusal.code != "missing_scope":
+            raise
+    return (await client.identity()).organizations[0].id
 
 
 async def find_member(client: SpuntoClient, org_id: str, wanted: str) -> Member:

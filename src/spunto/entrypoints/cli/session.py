@@ -19,7 +19,7 @@ class Session:
 
     async def org_id(self) -> str:
         if self.org is None or not is_id(self.org, "org"):
-            self.org = (await resolve.find_org(self.client, self.org)).id
+            self.org = await resolve.find_org_id(self.client, self.org)
         return self.org
 
     async def project(self, wanted: str | None) -> Project:

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from spunto.entrypoints.cli import inside, invitations, login, logout, nodes, orgs, projects, settings, workers
+from spunto.entrypoints.cli import inside, invitations, keys, login, logout, nodes, orgs, projects, settings, workers
 from spunto.entrypoints.cli.main import LAZY, app, main
 
 RUNNER = CliRunner()
@@ -42,6 +42,7 @@ def test_every_command_that_is_promised_is_there() -> None:
         "list", "create", "show", "rename", "delete", "use", "members", "role", "remove", "leave",
         "invite", "invites", "uninvite", "join",
     }  # fmt: skip
+    assert names_in(keys.app) == {"list", "create", "revoke"}
     assert names_in(nodes.app) == {
         "list", "create", "show", "delete", "rotate-token", "drain", "undrain", "inventory",
     }  # fmt: skip

@@ -1,0 +1,79 @@
+"""`spunto key`: API keys, for programs and other people's machines."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import typer
+
+from spunto.client.models import ApiKey
+from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.resolve import one_of
+from spunto.entrypoints.cli.running import command
+from spunto.entrypoints.cli.session import Session
+
+app = typer.Typer(help="API keys, for programs.", no_args_is_help=True, add_completion=False)
+
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+_SPAN = re.compile(r"(\d{1,6})([hdw])\Z", re.ASCII)
+
+
+class Owner(StrEnum):
+    USER = "user"
+    ORG = "org"
+
+
+@command(app, "list")
+async def list_all(session: Session) -> None:
+    """List your keys, or as an admin everybody's."""
+    found = [key async for key in session.client.api_keys.iter_keys(await session.org_id())]
+    session.out.table(found, rendering.API_KEYS, wire=ApiKey.to_wire)
+
+
+@command(app)
+async def create(
+    session: Session,
+    name: Annotated[str, typer.Argument(show_default=False)],
+    scope: Annotated[
+        list[str],
+        typer.Option("--scope", help="Such as workers:read, or * for all; may be repeated.", show_default=False),
+    ],
+    owner: Annotated[Owner, typer.Option(help="org: it acts as an admin, and outlives whoever made it.")] = Owner.USER,
+    expires: Annotated[
+        str | None,
+        typer.Option(help="12h, 30d, 8w, a time such as 2030-01-31T00:00:00Z, or never; 90d otherwise."),
+    ] = None,
+) -> None:
+    """Make a key; prints its token, this once."""
+    ends_at = None if expires is None else end_of(expires, now=datetime.now(UTC))
+    made = await session.client.api_keys.create(
+        await session.org_id(), name, scope, owner_type=owner.value, expires_at=ends_at
+    )
+    session.out.record(made, (*rendering.api_key_fields(made), ("token", made.token.get_secret_value())))
+
+
+@command(app)
+async def revoke(
+    session: Session,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Id, name, or its token's beginning.", show_default=False)],
+) -> None:
+    """Revoke a key: it is refused from then on, and what was opened with it closes."""
+    org_id = await session.org_id()
+    keys = [each async for each in session.client.api_keys.iter_keys(org_id)]
+    found = one_of(keys, key, kind="api_key", names=lambda each: (each.id, each.name, each.prefix))
+    await session.client.api_keys.revoke(org_id, found.id)
+    session.out.done(f"Revoked {found.name} ({found.prefix}).", found)
+
+
+def end_of(text: str, *, now: datetime) -> datetime | Literal["never"]:
+    if text == "never":
+        return "never"
+    span = _SPAN.match(text)
+    try:
+        if span is not None:
+            return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+        end = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(f"{text!r} is no end such as 30d, 2030-01-31T00:00:00Z or never.") from error
+    return end if end.tzinfo is not None else end.replace(tzinfo=UTC)
