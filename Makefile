@@ -44,6 +44,10 @@ bench: $(STAMP) ## measure, and print every figure against its goal
 chaos: $(STAMP) ## kill things at random and look at what is left
 	@$(BIN)/python -m tests.chaos
 
+.PHONY: audit
+audit: $(STAMP) ## prove the long claims, with their figures
+	@$(BIN)/python -m tests.audit
+
 .PHONY: docs
 docs: $(STAMP) ## write the pages of docs/ that are made from the code
 	@$(BIN)/python -m scripts.docs

@@ -38,7 +38,7 @@ def asked_page_of(asked: PageQuery, prefix: str) -> PageRequest:
     """The same, of a query that asks for more than a page. Raises Malformed."""
     before = None if asked.cursor is None else last_seen(asked.cursor)
     if before is not None and not is_id(before, prefix):
-        raise _not_a_cursor()
+        raise not_a_cursor()
     return PageRequest(limit=asked.limit, before=before)
 
 
@@ -59,11 +59,11 @@ def last_seen(cursor: str) -> str:
     try:
         last = base64.b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}", altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        raise _not_a_cursor() from error
+        raise not_a_cursor() from error
     if cursor_of(last) != cursor:
-        raise _not_a_cursor()
+        raise not_a_cursor()
     return last
 
 
-def _not_a_cursor() -> Malformed:
+def not_a_cursor() -> Malformed:
     return Malformed("invalid_cursor", "The cursor is not one of this list; take `nextCursor` from its last page.")

@@ -16,7 +16,15 @@ from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.names import MAX_NAME_CHARACTERS, PATTERN
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.http.paging import PageQuery, asked_page, items_response, last_seen, page_query, page_response
+from spunto.entrypoints.http.paging import (
+    PageQuery,
+    asked_page,
+    items_response,
+    last_seen,
+    not_a_cursor,
+    page_query,
+    page_response,
+)
 from spunto.entrypoints.http.requests import In, Name, Nothing, idempotency_key, read, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
 
@@ -242,7 +250,7 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
     @operation("List a project's versions", query=PageQuery, answers={200: ProjectVersionsOut})
     async def versions(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = page_query()
-        before = None if asked.cursor is None else _number(last_seen(asked.cursor))
+        before = None if asked.cursor is None else _number_before(asked.cursor)
         page = await projects.versions(actor, org_id, project_id, limit=asked.limit, before=before)
         return items_response(map(version_out, page.items), next_before=page.next_before)
 
@@ -263,6 +271,13 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
 
 def _millis(cpus: float) -> int:
     return round(cpus * 1000)
+
+
+def _number_before(cursor: str) -> int:
+    try:
+        return _number(last_seen(cursor))
+    except NotFound as error:
+        raise not_a_cursor() from error
 
 
 def _number(text: str) -> int:

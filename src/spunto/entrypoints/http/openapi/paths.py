@@ -21,6 +21,12 @@ _ARGUMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "number": ("A version: `7` or `v7`.", {"type": "string", "pattern": "^v?[0-9]{1,10}$", "example": "7"}),
     "name": ("A file's name.", {"type": "string", "example": "spunto-0.1.0-py3-none-any.whl"}),
 }
+_UNTYPED: Final[Mapping[str, Mapping[str, str]]] = {
+    "application/json": {"type": "object"},
+    "application/octet-stream": {"type": "string", "format": "binary"},
+    "application/zip": {"type": "string", "format": "binary"},
+    "image/png": {"type": "string", "format": "binary"},
+}
 _STATUS: Final[Mapping[int, str]] = {
     200: "Here it is.",
     201: "It is made.",
@@ -153,8 +159,7 @@ def _answer(said: Operation, status: int, schemas: Schemas) -> dict[str, Any]:
     content = {}
     for shape in shapes if isinstance(shapes, tuple) else (shapes,):
         if isinstance(shape, str):
-            binary = shape in ("application/zip", "application/octet-stream")
-            content[shape] = {"schema": {"type": "string", **({"format": "binary"} if binary else {})}}
+            content[shape] = {"schema": _UNTYPED.get(shape, {"type": "string"})}
         elif shape is not None:
             reference = schemas.of(shape)
             example = said.examples.get(str(status), example_of(schemas, reference))
