@@ -161,8 +161,9 @@ def device_page_blueprint(
     @routes.post(PAGE)
     @operation(
         "Approve or deny a terminal, by the form of that page",
+        form=DecisionForm,
         answers={200: "text/html"},
-        errors=("device_code_not_found", "invalid_request"),
+        errors=("device_code_not_found",),
         operation_id="decideDevice",
     )
     async def decide(actor: Actor) -> Response:

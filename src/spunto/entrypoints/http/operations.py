@@ -14,8 +14,9 @@ _MARK: Final = "operation"
 class Operation:
     """`answers` are by status: a TypedDict, a media type, several of them, or None for no content. `errors` are the
     problem codes of this operation's own; those that its action, body, query or ids bring with them go without saying.
-    `body` is Nothing where an empty object may come. `operation_id` is for what its method and path name badly.
-    `examples` are a body under "body" and answers under their status."""
+    `body` is Nothing where an empty object may come, `form` what a page of ours sends in its place. `operation_id` is
+    for what its method and path name badly. `examples` are a body under "body" and answers under their status.
+    """
 
     summary: str
     description: str
@@ -26,6 +27,7 @@ class Operation:
     idempotent: bool = False
     examples: Mapping[str, Any] = field(default_factory=dict)
     operation_id: str | None = None
+    form: type[Query] | None = None
 
 
 def operation(
@@ -39,6 +41,7 @@ def operation(
     idempotent: bool = False,
     examples: Mapping[str, Any] | None = None,
     operation_id: str | None = None,
+    form: type[Query] | None = None,
 ) -> Callable[[V], V]:
     """Describe the route below; goes under its `@routes.…` line."""
     said = Operation(
@@ -51,6 +54,7 @@ def operation(
         idempotent=idempotent,
         examples=examples or {},
         operation_id=operation_id,
+        form=form,
     )
 
     def mark(view: V) -> V:

@@ -3,10 +3,20 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import orjson
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
@@ -18,6 +28,11 @@ from spunto.entrypoints.http.errors import invalid_fields
 
 MAX_DEPTH: Final = 32
 JSON_TYPES: Final = ("application/json", "application/merge-patch+json")
+_WRITTEN: Final[Mapping[Any, tuple[re.Pattern[str], str]]] = {
+    bool: (re.compile(r"true|false"), "Must be true or false"),
+    int: (re.compile(r"-?[0-9]{1,19}", re.ASCII), "Must be a whole number"),
+    AwareDatetime: (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].*", re.ASCII), "Must be a time as RFC 3339 has it"),
+}
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s\x00-\x1f\x7f](.*[^\s])?$")]
@@ -31,9 +46,34 @@ class In(BaseModel):
 
 
 class Query(BaseModel):
-    """A request's query: camelCase outside, nothing unknown, converted from text."""
+    """A request's query: camelCase outside, nothing unknown, converted from text that is as JSON would write it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic alone would take `on` for true, `1_0` for ten and any number for a time."""
+        for kind in _kinds(cls, info.field_name or ""):
+            shape, told = _WRITTEN[kind]
+            if isinstance(value, str) and not shape.fullmatch(value):
+                raise ValueError(told)
+        return value
+
+
+@cache
+def _kinds(model: type[Query], name: str) -> tuple[Any, ...]:
+    """The types of a field that are written in a way of their own."""
+    found, waiting = [], [model.model_fields[name].annotation]
+    while waiting:
+        annotation = waiting.pop()
+        if get_origin(annotation) is Annotated:
+            waiting.append(get_args(annotation)[0])
+        elif get_origin(annotation) in (Union, UnionType):
+            waiting += get_args(annotation)
+        elif annotation in _WRITTEN:
+            found.append(annotation)
+    return tuple(found)
 
 
 class Nothing(In):

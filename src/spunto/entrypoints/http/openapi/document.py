@@ -101,7 +101,7 @@ def _in_order(rule: Rule) -> list[str]:
 def _schemas(operations: Iterable[Operation]) -> Schemas:
     inputs, outputs = [], []
     for said in operations:
-        inputs += [model for model in (said.body, said.query) if model is not None and model not in inputs]
+        inputs += [model for model in (said.body, said.query, said.form) if model is not None and model not in inputs]
         for shapes in said.answers.values():
             for shape in shapes if isinstance(shapes, tuple) else (shapes,):
                 if isinstance(shape, type) and shape not in outputs:

@@ -77,6 +77,10 @@ def operation_object(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
         shown["parameters"] = parameters
     if said.body is not None and said.body is not Nothing:
         shown["requestBody"] = _body(endpoint, said.body, schemas)
+    if said.form is not None:
+        reference = schemas.of(said.form)
+        media = {"schema": reference, "example": said.examples.get("body", example_of(schemas, reference))}
+        shown["requestBody"] = {"required": True, "content": {"application/x-www-form-urlencoded": media}}
     answers = {str(status): _answer(said, status, schemas) for status in sorted(said.answers)}
     shown["responses"] = {**answers, **responses_of(endpoint.codes, endpoint.access)}
     return shown

@@ -29,6 +29,8 @@ def codes_of(operation: Operation, access: Access, method: str, arguments: Itera
             codes.append("invalid_cursor")
     if operation.body is not None:
         codes += [*_BODY, "unsupported_media_type", "invalid_request", "not_storable"]
+    if operation.form is not None:
+        codes += ["request_timeout", "body_too_large", "unsupported_media_type", "invalid_request"]
     if operation.idempotent:
         codes += ["invalid_idempotency_key", "idempotency_key_reused"]
     return sorted({code for code in codes if code in CATALOGUE})
