@@ -3,7 +3,7 @@
 import copy
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -33,10 +33,11 @@ CHECKS: Final[list[CheckFunction]] = [
 ]
 # What an answer may be while something that the request needs can't answer; the contract asks for it (503).
 AWAY: Final = 503
+EVENT_STREAM: Final = "text/event-stream"
 AnyCase: TypeAlias = Case[Any]
 _USES_UP: Final = frozenset({"DELETE"})
 _ALSO_USES_UP: Final = frozenset({"stopWorker", "startWorker", "drainNode", "undrainNode", "rotateNodeToken"})
-_STRANGE: Final = frozenset({"signOut"})
+_ENDS_SESSIONS: Final = frozenset({"signOut"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,14 +142,11 @@ class _Asking:
         if names:
             uses_up = case.method.upper() in _USES_UP or name in _ALSO_USES_UP
             case.path_parameters.update(self._seed.ids(names, uses_up=uses_up))
-        token = self._seed.token() if name in _STRANGE else self._live.token
-        response = case.call(
-            base_url=self._live.url,
-            session=self._session,
-            headers={"Authorization": f"Bearer {token}"},
-            allow_redirects=False,
-            timeout=60,
-        )
+        token = self._seed.token() if name in _ENDS_SESSIONS else self._live.token
+        headers = {"Authorization": f"Bearer {token}"}
+        response = self._followed(case, headers) if EVENT_STREAM in _kinds_of(case) else self._called(case, headers)
+        if response is None:
+            return
         self._tally.cases += 1
         self._tally.by_operation[name] += 1
         self._tally.statuses[response.status_code] += 1
@@ -157,6 +155,25 @@ class _Asking:
         )
         for kind, what in wrong_with(case, response):
             self._tally.wrong.setdefault(f"{name} {kind} {response.status_code}", what)
+
+
+    def _called(self, case: AnyCase, headers: Mapping[str, str]) -> Response:
+        return case.call(
+            base_url=self._live.url, session=self._session, headers=dict(headers), allow_redirects=False, timeout=60
+        )
+
+    def _followed(self, case: AnyCase, headers: Mapping[str, str]) -> Response | None:
+        """A stream that has begun is as it should be and has no end to wait for; a refusal is judged like others."""
+        asked = case.as_transport_kwargs(base_url=self._live.url, headers=dict(headers))
+        with self._session.request(**asked, stream=True, allow_redirects=False, timeout=60) as answer:
+            if not answer.ok:
+                return Response.from_requests(answer, verify=True)
+            assert answer.headers["Content-Type"].startswith(EVENT_STREAM), answer.headers
+        return None
+
+
+def _kinds_of(case: AnyCase) -> Set[str]:
+    return set(case.operation.definition.raw["responses"].get("200", {}).get("content", {}))
 
 
 def wrong_with(case: AnyCase, response: Response) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.fixtures.live import Live
 from tests.fixtures.waiting import wait_until
 
@@ -14,7 +16,6 @@ from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.orgs.model import Membership, User
 
-SHARED: Final = "shared"
 IMAGE: Final = "localhost/spunto/worker:1"
 
 
@@ -35,8 +36,8 @@ class Seed:
             "invitationId": self._invitation,
             "keyId": self._key,
             "secretId": self._secret,
-            "sshKeyId": lambda: "ssk_00000000000000000000000000",
-            "webhookId": self._webhook,
+            "sshKeyId": self._ssh_key,
+            "token": lambda: "not-an-invitation",
             "number": lambda: "1",
             "name": lambda: "swagger-ui.css",
         }
@@ -120,5 +121,6 @@ class Seed:
     def _secret(self) -> str:
         return str(self._made("/api/users/me/secrets", {"name": f"SEED_{next(self._numbers)}", "value": "x"})["id"])
 
-    def _webhook(self) -> str:
-        return "whk_00000000000000000000000000"
+    def _ssh_key(self) -> str:
+        key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        return str(self._made("/api/users/me/ssh-keys", {"publicKey": key.decode(), "name": self._name()})["id"])
