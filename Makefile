@@ -18,16 +18,18 @@ run: $(STAMP) ## start Spunto on this machine with a demo project (SPUNTO_PORT, 
 	@exec scripts/run $(BIN)/spunto up --demo
 
 .PHONY: test
-test: $(STAMP) ## lint, and run all tests against Docker, Podman, SQLite and PostgreSQL
+test: $(STAMP) ## lint, and run all tests against Docker, Podman, SQLite, PostgreSQL and Chromium
 	@scripts/images docker
 	scripts/images podman
 	scripts/postgres >/dev/null
+	scripts/chromium >/dev/null
+	scripts/oidc-provider >/dev/null
 	$(MAKE) lint
 	$(BIN)/pytest
 
 .PHONY: quick
-quick: lint ## lint, and run the tests that need no engine and no database server
-	@$(BIN)/pytest -m "not docker and not podman and not postgres"
+quick: lint ## lint, and run the tests that need no engine, no database server and no browser
+	@$(BIN)/pytest -m "not docker and not podman and not postgres and not browser"
 
 .PHONY: lint
 lint: $(STAMP) ## check format, style, types and imports
@@ -60,6 +62,7 @@ lock: $(STAMP) ## pin the newest Python packages that pyproject.toml allows
 .PHONY: clean
 clean: ## end what these targets started, and remove what they made
 	@scripts/stop
+	rm -rf tests/integration/signin/provider/node_modules
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
