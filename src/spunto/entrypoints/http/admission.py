@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
-from quart import Quart, g, request, websocket
+from quart import Quart, g, request
 from werkzeug.routing import Rule
 
 from spunto.core.access.model import Actor
@@ -56,10 +56,6 @@ def install_admission(app: Quart, gate: Gate) -> None:
         if limit is not None:
             gate.limits.take(limit, arguments["org_id"] if limit in BY_ORGANIZATION else actor.subject_id)
         arguments["actor"] = actor
-
-    @app.before_websocket
-    async def require_socket_ids() -> None:
-        _require_ids(websocket.view_args or {})
 
 
 def path_of(rule: Rule) -> str:

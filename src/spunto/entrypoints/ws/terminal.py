@@ -24,10 +24,12 @@ from spunto.core.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
+from spunto.core.kernel.ids import is_id
 from spunto.core.protocol.closing import BUSY, NORMAL
 from spunto.core.protocol.multiplexer import StreamReset
 from spunto.core.protocol.stream import Stream
 from spunto.core.workers.answers import as_asked, log_lines, refusal_of, unreadable
+from spunto.core.workers.factory import not_found
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import WorkerReach
 from spunto.entrypoints.limits import Gate, Limit
@@ -77,6 +79,8 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standin
         request_id = g.request_id
         actor = await gate.admit_socket(socket.headers, request_id=request_id, peer=socket.remote_addr)
         g.actor = actor
+        if not is_id(worker_id, "wkr"):
+            raise not_found(worker_id)
         asked = _query(socket)
         gate.limits.take(Limit.ENTER, actor.subject_id)
 

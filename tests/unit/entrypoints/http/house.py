@@ -55,6 +55,7 @@ class Person:
 @dataclass(slots=True, kw_only=True)
 class House:
     app: Quart
+    spunto: Spunto
     sockets: Sockets
     streams: Streams
     gate: Gate
@@ -147,6 +148,7 @@ def house_of(
     app = create_app(services, doors=doors)
     return House(
         app=app,
+        spunto=spunto,
         sockets=sockets,
         streams=services.streams,
         gate=gate,

@@ -1,0 +1,379 @@
+"""Two organizations with everything in them, everybody who may come, and a memory that is put back after each visit."""
+
+import asyncio
+import dataclasses
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import orjson
+from tests.unit.authorization.asking import Answer, ask, upgrade
+from tests.unit.authorization.decisions import Asker, Target
+from tests.unit.core.protocol.messages import a_hello
+from tests.unit.entrypoints.http.house import House, Person, build_house
+
+from spunto.core.access.model import OrgId
+from spunto.core.access.policy import Role
+from spunto.core.access.service import GRANTS_TOPIC
+from spunto.core.kernel.secret import Secret
+from spunto.core.protocol.codec import decode, encode
+from spunto.core.protocol.messages import Open, Reset, Welcome
+from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
+from spunto.core.protocol.transport import TransportClosed
+
+SCOPES: Final = (
+    "*",
+    "org:read",
+    "projects:read",
+    "projects:write",
+    "workers:read",
+    "workers:write",
+    "workers:exec",
+    "nodes:read",
+    "nodes:write",
+    "deployments:read",
+    "deployments:write",
+    "deployments:exec",
+)
+PREFIXES: Final = {
+    "orgId": "org",
+    "userId": "usr",
+    "invitationId": "inv",
+    "keyId": "key",
+    "projectId": "prj",
+    "nodeId": "nod",
+    "workerId": "wkr",
+    "secretId": "sec",
+    "sshKeyId": "ssk",
+}
+TURNS: Final = 30
+_ID: Final = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}")
+_NAME: Final = re.compile(r"{(\w+)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Somebody who asks. `home` is the organization whose things are "own" to them, or would have been."""
+
+    name: str
+    headers: Mapping[str, str]
+    asker: Asker
+    home: str
+
+    @property
+    def is_one_of_many(self) -> bool:
+        """A key that differs from others only in its scope: these need not all be asked for what is not there."""
+        return self.asker.scopes is not None and "*" not in self.asker.scopes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """What the test knows of something that exists: whose it is, and where it stands."""
+
+    org_id: str | None
+    owner: str | None = None
+    inside: str | None = None
+    is_an_owner: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Home:
+    """One organization's ids, by what paths call them; a deleted one of each, too."""
+
+    org_id: str
+    mark: str
+    ids: dict[str, str] = field(default_factory=dict)
+    deleted: dict[str, str] = field(default_factory=dict)
+    workers_of: dict[str, str] = field(default_factory=dict)
+
+
+class World:
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.homes: dict[str, Home] = {}
+        self.principals: dict[str, Principal] = {}
+        self.things: dict[tuple[str | None, str], Thing] = {}
+        self.frames: list[str] = []
+        self.never = {name: house.ids.new(prefix) for name, prefix in PREFIXES.items()}
+        self._kept: dict[str, Any] = {}
+        self._due: dict[Any, Any] = {}
+
+    async def visit(self, principal: Principal, endpoint: str, path: str, body: Any) -> Answer:
+        """One request or upgrade; what it changed stays until `put_back`."""
+        method, _, _ = endpoint.rpartition(" ")
+        if not method:
+            return await upgrade(self.house.app, path, principal.headers)
+        return await ask(self.house.app, method, path, principal.headers, body)
+
+    def target_of(self, template: str, ids: Mapping[str, str]) -> Target:
+        """What a path names, by what the test itself has put there."""
+        named = [(name, ids[name]) for name in _NAME.findall(template) if name in PREFIXES]
+        well_formed = all(
+            bool(_ID.fullmatch(value)) and value.startswith(f"{PREFIXES[name]}_") for name, value in named
+        )
+        org_id = ids["orgId"] if "{orgId}" in template else None
+        found: Thing | None = Thing(org_id=org_id)
+        for name, value in named:
+            if name == "orgId":
+                continue
+            found = self.things.get((org_id, value))
+            if name == "workerId" and org_id is None:
+                found = next((thing for (_, id_), thing in self.things.items() if id_ == value), None)
+                # A socket names the worker alone, so that a worker nobody knows is in no organization.
+                return Target(
+                    well_formed=well_formed,
+                    org_id="nowhere" if found is None else found.org_id,
+                    exists=found is not None,
+                    owner=None if found is None else found.owner,
+                )
+            if found is None or (found.inside is not None and found.inside not in ids.values()):
+                return Target(well_formed=well_formed, org_id=org_id, exists=False, owner=_self(name, value))
+        return Target(
+            well_formed=well_formed,
+            org_id=org_id,
+            exists=found is not None,
+            owner=None if found is None else found.owner,
+            owner_is_an_owner=found is not None and found.is_an_owner,
+        )
+
+    def rows(self) -> dict[str, dict[Any, Any]]:
+        """Everything that is stored, by table."""
+        tables = self.house.store._tables
+        return {each.name: dict(getattr(tables, each.name)) for each in dataclasses.fields(tables)}
+
+    def keep(self) -> None:
+        self._kept = self.rows()
+        self._due = dict(self.house.store.queue._entries)
+        self.frames.clear()
+
+    def changed(self) -> list[str]:
+        """The tables that are not as they were kept."""
+        now = self.rows()
+        return [name for name, rows in now.items() if rows != self._kept[name]]
+
+    async def put_back(self) -> None:
+        # What was hinted is told to the nodes before it is taken back.
+        if self.frames or self.changed():
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+        self.frames.clear()
+        if not self.changed():
+            return
+        for name, rows in self._kept.items():
+            table = getattr(self.house.store._tables, name)
+            table.clear()
+            table.update(rows)
+        self.house.store.queue._entries.clear()
+        self.house.store.queue._entries.update(self._due)
+        self.house.spunto.wakeups.hint(GRANTS_TOPIC)
+
+    async def do(self, by: Mapping[str, str], method: str, path: str, body: Any = None) -> Any:
+        """Part of the building: it has to succeed."""
+        answer = await ask(self.house.app, method, path, by, body)
+        assert answer.status < 300, (method, path, answer)
+        return orjson.loads(answer.body) if answer.body else None
+
+    def add(self, name: str, headers: Mapping[str, str], home: str, **asker: Any) -> None:
+        fields = {"is_good": True, **asker}
+        self.principals[name] = Principal(name=name, headers=headers, asker=Asker(**fields), home=home)
+
+
+def _self(name: str, value: str) -> str | None:
+    return value if name == "userId" else None
+
+
+@asynccontextmanager
+async def open_world() -> AsyncIterator[World]:
+    world = World(build_house())
+    async with asyncio.TaskGroup() as group:
+        agents: list[asyncio.Task[None]] = []
+        for label in ("X", "Y"):
+            await _furnish(world, label, group, agents)
+        await _strangers(world)
+        await _machines(world)
+        world.keep()
+        try:
+            yield world
+        finally:
+            for agent in agents:
+                agent.cancel()
+
+
+async def _furnish(world: World, label: str, group: asyncio.TaskGroup, agents: list[asyncio.Task[None]]) -> None:
+    """An organization with people of every role, and one of each thing, live and deleted."""
+    house, mark = world.house, f"orgmark-{label.lower()}"
+    owner = await house.person(f"{mark}-owner")
+    people = {"owner": owner}
+    for name, role in (("admin", Role.ADMIN), ("member", Role.MEMBER), ("other member", Role.MEMBER)):
+        people[name] = await house.person(f"{mark}-{name.replace(' ', '-')}", role=role, org_id=owner.org_id)
+    home = world.homes[label] = Home(org_id=owner.org_id, mark=mark, ids={"orgId": owner.org_id, "number": "1"})
+    org = f"/api/orgs/{owner.org_id}"
+    for name, person in people.items():
+        roles = {owner.org_id: name.rpartition(" ")[2]}
+        world.add(f"{name} of {label}", person.bearer, label, roles=roles, user_id=person.user_id)
+        world.things[owner.org_id, person.user_id] = Thing(
+            org_id=owner.org_id, owner=person.user_id, is_an_owner=name == "owner"
+        )
+    home.ids["userId"] = people["other member"].user_id
+
+    made = await world.do(owner.bearer, "POST", f"{org}/nodes", {"name": f"{mark}-node"})
+    home.ids["nodeId"] = made["node"]["id"]
+    world.things[owner.org_id, made["node"]["id"]] = Thing(org_id=owner.org_id)
+    agents += await _connect(world, made["token"], group)
+    gone = await world.do(owner.bearer, "POST", f"{org}/nodes", {"name": f"{mark}-gone"})
+    await world.do(owner.bearer, "DELETE", f"{org}/nodes/{gone['node']['id']}")
+    home.deleted["nodeId"] = gone["node"]["id"]
+    world.add(f"node of {label}", {"Authorization": f"Bearer {made['token']}"}, label, is_good=False)
+
+    for name in ("project", "sibling", "gone"):
+        body = {"name": f"{mark}-{name}", "image": "image:1", "env": {"MARK": mark}, "cpus": 0.1, "memoryBytes": 2**26}
+        project = await world.do(owner.bearer, "POST", f"{org}/projects", body)
+        home.ids.setdefault("projectId", project["id"])
+        home.deleted["projectId"] = project["id"]
+        if name != "gone":
+            world.things[owner.org_id, project["id"]] = Thing(org_id=owner.org_id)
+    sibling = next(i for (_, i) in reversed(world.things) if i.startswith("prj_"))
+    home.deleted["sibling"] = sibling
+    await world.do(owner.bearer, "DELETE", f"{org}/projects/{home.deleted['projectId']}")
+
+    for name, person in people.items():
+        await _add_worker(world, home, f"{name} of {label}", person.bearer, person.user_id)
+        await _add_own_things(world, home, person)
+    home.ids["workerId"] = home.workers_of[f"other member of {label}"]
+    await _delete_a_worker(world, home, owner)
+    await _keys(world, label, home, people)
+    await _invite(world, home, owner)
+
+
+async def _connect(world: World, token: str, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    """An agent that says hello, notes what it is told, and gives every stream up at once."""
+    ours, theirs = memory_transport_pair()
+    serving = group.create_task(world.house.spunto.gateway.serve(theirs, Secret(token)))
+    await ours.send(encode(a_hello()))
+    welcomed = asyncio.Event()
+    listening = group.create_task(_listen(world, ours, welcomed))
+    await welcomed.wait()
+    return [serving, listening]
+
+
+async def _listen(world: World, ours: MemoryTransport, welcomed: asyncio.Event) -> None:
+    try:
+        while True:
+            message = decode(await ours.receive())
+            world.frames.append(type(message).__name__)
+            if isinstance(message, Welcome):
+                welcomed.set()
+            elif isinstance(message, Open):
+                await ours.send(encode(Reset(stream=message.stream, code="engine_unavailable")))
+    except TransportClosed:
+        return
+
+
+async def _add_worker(world: World, home: Home, who: str, bearer: Mapping[str, str], owner: str) -> None:
+    project = home.ids["projectId"]
+    path = f"/api/orgs/{home.org_id}/projects/{project}/workers"
+    worker = await world.do(bearer, "POST", path, {"name": f"{home.mark}-{who.replace(' ', '-').lower()}"})
+    home.workers_of[who] = worker["id"]
+    world.things[home.org_id, worker["id"]] = Thing(org_id=home.org_id, owner=owner, inside=project)
+
+
+async def _add_own_things(world: World, home: Home, person: Person) -> None:
+    secret = await world.do(person.bearer, "POST", "/api/users/me/secrets", {"name": "MARK", "value": home.mark})
+    world.things[None, secret["id"]] = Thing(org_id=None, owner=person.user_id)
+    home.workers_of[f"secret of {person.user_id}"] = secret["id"]
+
+
+async def _delete_a_worker(world: World, home: Home, owner: Person) -> None:
+    await _add_worker(world, home, "gone", owner.bearer, owner.user_id)
+    gone = home.workers_of.pop("gone")
+    del world.things[home.org_id, gone]
+    async with world.house.store() as tx:
+        worker = await tx.workers.find(gone)  # type: ignore[arg-type]  # an id is text
+        assert worker is not None
+        await tx.workers.remove(worker)
+        await tx.commit()
+    home.deleted["workerId"] = gone
+
+
+async def _keys(world: World, label: str, home: Home, people: Mapping[str, Person]) -> None:
+    org, by = f"/api/orgs/{home.org_id}/api-keys", {}
+
+    async def make(person: Person, owner_type: str, *scopes: str, **more: Any) -> tuple[str, dict[str, str]]:
+        body = {"name": f"{home.mark}-key", "ownerType": owner_type, "scopes": list(scopes), **more}
+        key = await world.do(person.bearer, "POST", org, body)
+        owner = person.user_id if owner_type == "user" else None
+        world.things[home.org_id, key["id"]] = Thing(org_id=home.org_id, owner=owner)
+        return key["id"], {"Authorization": f"Bearer {key['token']}"}
+
+    member, owner = people["member"], people["owner"]
+    for scope in SCOPES if label == "X" else ("*",):
+        key_id, headers = await make(member, "user", scope)
+        asked = {"scopes": frozenset({scope}), "roles": {home.org_id: "member"}, "user_id": member.user_id}
+        world.add(f"member's key for {scope} of {label}", headers, label, key_id=key_id, **asked)
+        by["keyId"] = key_id
+        key_id, headers = await make(owner, "org", scope)
+        asked = {"scopes": frozenset({scope}), "roles": {home.org_id: "admin"}}
+        world.add(f"organization's key for {scope} of {label}", headers, label, key_id=key_id, **asked)
+    all_of_it = {"scopes": frozenset({"*"}), "roles": {home.org_id: "owner"}, "user_id": owner.user_id}
+    key_id, headers = await make(owner, "user", "*")
+    world.add(f"owner's key of {label}", headers, label, key_id=key_id, **all_of_it)
+    home.ids["keyId"] = by["keyId"]
+    revoked, headers = await make(owner, "user", "*")
+    await world.do(owner.bearer, "DELETE", f"{org}/{revoked}")
+    del world.things[home.org_id, revoked]
+    home.deleted["keyId"] = revoked
+    world.add(f"revoked key of {label}", headers, label, is_good=False)
+    if label == "X":
+        _, headers = await make(owner, "user", "*", expiresAt=world.house.clock.now().isoformat()[:10] + "T00:00:01Z")
+        world.add("expired key of X", headers, label, is_good=False)
+        typo = headers["Authorization"][:-1] + ("0" if headers["Authorization"][-1] != "0" else "1")
+        world.add("key with a typing mistake", {"Authorization": typo}, label, is_good=False)
+
+
+async def _invite(world: World, home: Home, owner: Person) -> None:
+    org = f"/api/orgs/{home.org_id}/invites"
+    for name in ("ids", "deleted"):
+        body = {"email": f"{home.mark}-{name}@example.org", "role": "member"}
+        invitation = await world.do(owner.bearer, "POST", org, body)
+        getattr(home, name)["invitationId"] = invitation["id"]
+    await world.do(owner.bearer, "DELETE", f"{org}/{home.deleted['invitationId']}")
+    world.things[home.org_id, home.ids["invitationId"]] = Thing(org_id=home.org_id)
+
+
+async def _strangers(world: World) -> None:
+    """Those who belong nowhere, or not any more."""
+    house, home = world.house, world.homes["X"]
+    owner = world.principals["owner of X"]
+    house_owner = await house.person("nobody-s-own")
+    world.add("user of no organization", house_owner.bearer, "X", user_id=house_owner.user_id)
+    await world.do(house_owner.bearer, "DELETE", f"/api/orgs/{house_owner.org_id}")
+    for each in world.homes.values():
+        each.deleted["orgId"] = house_owner.org_id
+    removed = await house.person("removed", org_id=OrgId(home.org_id))
+    key = await world.do(
+        removed.bearer, "POST", f"/api/orgs/{home.org_id}/api-keys", {"name": "k", "ownerType": "user", "scopes": ["*"]}
+    )
+    await world.do(owner.headers, "DELETE", f"/api/orgs/{home.org_id}/members/{removed.user_id}")
+    for each in world.homes.values():
+        each.deleted["userId"] = removed.user_id
+    world.add("removed member", removed.bearer, "X", user_id=removed.user_id)
+    world.add("key of a removed member", {"Authorization": f"Bearer {key['token']}"}, "X", is_good=False)
+
+
+async def _machines(world: World) -> None:
+    """Credentials that are none, or none any more."""
+    house = world.house
+    owner = house.people["orgmark-x-owner"]
+    world.add("anonymous", {}, "X", is_good=False)
+    world.add("garbage", {"Authorization": f"Bearer sps_{'A' * 43}"}, "X", is_good=False)
+    world.add("another scheme", {"Authorization": "Basic eDp5"}, "X", is_good=False)
+    ended = await house.access.open_session(owner.user_id)
+    headers = {"Authorization": f"Bearer {ended.token.reveal()}"}
+    await world.do(headers, "POST", "/api/auth/logout")
+    world.add("session that was signed out", headers, "X", is_good=False)
+    short = await house.access.open_session(owner.user_id, lifetime=timedelta(seconds=1))
+    house.clock.advance(2)
+    world.add("session that has expired", {"Authorization": f"Bearer {short.token.reveal()}"}, "X", is_good=False)
