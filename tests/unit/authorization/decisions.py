@@ -136,6 +136,8 @@ OPEN: Final = frozenset(
         "GET /api/docs",
         "GET /api/docs/{name}",
         "GET /invites/{token}",
+        "GET /device",
+        "POST /api/auth/device",
     }
 )
 """What anybody may see."""
@@ -145,6 +147,7 @@ BY_A_CREDENTIAL_OF_ITS_OWN: Final = frozenset(
         "GET /metrics",
         "GET /api/auth/bootstrap",
         "GET /api/auth/callback",
+        "POST /api/auth/device/token",
         "/api/agent/connect",
     }
 )
@@ -207,6 +210,7 @@ RULES: Final[Mapping[str, Rule]] = {
     f"GET {WORKER}/ports": _rule(MEMBER, _keys("workers:exec"), "own"),
     f"POST {WORKER}/exec": _rule(MEMBER, _keys("workers:exec"), "own", {"command": ["true"]}),
     "POST /api/invites/accept": _rule(None, SIGNED_IN, "unknown", {"token": "x" * 43}),
+    "POST /device": _rule(None, SIGNED_IN),
     "POST /invites/{token}": _rule(None, SIGNED_IN, "unknown"),
     f"{TERMINAL}?mode=terminal": _rule(MEMBER, _keys("workers:exec"), "own"),
     f"{TERMINAL}?mode=logs": _rule(MEMBER, _keys("workers:read")),

@@ -141,8 +141,13 @@ class World:
 
     def rows(self) -> dict[str, dict[Any, Any]]:
         """Everything that is stored, by table."""
+        return {name: dict(table) for name, table in self._tables()}
+
+    def _tables(self) -> list[tuple[str, dict[Any, Any]]]:
         tables = self.house.store._tables
-        return {each.name: dict(getattr(tables, each.name)) for each in dataclasses.fields(tables)}
+        named = [(each.name, getattr(tables, each.name)) for each in dataclasses.fields(tables)]
+        # An event is always added with its number, so that the numbers tell of every change of the feed.
+        return [("feeds", tables.feeds.last), *((name, table) for name, table in named if name != "feeds")]
 
     def keep(self) -> None:
         self._kept = self.rows()
@@ -162,10 +167,10 @@ class World:
         self.frames.clear()
         if not self.changed():
             return
-        for name, rows in self._kept.items():
-            table = getattr(self.house.store._tables, name)
+        for name, table in self._tables():
             table.clear()
-            table.update(rows)
+            table.update(self._kept[name])
+        self.house.store._tables.feeds.events.clear()
         self.house.store.queue._entries.clear()
         self.house.store.queue._entries.update(self._due)
         self.house.spunto.wakeups.hint(GRANTS_TOPIC)
