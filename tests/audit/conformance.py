@@ -156,7 +156,6 @@ class _Asking:
         for kind, what in wrong_with(case, response):
             self._tally.wrong.setdefault(f"{name} {kind} {response.status_code}", what)
 
-
     def _called(self, case: AnyCase, headers: Mapping[str, str]) -> Response:
         return case.call(
             base_url=self._live.url, session=self._session, headers=dict(headers), allow_redirects=False, timeout=60
