@@ -16,7 +16,7 @@ from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.closing import RESTARTING
 from spunto.entrypoints.addresses import ClientAddresses
-from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.http.app import Place, create_app
 from spunto.entrypoints.http.metrics import Figures
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.identity import identity_provider
@@ -121,22 +121,7 @@ def application(
         Limits(settings.rates, clock=SystemClock()),
         ClientAddresses(settings.trusted_proxies),
     )
-    services = Services(
-        access=spunto.access,
-        sign_in=spunto.sign_in,
-        api_keys=spunto.api_keys,
-        devices=spunto.devices,
-        organizations=spunto.organizations,
-        members=spunto.members,
-        users=spunto.users,
-        secrets=spunto.secrets,
-        invitations=spunto.invitations,
-        projects=spunto.projects,
-        nodes=spunto.nodes,
-        workers=spunto.workers,
-        reach=spunto.reach,
-        activity=spunto.activity,
-        refusals=spunto.refusals,
+    place = Place(
         streams=streams,
         readiness=readiness,
         address=address,
@@ -149,7 +134,7 @@ def application(
         agents_blueprint(gate, spunto.gateway, sockets),
         terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
     )
-    return create_app(services, doors=doors)
+    return create_app(spunto, place, doors=doors)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from spunto.client.retry import NO_RETRY
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.addresses import ClientAddresses
-from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.http.app import Place, create_app
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.limits import Gate, Limits
@@ -28,27 +28,12 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
         return None
 
     address = PublicAddress(url=URL)
-    services = Services(
-        access=spunto.access,
-        sign_in=spunto.sign_in,
-        api_keys=spunto.api_keys,
-        devices=spunto.devices,
-        organizations=spunto.organizations,
-        members=spunto.members,
-        users=spunto.users,
-        secrets=spunto.secrets,
-        invitations=spunto.invitations,
-        projects=spunto.projects,
-        nodes=spunto.nodes,
-        workers=spunto.workers,
-        reach=spunto.reach,
-        activity=spunto.activity,
-        refusals=spunto.refusals,
+    place = Place(
         streams=Streams(spunto.wakeups),
         readiness=readiness,
         address=address,
         gate=Gate(Doorkeeper(spunto.access, address), Limits({}, clock=clock), ClientAddresses()),
     )
     # Quart and httpx describe the same ASGI in types of their own.
-    app = cast("Any", create_app(services))
+    app = cast("Any", create_app(spunto, place))
     return SpuntoClient(URL, token, retry=NO_RETRY, clock=clock, transport=httpx.ASGITransport(app))

@@ -8,6 +8,7 @@ from tests.unit.journeys.steps import Subject, a_ready_worker, a_worker
 
 from spunto.core.access.model import Actor, ActorKind, ApiKeyId, Tenant
 from spunto.core.access.policy import Action, Role
+from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.assignment import spec_to_json
 from spunto.core.workers.model import WorkerState
@@ -45,7 +46,7 @@ async def test_a_secret_reaches_its_container_and_nothing_else(
     async with harness.spunto._store.reading() as tx:
         assignment = await tx.assignments.find(worker.id)
         secrets = await tx.secrets.of_users([harness.owner.user_id])
-        entries = await tx.audit.list(a_tenant_of(harness), limit=100)
+        entries = await tx.audit.list(a_tenant_of(harness), PageRequest(limit=100))
     assert assignment is not None
     journal = node._journal.load()
     kept = (spec_to_json(assignment.spec), assignment, await worker.view(), entries, logs, caplog.text)

@@ -6,21 +6,6 @@ from dataclasses import dataclass, field
 from quart import Blueprint, Quart, Response, g
 from werkzeug.datastructures import Headers
 
-from spunto.core.access.service import AccessService
-from spunto.core.activity.refusals import Refusals
-from spunto.core.activity.service import ActivityService
-from spunto.core.nodes.service import NodeService
-from spunto.core.orgs.api_keys import ApiKeyService
-from spunto.core.orgs.device_sign_in import DeviceSignInService
-from spunto.core.orgs.invitations import InvitationService
-from spunto.core.orgs.members import MemberService
-from spunto.core.orgs.service import OrganizationService
-from spunto.core.orgs.sign_in import SignInService
-from spunto.core.orgs.users import UserService
-from spunto.core.projects.service import ProjectService
-from spunto.core.secrets.service import SecretService
-from spunto.core.workers.reach import WorkerReach
-from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.http.activity import activity_blueprint
 from spunto.entrypoints.http.admission import install_admission
 from spunto.entrypoints.http.api_keys import api_keys_blueprint
@@ -47,30 +32,16 @@ from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.watching import install_watching
 from spunto.entrypoints.http.workers import workers_blueprint
+from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.limits import Gate
 from spunto.entrypoints.security import PublicAddress
 from spunto.entrypoints.telemetry import SILENT, RequestTook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What the doors call, and what they need to know of the place they stand in."""
+class Place:
+    """What the doors need to know of the place they stand in."""
 
-    access: AccessService
-    sign_in: SignInService
-    api_keys: ApiKeyService
-    devices: DeviceSignInService
-    organizations: OrganizationService
-    members: MemberService
-    users: UserService
-    secrets: SecretService
-    invitations: InvitationService
-    projects: ProjectService
-    nodes: NodeService
-    workers: WorkerService
-    reach: WorkerReach
-    activity: ActivityService
-    refusals: Refusals
     streams: Streams
     readiness: Readiness
     address: PublicAddress
@@ -82,12 +53,12 @@ class Services:
     body_timeout_seconds: int = 60
 
 
-def create_app(services: Services, *, doors: Sequence[Blueprint] = ()) -> Quart:
+def create_app(spunto: Spunto, place: Place, *, doors: Sequence[Blueprint] = ()) -> Quart:
     """The application with the HTTP routes, and with the blueprints of the other doors that share its port."""
     app = Quart("spunto", static_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=services.max_body_bytes,
-        BODY_TIMEOUT=services.body_timeout_seconds,
+        MAX_CONTENT_LENGTH=place.max_body_bytes,
+        BODY_TIMEOUT=place.body_timeout_seconds,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     app.url_map.merge_slashes = False
@@ -95,40 +66,38 @@ def create_app(services: Services, *, doors: Sequence[Blueprint] = ()) -> Quart:
     app.asgi_websocket_class = WebsocketConnection
     app.websocket_class = DirectWebsocket
     install_error_handlers(app)
-    install_guards(app, services.hosts)
-    for blueprint in (*_blueprints(services), *doors):
+    install_guards(app, place.hosts)
+    for blueprint in (*_blueprints(spunto, place), *doors):
         app.register_blueprint(blueprint)
-    install_admission(app, services.gate)
-    install_watching(app, services.request_took)
-    install_refusals(app, services.refusals)
-    _install_headers(app, services.address)
+    install_admission(app, place.gate)
+    install_watching(app, place.request_took)
+    install_refusals(app, spunto.refusals)
+    _install_headers(app, place.address)
     return app
 
 
-def _blueprints(services: Services) -> Sequence[Blueprint]:
+def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
     return (
-        home_blueprint(services.access, services.address, sign_in_on=services.sign_in.is_on),
-        health_blueprint(services.readiness),
-        metrics_blueprint(services.figures, services.gate.clients, services.address),
-        auth_blueprint(services.access, services.address),
-        api_keys_blueprint(services.api_keys),
-        organizations_blueprint(services.organizations, services.members),
-        activity_blueprint(services.activity, services.gate.doorkeeper, services.streams),
-        users_blueprint(services.users),
-        secrets_blueprint(services.secrets),
-        sign_in_blueprint(services.sign_in, services.address),
-        invitations_blueprint(services.invitations, services.address),
-        invitation_page_blueprint(
-            services.invitations, services.access, services.address, sign_in_on=services.sign_in.is_on
-        ),
-        devices_blueprint(services.devices, services.address, services.gate),
-        device_page_blueprint(services.devices, services.address, services.gate, sign_in_on=services.sign_in.is_on),
-        projects_blueprint(services.projects),
-        nodes_blueprint(services.nodes, services.address),
-        install_blueprint(services.address),
-        reference_blueprint(services.address),
-        workers_blueprint(services.workers),
-        reach_blueprint(services.reach),
+        home_blueprint(spunto.access, place.address, sign_in_on=spunto.sign_in.is_on),
+        health_blueprint(place.readiness),
+        metrics_blueprint(place.figures, place.gate.clients, place.address),
+        auth_blueprint(spunto.access, place.address),
+        api_keys_blueprint(spunto.api_keys),
+        organizations_blueprint(spunto.organizations, spunto.members),
+        activity_blueprint(spunto.activity, place.gate.doorkeeper, place.streams),
+        users_blueprint(spunto.users),
+        secrets_blueprint(spunto.secrets),
+        sign_in_blueprint(spunto.sign_in, place.address),
+        invitations_blueprint(spunto.invitations, place.address),
+        invitation_page_blueprint(spunto.invitations, spunto.access, place.address, sign_in_on=spunto.sign_in.is_on),
+        devices_blueprint(spunto.devices, place.address, place.gate),
+        device_page_blueprint(spunto.devices, place.address, place.gate, sign_in_on=spunto.sign_in.is_on),
+        projects_blueprint(spunto.projects),
+        nodes_blueprint(spunto.nodes, place.address),
+        install_blueprint(place.address),
+        reference_blueprint(place.address),
+        workers_blueprint(spunto.workers),
+        reach_blueprint(spunto.reach),
     )
 
 

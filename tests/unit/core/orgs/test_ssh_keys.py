@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 from typing import Any
 
 import pytest
@@ -76,6 +77,7 @@ SMALL_RSA = line_of(rsa.generate_private_key(public_exponent=65537, key_size=102
         f"ssh-ed25519 {base64.b64encode(packed(b'ssh-ed25519', bytes(32)) + b'x').decode()}",
         f"{ED25519} {'x' * 9000}",
     ],
+    ids=itertools.count(),
 )
 def test_anything_else_is_refused(line: str) -> None:
     with pytest.raises(Invalid) as caught:

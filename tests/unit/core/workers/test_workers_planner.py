@@ -135,7 +135,7 @@ def test_a_report_of_an_older_generation_tells_facts_and_decides_nothing(phase: 
     assert (result.worker.state, result.worker.container_id, result.frees) == (S.STOPPING, "c1", False)
 
 
-@pytest.mark.parametrize("state", TRANSIENT - {S.DESTROYING})
+@pytest.mark.parametrize("state", sorted(TRANSIENT - {S.DESTROYING}))
 def test_a_passed_deadline_is_an_error_that_names_a_way_out(state: WorkerState) -> None:
     patience = PATIENCE[state].total_seconds()
 
@@ -149,7 +149,7 @@ def test_a_passed_deadline_is_an_error_that_names_a_way_out(state: WorkerState) 
     assert (after.worker.problem.code, "start" in after.worker.problem.message) == ("deadline_passed", True)
 
 
-@pytest.mark.parametrize("state", TRANSIENT)
+@pytest.mark.parametrize("state", sorted(TRANSIENT))
 def test_the_silence_of_an_unreachable_node_is_never_failure(state: WorkerState) -> None:
     worker = a_worker(state)
     for hours in range(1, 100):
@@ -180,7 +180,7 @@ def test_the_record_ends_when_the_assignment_has_ended() -> None:
     assert next_step(a_worker(S.DESTROYING), None, reachable_since=None, now=NOW) == Step(worker=None)
 
 
-@pytest.mark.parametrize("state", set(S) - {S.DESTROYING})
+@pytest.mark.parametrize("state", sorted(set(S) - {S.DESTROYING}))
 def test_a_worker_whose_node_was_removed_says_so_once(state: WorkerState) -> None:
     first = next_step(a_worker(state), None, reachable_since=None, now=later(1)).worker
     assert first is not None

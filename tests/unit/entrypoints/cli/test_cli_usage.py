@@ -68,7 +68,7 @@ def test_the_summary_of_a_command_is_the_commands_own() -> None:
 @pytest.mark.parametrize(
     "group",
     [orgs.app, nodes.app, projects.app, workers.app, login.app, logout.app, settings.app],
-    ids=lambda group: str(group.info.help),
+    ids=["org", "node", "project", "worker", "login", "logout", "settings"],
 )
 def test_every_command_speaks_json(group: typer.Typer) -> None:
     mute = [

@@ -23,7 +23,7 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.container import Container
-from spunto.entrypoints.http.app import Services, create_app
+from spunto.entrypoints.http.app import Place, create_app
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.limits import Gate, Limit, Limits
@@ -115,25 +115,10 @@ def house_of(
     clients: ClientAddresses | None = None,
     **more: Any,
 ) -> House:
-    """The doors of a Spunto on memory; nothing is limited but what is in `rates`; `more` goes into Services."""
+    """The doors of a Spunto on memory; nothing is limited but what is in `rates`; `more` goes into Place."""
     address = PublicAddress(url=url)
     gate = Gate(Doorkeeper(spunto.access, address), Limits(rates or {}, clock=clock), clients or ClientAddresses())
-    services = Services(
-        access=spunto.access,
-        sign_in=spunto.sign_in,
-        api_keys=spunto.api_keys,
-        devices=spunto.devices,
-        organizations=spunto.organizations,
-        members=spunto.members,
-        users=spunto.users,
-        secrets=spunto.secrets,
-        invitations=spunto.invitations,
-        projects=spunto.projects,
-        nodes=spunto.nodes,
-        workers=spunto.workers,
-        reach=spunto.reach,
-        activity=spunto.activity,
-        refusals=spunto.refusals,
+    place = Place(
         streams=Streams(spunto.wakeups),
         readiness=readiness,
         address=address,
@@ -145,12 +130,12 @@ def house_of(
         agents_blueprint(gate, spunto.gateway, sockets),
         terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
     )
-    app = create_app(services, doors=doors)
+    app = create_app(spunto, place, doors=doors)
     return House(
         app=app,
         spunto=spunto,
         sockets=sockets,
-        streams=services.streams,
+        streams=place.streams,
         gate=gate,
         access=spunto.access,
         store=store,
