@@ -42,6 +42,13 @@ class ContainerCommandContract:
 
         assert ran == Ran(stdout=b"out\n", stderr=b"err\n", code=3)
 
+    async def test_a_script_that_no_shell_reads_fails(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        ran = await lab.ran(name, "sh", "-c", "echo 'never closed")
+
+        assert (ran.code, ran.stdout, b"syntax error" in ran.stderr) == (2, b"", True)
+
     async def test_a_command_ends_with_its_input(self, lab: Lab) -> None:
         name = await lab.started()
         sent = secrets.token_hex(100_000).encode()

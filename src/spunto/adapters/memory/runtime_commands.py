@@ -100,7 +100,12 @@ async def _sh(process: Process, arguments: Sequence[str]) -> int:
 
 async def _script(process: Process, script: str) -> int:
     code = 0
-    for words in _statements(script):
+    try:
+        statements = list(_statements(script))
+    except ValueError as error:
+        await process.write("stderr", f"sh: syntax error: {error}\n".encode())
+        return 2
+    for words in statements:
         code = await _statement(process, [_expanded(word, process.env) for word in words])
     return code
 

@@ -54,14 +54,14 @@ def install_blueprint(address: PublicAddress) -> Blueprint:
     @routes.get("/wheels/<name>")
     @operation(
         "Get this version's Python package, which holds the agent",
-        answers={200: "application/zip"},
+        answers={200: "application/octet-stream"},
         errors=("wheel_not_found",),
         operation_id="getAgentWheel",
     )
     async def wheel(name: str) -> Response:
         if name != wheel_name(version("spunto")):
             raise NotFound("wheel_not_found", f"There is no {name!r}; fetch install.sh again.", name=name)
-        return Response(await asyncio.to_thread(_wheel), content_type="application/zip")
+        return Response(await asyncio.to_thread(_wheel), content_type="application/octet-stream")
 
     return routes
 

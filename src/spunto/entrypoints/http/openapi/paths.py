@@ -24,7 +24,6 @@ _ARGUMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 _UNTYPED: Final[Mapping[str, Mapping[str, str]]] = {
     "application/json": {"type": "object"},
     "application/octet-stream": {"type": "string", "format": "binary"},
-    "application/zip": {"type": "string", "format": "binary"},
     "image/png": {"type": "string", "format": "binary"},
 }
 _STATUS: Final[Mapping[int, str]] = {
