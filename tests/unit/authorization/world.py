@@ -50,8 +50,8 @@ PREFIXES: Final = {
     "sshKeyId": "ssk",
 }
 TURNS: Final = 30
-_ID: Final = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}")
-_NAME: Final = re.compile(r"{(\w+)}")
+ID: Final = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}")
+NAME: Final = re.compile(r"{(\w+)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +110,8 @@ class World:
 
     def target_of(self, template: str, ids: Mapping[str, str]) -> Target:
         """What a path names, by what the test itself has put there."""
-        named = [(name, ids[name]) for name in _NAME.findall(template) if name in PREFIXES]
-        well_formed = all(
-            bool(_ID.fullmatch(value)) and value.startswith(f"{PREFIXES[name]}_") for name, value in named
-        )
+        named = [(name, ids[name]) for name in NAME.findall(template) if name in PREFIXES]
+        well_formed = all(bool(ID.fullmatch(value)) and value.startswith(f"{PREFIXES[name]}_") for name, value in named)
         org_id = ids["orgId"] if "{orgId}" in template else None
         found: Thing | None = Thing(org_id=org_id)
         for name, value in named:
