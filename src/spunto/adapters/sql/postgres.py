@@ -1,12 +1,12 @@
 """Connections to Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -36,10 +36,6 @@ class PostgresDatabase:
         self._writer = Writer(self._engine.dialect)
         self._turns = asyncio.Semaphore(pool_size)
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
-
-    @property
-    def engines(self) -> Sequence[Engine]:
-        return (self._engine.sync_engine,)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Statements]:

@@ -5,7 +5,7 @@ direct: in WAL mode nothing makes them wait, and a hop to a thread would cost mo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,10 +28,6 @@ class SqliteDatabase:
         self._reader = _reading_engine_of(url)
         # A queue in the order of arrival; SQLite's own waiting is by repetition and starves the unlucky.
         self._turns = asyncio.Semaphore(1)
-
-    @property
-    def engines(self) -> Sequence[Engine]:
-        return (self._writer.sync_engine, self._reader)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Statements]:

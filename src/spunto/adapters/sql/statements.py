@@ -1,12 +1,11 @@
 """Runs statements on a connection and gives rows; what the drivers raise comes out as Spunto's own errors."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import Connection, Engine, Executable, Row, event
+from sqlalchemy import Connection, Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
@@ -49,19 +48,6 @@ async def in_turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
 
 async def first(statements: Statements, statement: Executable, parameters: dict[str, Any]) -> AnyRow | None:
     return next(iter(await statements.all(statement, parameters)), None)
-
-
-def time_statements(engine: Engine, took: Callable[[float], None]) -> None:
-    """Tell of each statement that succeeds how many seconds the driver was busy with it."""
-
-    def begin(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        context.begun = time.perf_counter()
-
-    def end(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        took(time.perf_counter() - context.begun)
-
-    event.listen(engine, "before_cursor_execute", begin)
-    event.listen(engine, "after_cursor_execute", end)
 
 
 class AsyncStatements:

@@ -1,10 +1,9 @@
 """The storage ports on SQLite and Postgres: the unit of work over one database."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
 
-from sqlalchemy import URL, Engine, select
+from sqlalchemy import URL, select
 
 from spunto.adapters.sql.access import SqlGrantRepository, SqlSessionRepository
 from spunto.adapters.sql.activity import SqlAuditLog
@@ -25,26 +24,14 @@ from spunto.adapters.sql.queue import SqlQueue, SqlSchedule
 from spunto.adapters.sql.secrets import SqlCanaryRepository, SqlSecretRepository
 from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.ssh_keys import SqlSshKeyRepository
-from spunto.adapters.sql.statements import Statements, time_statements
+from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables import timelines
+from spunto.adapters.sql.timing import Database, TimedDatabase
 from spunto.adapters.sql.urls import is_sqlite, parsed
 from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
 from spunto.core.kernel.wakeups import Wakeups
 
 _TIMELINE = select(timelines.c.id)
-
-
-class Database(Protocol):
-    @property
-    def engines(self) -> Sequence[Engine]: ...
-
-    def writing(self) -> AbstractAsyncContextManager[Statements]:
-        """A transaction; leaving it without commit rolls it back."""
-
-    def reading(self) -> AbstractAsyncContextManager[Statements]:
-        """No transaction: each statement for itself."""
-
-    async def aclose(self) -> None: ...
 
 
 class SqlTransaction:
@@ -110,8 +97,7 @@ class SqlStore:
         Raises Unavailable `database_revision` unless the database has the tables that this version knows."""
         database = _database_at(parsed(url), pool_size)
         if statement_took is not None:
-            for engine in database.engines:
-                time_statements(engine, statement_took)
+            database = TimedDatabase(database, statement_took)
         try:
             async with database.reading() as statements:
                 await require_current(statements)
