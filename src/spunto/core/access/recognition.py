@@ -49,7 +49,7 @@ class Recognition:
         """Raises Unauthenticated for anything that is not good now."""
         token_hash = hash_of(token)
         known = self._known.get(token_hash)
-        if known is None or known.until < self._clock.monotonic() or not known.credential.is_good(self._clock.now()):
+        if known is None or known.until <= self._clock.monotonic() or not known.credential.is_good(self._clock.now()):
             known = await self._look_up(token, token_hash)
         return known.actor
 
@@ -71,15 +71,14 @@ class Recognition:
 
     async def _look_up(self, token: Secret, token_hash: bytes) -> _Known:
         self._known.pop(token_hash, None)
-        age = self._age
+        # The second begins before the database is asked: what is revoked while the answer is under way is not in it.
+        age, until = self._age, self._clock.monotonic() + CACHE_SECONDS
         async with self._uow.reading() as tx:
             credential = await self._find(tx, token, token_hash)
             actor = None if credential is None else (await self._actors(tx, [credential])).get(credential.id)
         if credential is None or actor is None:
             raise Unauthenticated("credential_not_good", "The token is unknown, expired or revoked; sign in again.")
-        known = _Known(
-            until=self._clock.monotonic() + CACHE_SECONDS, credential=await self._used(credential), actor=actor
-        )
+        known = _Known(until=until, credential=await self._used(credential), actor=actor)
         if age == self._age:
             self._remember(token_hash, known)
         return known

@@ -1,18 +1,40 @@
 """Sessions and codes: who is recognised, until when, and how often a code is good."""
 
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 from tests.unit.core.builders import ORG, OTHER_USER, USER
 from tests.unit.core.memory import Memory
 
+from spunto.adapters.memory.store import MemoryTransaction
+from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.model import Actor, ActorKind
 from spunto.core.access.policy import Role
+from spunto.core.access.recognition import CACHE_SECONDS, Recognition
 from spunto.core.access.service import CODE_LIFETIME
 from spunto.core.access.sessions import SEEN_EVERY, SESSION_IDLE, SESSION_LIFETIME, hash_of
 from spunto.core.kernel.errors import Unauthenticated
 from spunto.core.kernel.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SlowStore:
+    """Answers what was so some seconds ago."""
+
+    memory: Memory
+    seconds: float
+
+    def __call__(self) -> AbstractAsyncContextManager[MemoryTransaction]:
+        return self.memory.store()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[MemoryTransaction]:
+        async with self.memory.store.reading() as tx:
+            yield tx
+            self.memory.clock.advance(self.seconds)
 
 
 async def test_a_session_s_token_is_recognised_with_the_roles_of_its_user(memory: Memory) -> None:
@@ -107,6 +129,22 @@ async def test_a_revoked_session_is_not_recognised_from_that_moment_on(memory: M
 
     with pytest.raises(Unauthenticated):
         await memory.access.authenticate(opened.token)
+
+
+async def test_what_another_server_revokes_is_noticed_a_second_after_the_row_was_read(memory: Memory) -> None:
+    opened = await memory.access.open_session(USER)
+    recognition = Recognition(
+        SlowStore(memory, seconds=CACHE_SECONDS / 2), clock=memory.clock, uses=KeyUses(memory.store, clock=memory.clock)
+    )
+    await recognition.actor_of(opened.token)
+
+    async with memory.store() as tx:
+        await tx.sessions.revoke(opened.session.id, at=memory.clock.now())
+        await tx.commit()
+    memory.clock.advance(CACHE_SECONDS / 2)
+
+    with pytest.raises(Unauthenticated):
+        await recognition.actor_of(opened.token)
 
 
 async def test_signing_out_everywhere_ends_all_sessions_of_the_user_and_no_other(memory: Memory) -> None:
