@@ -1,7 +1,8 @@
 """Use cases of workers: what should be. Nodes make it so, the reconciler tells how far they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
@@ -25,9 +26,11 @@ from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.reconcile import topic as worker_topic
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerView:
-    """A worker as shown: `docker_state` is `unknown` while its node is away; `outdated` by a newer project version."""
+class WorkerView(NamedTuple):
+    """A worker as shown: `docker_state` is `unknown` while its node is away; `outdated` by a newer project version.
+
+    A list makes fifty of them for every request, and a tuple is made in half the time of a dataclass.
+    """
 
     worker: Worker
     docker_state: DockerState

@@ -23,7 +23,7 @@ class HttpConnection(ASGIHTTPConnection):
         super().__init__(app, {**scope, "path": path_of(scope["path"])})
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        self.scope = cast("HTTPScope", {**self.scope, CUT: partial(_cut, send)})
+        cast("dict[str, Any]", self.scope)[CUT] = partial(_cut, send)
         await super().__call__(receive, send)
 
 

@@ -1,5 +1,6 @@
 """Tells of each request when it is answered: one line in the log, one observation for the figures."""
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -31,8 +32,10 @@ def install_watching(app: Quart, took: RequestTook) -> None:
         method = request.method if request.method in METHODS else OTHER_METHOD
         route, seconds = _route(routes, request.url_rule), _seconds()
         took(method, route, response.status_code, seconds)
-        tell = log.debug if method in SAFE_METHODS else log.info
-        tell("request", method=method, route=route, status=response.status_code, ms=_ms(seconds), **_actor())
+        level = logging.DEBUG if method in SAFE_METHODS else logging.INFO
+        if log.is_enabled_for(level):
+            told = {"method": method, "route": route, "status": response.status_code, "ms": _ms(seconds)}
+            log.log(level, "request", **told, **_actor())
         return response
 
     @app.after_websocket  # type: ignore[type-var]  # Quart's own callers pass and take None for an accepted socket
