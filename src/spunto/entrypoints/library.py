@@ -165,11 +165,18 @@ class Spunto:
         # SQLAlchemy takes half a second to import; the memory harness goes without.
         from spunto.adapters.sql.migrate import upgrade
         from spunto.adapters.sql.store import SqlStore
+        from spunto.adapters.sql.watched import watch_of
 
         clock = clock or SystemClock()
         wakeups = Wakeups(clock)
         await upgrade(url)
-        store = await SqlStore.open(url, wakeups, pool_size=pool_size, statement_took=telemetry.statement_took)
+        store = await SqlStore.open(
+            url,
+            wakeups,
+            pool_size=pool_size,
+            statement_took=telemetry.statement_took,
+            watch=watch_of(telemetry.around_transaction, telemetry.around_statement),
+        )
         try:
             file = KeyringFile(keyring)
             container = _container(

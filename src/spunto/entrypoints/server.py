@@ -1,6 +1,7 @@
 """The server process: opens what it needs, serves HTTP beside the reconcile loops, and closes in the right order."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from spunto.entrypoints.secret_settings import secret_of
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
 from spunto.entrypoints.settings import Settings
 from spunto.entrypoints.telemetry import SILENT, Telemetry
+from spunto.entrypoints.tracing import traced
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import install as install_streams
@@ -51,12 +53,13 @@ async def serve(
 ) -> None:
     """Serve until `stopping` is set. `prepare` runs before the first request is taken."""
     metrics = Metrics()
-    telemetry = Telemetry(
+    counting = Telemetry(
         around_item=metrics.around_item,
         statement_took=metrics.statement_took,
         request_took=metrics.request_took,
     )
     async with (
+        traced(counting, os.environ) as telemetry,
         identity_provider(settings) as provider,
         Spunto.on_database(
             settings.database,
@@ -127,11 +130,11 @@ def application(
         address=address,
         gate=gate,
         figures=figures or Figures(),
-        request_took=telemetry.request_took,
+        telemetry=telemetry,
         hosts=None if settings.public_url is None else address.hosts | frozenset(settings.allowed_hosts),
     )
     doors = (
-        agents_blueprint(gate, spunto.gateway, sockets),
+        agents_blueprint(gate, spunto.gateway, sockets, came=telemetry.request_came),
         terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
     )
     return create_app(spunto, place, doors=doors)

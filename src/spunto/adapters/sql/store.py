@@ -28,6 +28,7 @@ from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables import timelines
 from spunto.adapters.sql.timing import Database, TimedDatabase
 from spunto.adapters.sql.urls import is_sqlite, parsed
+from spunto.adapters.sql.watched import Database, Watch, WatchedDatabase
 from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
 from spunto.core.kernel.wakeups import Wakeups
 
@@ -91,8 +92,9 @@ class SqlStore:
         *,
         pool_size: int = CONNECTIONS,
         statement_took: Callable[[float], None] | None = None,
+        watch: Watch | None = None,
     ) -> "SqlStore":
-        """`statement_took` hears of every statement how many seconds it took.
+        """`statement_took` hears of every statement how many seconds it took; `watch` stands around each of them.
 
         Raises Unavailable `database_revision` unless the database has the tables that this version knows."""
         database = _database_at(parsed(url), pool_size)
@@ -104,7 +106,7 @@ class SqlStore:
         except BaseException:
             await database.aclose()
             raise
-        return cls(database, wakeups)
+        return cls(database if watch is None else WatchedDatabase(database, watch), wakeups)
 
     async def aclose(self) -> None:
         await self._database.aclose()

@@ -35,7 +35,7 @@ from spunto.entrypoints.http.workers import workers_blueprint
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.limits import Gate
 from spunto.entrypoints.security import PublicAddress
-from spunto.entrypoints.telemetry import SILENT, RequestTook
+from spunto.entrypoints.telemetry import SILENT, Telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Place:
     gate: Gate
     hosts: frozenset[str] | None = None
     figures: Figures = field(default_factory=Figures)
-    request_took: RequestTook = SILENT.request_took
+    telemetry: Telemetry = SILENT
     max_body_bytes: int = 1024 * 1024
     body_timeout_seconds: int = 60
 
@@ -66,13 +66,15 @@ def create_app(spunto: Spunto, place: Place, *, doors: Sequence[Blueprint] = ())
     app.asgi_websocket_class = WebsocketConnection
     app.websocket_class = DirectWebsocket
     install_error_handlers(app)
-    install_guards(app, place.hosts)
+    install_guards(app, place.hosts, place.telemetry.request_came)
     for blueprint in (*_blueprints(spunto, place), *doors):
         app.register_blueprint(blueprint)
     install_admission(app, place.gate)
-    install_watching(app, place.request_took)
+    install_watching(app, place.telemetry.request_took)
     install_refusals(app, spunto.refusals)
     _install_headers(app, place.address)
+    if place.telemetry.stand_before is not None:
+        app.asgi_app = place.telemetry.stand_before(app.asgi_app)  # type: ignore[method-assign]  # as Quart advises
     return app
 
 

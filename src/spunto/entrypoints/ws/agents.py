@@ -22,6 +22,7 @@ from spunto.core.protocol.transport import TransportClosed
 from spunto.entrypoints.limits import Gate, Limit
 from spunto.entrypoints.security import bearer_of
 from spunto.entrypoints.targets import path_of
+from spunto.entrypoints.telemetry import RequestCame
 from spunto.entrypoints.ws.sockets import CLOSE_SECONDS, Sockets
 from spunto.entrypoints.ws.streams import OWN_HEARTBEAT
 
@@ -32,7 +33,9 @@ ABNORMAL = 1006
 log = structlog.get_logger()
 
 
-def agents_blueprint(gate: Gate, gateway: NodeGateway, sockets: Sockets) -> Blueprint:
+def agents_blueprint(
+    gate: Gate, gateway: NodeGateway, sockets: Sockets, *, came: RequestCame | None = None
+) -> Blueprint:
     routes = Blueprint("agents", __name__)
 
     @routes.websocket(PATH)
@@ -44,7 +47,7 @@ def agents_blueprint(gate: Gate, gateway: NodeGateway, sockets: Sockets) -> Blue
         raise Unavailable("agent_not_admitted", "Dial again.", retry_after_seconds=1)
 
     def stand_before(app: Any) -> None:
-        app.asgi_app = AgentDoor(app.asgi_app, gate, gateway, sockets)
+        app.asgi_app = AgentDoor(app.asgi_app, gate, gateway, sockets, came)
 
     routes.record_once(lambda setup: stand_before(setup.app))
     return routes
@@ -53,16 +56,22 @@ def agents_blueprint(gate: Gate, gateway: NodeGateway, sockets: Sockets) -> Blue
 class AgentDoor:
     """Serves the agents that may come in, and leaves everything else to the application behind it."""
 
-    def __init__(self, application: Any, gate: Gate, gateway: NodeGateway, sockets: Sockets) -> None:
+    def __init__(
+        self, application: Any, gate: Gate, gateway: NodeGateway, sockets: Sockets, came: RequestCame | None
+    ) -> None:
         self._application = application
         self._gate = gate
         self._gateway = gateway
         self._sockets = sockets
+        self._came = came
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "websocket" or path_of(scope["path"]) != PATH or not (token := self._admitted(scope)):
             await self._application(scope, receive, send)
         elif (await receive())["type"] == "websocket.connect":
+            if self._came is not None:
+                # It has no request id: nobody asked for it, and nobody waits for an answer.
+                self._came(PATH, "")
             scope["state"][OWN_HEARTBEAT] = True
             socket = AgentSocket(receive, send)
             await self._serve(socket, token)

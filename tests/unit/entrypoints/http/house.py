@@ -28,6 +28,7 @@ from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.limits import Gate, Limit, Limits
 from spunto.entrypoints.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.telemetry import SILENT, Telemetry
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.terminal import terminal_blueprint
@@ -113,6 +114,7 @@ def house_of(
     readiness: Any = ready,
     rates: Mapping[Limit, Rate] | None = None,
     clients: ClientAddresses | None = None,
+    telemetry: Telemetry = SILENT,
     **more: Any,
 ) -> House:
     """The doors of a Spunto on memory; nothing is limited but what is in `rates`; `more` goes into Place."""
@@ -123,11 +125,12 @@ def house_of(
         readiness=readiness,
         address=address,
         gate=gate,
+        telemetry=telemetry,
         **more,
     )
     sockets = Sockets()
     doors = (
-        agents_blueprint(gate, spunto.gateway, sockets),
+        agents_blueprint(gate, spunto.gateway, sockets, came=telemetry.request_came),
         terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
     )
     app = create_app(spunto, place, doors=doors)

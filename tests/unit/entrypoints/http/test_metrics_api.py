@@ -9,6 +9,7 @@ from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.http.metrics import Figures
 from spunto.entrypoints.scraping import CENSUS_SECONDS, Scraper
+from spunto.entrypoints.telemetry import Telemetry
 
 HERE = {"Host": "127.0.0.1:8000"}
 TOKEN = {"Authorization": "Bearer the-scraper-s"}
@@ -65,7 +66,7 @@ async def test_no_session_opens_them() -> None:
 
 async def test_requests_are_counted_by_route_and_nothing_that_is_invented_makes_a_figure() -> None:
     metrics = Metrics()
-    house = build_house(request_took=metrics.request_took)
+    house = build_house(telemetry=Telemetry(request_took=metrics.request_took))
     ann = await house.person("ann")
 
     for method, path in [("GET", f"/api/orgs/{ann.org_id}"), ("GET", "/nowhere/1"), ("INVENTED", "/nowhere/2")]:
