@@ -74,6 +74,16 @@ EVENT_OF: Final[Mapping[Action, EventType]] = {
 }
 """What an organization is told of an action. What is a person's own alone is told to nobody."""
 
+ONLY_NAMED: Final = frozenset(
+    {
+        EventType.INVITATION_CREATED,
+        EventType.INVITATION_REVOKED,
+        EventType.API_KEY_CREATED,
+        EventType.API_KEY_REVOKED,
+    }
+)
+"""Told without detail: every member hears events, but only some may see whom others invite and what their keys may."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
-from spunto.core.activity.events import EVENT_OF, Event, EventFeed, EventType
+from spunto.core.activity.events import EVENT_OF, ONLY_NAMED, Event, EventFeed, EventType
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
@@ -81,13 +81,16 @@ class Auditor:
         self._ids = ids
 
     async def record(self, tx: Recording, tenant: Tenant, action: Action, target_id: str, **detail: str) -> None:
-        """Write the audit entry, and the event that others are told of it by. `detail` stands in both."""
+        """Write the audit entry, and the event that others are told of it by.
+
+        `detail` stands in both, unless the event is of those that are ONLY_NAMED.
+        """
         entry = self.entry(tenant.actor, tenant.org_id, action, target_id, detail=detail)
         await tx.audit.add(entry)
-        if action in EVENT_OF:
-            await self.announce(
-                tx, tenant.org_id, EVENT_OF[action], target_id, request_id=entry.request_id, data=detail
-            )
+        kind = EVENT_OF.get(action)
+        if kind is not None:
+            data = {} if kind in ONLY_NAMED else detail
+            await self.announce(tx, tenant.org_id, kind, target_id, request_id=entry.request_id, data=data)
 
     async def announce(
         self,

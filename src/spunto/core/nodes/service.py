@@ -54,7 +54,7 @@ class NodeService:
         async with self._uow() as tx:
             await tx.organizations.hold(tenant)
             await tx.nodes.add(node)
-            await self._auditor.record(tx, tenant, Action.NODE_CREATE, node.id)
+            await self._auditor.record(tx, tenant, Action.NODE_CREATE, node.id, name=node.name)
             await tx.commit()
         return NodeWithToken(node=node, token=token)
 
@@ -87,7 +87,8 @@ class NodeService:
             await tx.nodes.remove(tenant, node.id)
             for assignment in held:
                 await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
-            await self._auditor.record(tx, tenant, Action.NODE_DELETE, node_id, force=str(force).lower())
+            detail = {"name": node.name, "force": str(force).lower()}
+            await self._auditor.record(tx, tenant, Action.NODE_DELETE, node_id, **detail)
             await tx.commit()
         self._links.cut(node_id, code=FORBIDDEN, reason="node_deleted")
 
@@ -100,7 +101,7 @@ class NodeService:
             node = await tx.nodes.get(tenant, node_id)
             was_connected = node.connected
             node = await tx.nodes.update(node.with_token(token_hash(token), at=self._clock.now()))
-            await self._auditor.record(tx, tenant, Action.NODE_ROTATE_TOKEN, node_id)
+            await self._auditor.record(tx, tenant, Action.NODE_ROTATE_TOKEN, node_id, name=node.name)
             if was_connected:
                 await self._auditor.announce(tx, org_id, EventType.NODE_OFFLINE, node_id, data={})
             await tx.commit()
@@ -136,6 +137,6 @@ class NodeService:
         async with self._uow() as tx:
             node = await tx.nodes.get(tenant, node_id)
             node = await tx.nodes.update(replace(node, draining=action is Action.NODE_DRAIN))
-            await self._auditor.record(tx, tenant, action, node_id)
+            await self._auditor.record(tx, tenant, action, node_id, name=node.name)
             await tx.commit()
         return node

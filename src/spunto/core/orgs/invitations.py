@@ -116,8 +116,9 @@ class InvitationService:
             await tx.organizations.hold(tenant)
             await tx.invitations.remove(invitation)
             await tx.members.add(Membership(org_id=tenant.org_id, user_id=user.id, role=tenant.role, joined_at=now))
-            detail = {"email": invitation.email, "role": invitation.role.value}
-            await self._auditor.record(tx, tenant, Action.INVITATION_ACCEPT, invitation.id, **detail)
+            # Others are told of the member who is there now.
+            detail = {"invitationId": invitation.id, "email": invitation.email, "role": invitation.role.value}
+            await self._auditor.record(tx, tenant, Action.INVITATION_ACCEPT, user.id, **detail)
             if idempotency is not None:
                 await tx.idempotency.add(actor.subject_id, idempotency, tenant.org_id, now=now)
             organization = await tx.organizations.get(tenant)

@@ -47,7 +47,8 @@ class OrganizationService:
                 Membership(org_id=organization.id, user_id=actor.user_id, role=Role.OWNER, joined_at=now)
             )
             tenant = Tenant(org_id=organization.id, role=Role.OWNER, actor=actor)
-            await self._auditor.record(tx, tenant, Action.ORG_CREATE, organization.id)
+            detail = {"name": organization.name, "slug": organization.slug}
+            await self._auditor.record(tx, tenant, Action.ORG_CREATE, organization.id, **detail)
             if idempotency is not None:
                 await tx.idempotency.add(actor.subject_id, idempotency, organization.id, now=now)
             tx.hint(GRANTS_TOPIC)
@@ -101,7 +102,8 @@ class OrganizationService:
                 )
             await tx.api_keys.remove_all(tenant)
             await tx.organizations.remove(organization)
-            await self._auditor.record(tx, tenant, Action.ORG_DELETE, org_id, slug=organization.slug)
+            detail = {"name": organization.name, "slug": organization.slug}
+            await self._auditor.record(tx, tenant, Action.ORG_DELETE, org_id, **detail)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
 

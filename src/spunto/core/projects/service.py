@@ -63,7 +63,7 @@ class ProjectService:
             )
             await tx.projects.add(project)
             await tx.projects.add_version(_version_of(project, actor))
-            await self._auditor.record(tx, tenant, Action.PROJECT_CREATE, project.id)
+            await self._auditor.record(tx, tenant, Action.PROJECT_CREATE, project.id, name=project.name)
             if idempotency is not None:
                 await tx.idempotency.add(f"{org_id}/projects", idempotency, project.id, now=now)
             await tx.commit()
@@ -129,7 +129,7 @@ class ProjectService:
         async with self._uow() as tx:
             project = await tx.projects.get(tenant, project_id)
             await tx.projects.remove(project)
-            await self._auditor.record(tx, tenant, Action.PROJECT_DELETE, project_id)
+            await self._auditor.record(tx, tenant, Action.PROJECT_DELETE, project_id, name=project.name)
             await tx.commit()
 
     async def _save(
@@ -139,7 +139,8 @@ class ProjectService:
         saved = await tx.projects.update(after)
         if after.number != before.number:
             await tx.projects.add_version(_version_of(after, actor, restored_from=restored_from))
-        await self._auditor.record(tx, tenant, Action.PROJECT_UPDATE, after.id, version=str(after.number))
+        detail = {"name": after.name, "version": str(after.number)}
+        await self._auditor.record(tx, tenant, Action.PROJECT_UPDATE, after.id, **detail)
         await tx.commit()
         return saved
 

@@ -60,12 +60,12 @@ class WorkerReconciler:
             await self._announce(tx, before, step.worker)
 
     async def _announce(self, tx: WorkersTransaction, before: Worker, after: Worker | None) -> None:
-        data = {"projectId": before.project_id}
+        data = {"name": before.name, "projectId": before.project_id}
         if after is None:
             await self._auditor.announce(tx, before.org_id, EventType.WORKER_DESTROYED, before.id, data=data)
         elif after.state is not before.state:
             problem = {} if after.problem is None else {"problem": after.problem.code}
-            moved = {"state": after.state.value, **data, **problem}
+            moved = {**data, "state": after.state.value, **problem}
             await self._auditor.announce(tx, before.org_id, EventType.WORKER_STATE_CHANGED, before.id, data=moved)
 
 

@@ -82,9 +82,8 @@ class WorkerService:
             await tx.workers.add(worker)
             await tx.assignments.add(factory.first_assignment(worker, project.environment, cause=actor.request_id))
             await tx.due.add("worker", worker.id, at=worker.deadline_at or now)
-            await self._auditor.record(
-                tx, tenant, Action.WORKER_SPAWN, worker.id, projectId=project_id, nodeId=placed_on
-            )
+            detail = {"name": worker.name, "projectId": project_id, "nodeId": placed_on}
+            await self._auditor.record(tx, tenant, Action.WORKER_SPAWN, worker.id, **detail)
             if idempotency is not None:
                 await tx.idempotency.add(f"{project_id}/workers", idempotency, worker.id, now=now)
             tx.hint(node_topic(placed_on))
@@ -179,7 +178,8 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             worker = await tx.workers.update(replace(worker, name=name))
-            await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, projectId=project_id)
+            detail = {"name": name, "projectId": project_id}
+            await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, **detail)
             tx.hint(worker_topic(worker.id))
             await tx.commit()
         return self._view(worker, project)
@@ -199,7 +199,8 @@ class WorkerService:
         """Write the worker with its next generation, its deadline and the audit entry; tell the node."""
         saved = await tx.workers.update(replace(worker, generation=worker.generation + 1))
         await tx.due.add("worker", saved.id, at=saved.deadline_at or self._clock.now())
-        await self._auditor.record(tx, tenant, action, saved.id, state=saved.state.value, projectId=saved.project_id)
+        detail = {"name": saved.name, "projectId": saved.project_id, "state": saved.state.value}
+        await self._auditor.record(tx, tenant, action, saved.id, **detail)
         tx.hint(node_topic(saved.node_id))
         tx.hint(worker_topic(saved.id))
         await tx.commit()

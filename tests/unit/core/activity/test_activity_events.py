@@ -11,8 +11,9 @@ from tests.unit.core.builders import ORG, a_report, an_actor
 from tests.unit.core.memory import Memory
 
 import spunto.core
-from spunto.core.access.model import Actor
-from spunto.core.access.policy import Action, Role
+from spunto.core.access.api_keys import OwnerType
+from spunto.core.access.model import Actor, UserId
+from spunto.core.access.policy import Action, Role, Scope
 from spunto.core.activity.events import EVENT_OF, Event, EventType
 from spunto.core.activity.service import (
     BATCH,
@@ -25,9 +26,11 @@ from spunto.core.activity.service import (
     Told,
 )
 from spunto.core.kernel.errors import Unauthenticated, Unavailable
+from spunto.core.orgs.model import User
 from spunto.core.protocol.messages import Phase
 from spunto.testing.settling import finish
 
+GUEST = UserId("usr_00000000000000000000000009")
 PERSONAL = {
     Action.SESSION_END,
     Action.DEVICE_APPROVE,
@@ -116,6 +119,27 @@ async def test_an_event_carries_the_request_that_caused_it(memory: Memory) -> No
         [event] = await tx.events.after(ORG, 0, limit=9)
 
     assert (event.type, event.subject_id, event.request_id) == (EventType.NODE_CREATED, node.id, "req-1")
+
+
+async def test_whoever_joins_is_told_of_and_whom_others_invite_or_give_keys_is_not(memory: Memory) -> None:
+    """Every member hears the events, but invitations and other people's keys are not for every member to read."""
+    email, now = "guest@example.org", memory.clock.now()
+    async with memory.store() as tx:
+        await tx.members.add_user(User(id=GUEST, name="Guest", email=email, created_at=now))
+        await tx.commit()
+    made = await memory.invitations.create(memory.owner, ORG, email=email, role=Role.MEMBER)
+    await memory.invitations.accept(an_actor(user_id=GUEST, roles={}), made.token)
+    await memory.api_keys.create(
+        memory.owner, ORG, name="CI", owner_type=OwnerType.ORG, scopes=frozenset({Scope.WORKERS_READ})
+    )
+
+    async with memory.store.reading() as tx:
+        invited, joined, key = await tx.events.after(ORG, 0, limit=9)
+
+    told = {"invitationId": made.invitation.id, "email": email, "role": "member"}
+    assert (joined.type, joined.subject_id, joined.data) == (EventType.MEMBER_ADDED, GUEST, told)
+    assert (invited.type, invited.data) == (EventType.INVITATION_CREATED, {})
+    assert (key.type, key.data) == (EventType.API_KEY_CREATED, {})
 
 
 async def test_a_refused_or_lost_change_is_not_told(memory: Memory) -> None:

@@ -79,7 +79,7 @@ async def test_a_change_stands_in_the_audit_log_with_who_and_how(house: House) -
         "targetId": made["node"]["id"],
         "outcome": "allowed",
         "requestId": "trace-01",
-        "detail": {},
+        "detail": {"name": "one"},
     }
 
 
@@ -208,7 +208,7 @@ async def test_the_position_comes_first_and_then_what_happens(house: House) -> N
         "orgId": ann.org_id,
         "type": "node.created",
         "subjectId": made["node"]["id"],
-        "data": {},
+        "data": {"name": "two"},
         "at": "",
         "requestId": "trace-02",
     }
