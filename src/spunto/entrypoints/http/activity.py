@@ -136,7 +136,7 @@ def activity_blueprint(activity: ActivityService, doorkeeper: Doorkeeper, stream
                     following = PageRequest(limit=_EXPORT_PAGE, before=found.next_before)
                     found = await activity.audit(actor, org_id, following, matching)
 
-            return streams.respond(lines(), content_type=JSON_LINES)
+            return streams.respond_whole(lines(), content_type=JSON_LINES)
         return page_response(await activity.audit(actor, org_id, page, matching), audit_entry_out)
 
     @routes.get("/events")

@@ -27,12 +27,22 @@ class Streams:
         self.is_ending = False
 
     def respond(self, pieces: AsyncGenerator[bytes, None], *, content_type: str) -> Response:
-        """Raises Unavailable once the server is stopping. Nothing is read ahead of what the client has taken."""
+        """An answer that may end anywhere: a stopping server lets the client come back.
+
+        Raises Unavailable once the server is stopping. Nothing is read ahead of what the client has taken.
+        """
+        return self._respond(pieces, content_type, whole=False)
+
+    def respond_whole(self, pieces: AsyncGenerator[bytes, None], *, content_type: str) -> Response:
+        """The same for an answer that has an end of its own: where it is not reached, the client sees it break off."""
+        return self._respond(pieces, content_type, whole=True)
+
+    def _respond(self, pieces: AsyncGenerator[bytes, None], content_type: str, *, whole: bool) -> Response:
         if self.is_ending:
             raise Unavailable("server_stopping", "The server is restarting; come again.", retry_after_seconds=1)
         # Quart knows of no key of ours.
         cut = cast("Callable[[], None]", request.scope.get(CUT, _nothing))
-        body = b"" if request.method == "HEAD" else self._paced(pieces, cut)
+        body = b"" if request.method == "HEAD" else self._paced(pieces, cut, whole=whole)
         response = Response(body, content_type=content_type)
         response.timeout = None
         # What is passed on piece by piece must not be collected on its way by a proxy.
@@ -51,7 +61,9 @@ class Streams:
         for cut in list(self._open.values()):
             cut()
 
-    async def _paced(self, pieces: AsyncGenerator[bytes, None], cut: Callable[[], None]) -> AsyncIterator[bytes]:
+    async def _paced(
+        self, pieces: AsyncGenerator[bytes, None], cut: Callable[[], None], *, whole: bool
+    ) -> AsyncIterator[bytes]:
         mark = object()
         self._open[mark] = cut
         loop = asyncio.get_running_loop()
@@ -63,7 +75,7 @@ class Streams:
                         yield piece
                     finally:
                         timer.cancel()
-                    if self.is_ending:
+                    if self.is_ending and not whole:
                         return
         finally:
             del self._open[mark]
