@@ -4,7 +4,9 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import httpx
@@ -48,18 +50,18 @@ class Api:
     async def get(self, model: type[M], path: str, **params: Any) -> M:
         return parsed(model, await self.request("GET", path, params=params))
 
-    async def page(self, model: type[M], path: str, *, limit: int, cursor: str | None) -> Page[M]:
-        answer = json_of(await self.request("GET", path, params={"limit": limit, "cursor": cursor}))
+    async def page(self, model: type[M], path: str, *, limit: int, cursor: str | None, **params: Any) -> Page[M]:
+        answer = json_of(await self.request("GET", path, params={**params, "limit": limit, "cursor": cursor}))
         items = answer.get("items")
         if not isinstance(items, list):
             raise UnexpectedAnswer("unexpected_answer", f"{path} answered no list.")
         return Page(items=tuple(_validated(model, item) for item in items), next_cursor=answer.get("nextCursor"))
 
-    async def pages(self, model: type[M], path: str) -> AsyncIterator[M]:
+    async def pages(self, model: type[M], path: str, **params: Any) -> AsyncIterator[M]:
         """Every item of a list, page by page."""
         cursor: str | None = None
         while True:
-            page = await self.page(model, path, limit=LARGEST_PAGE, cursor=cursor)
+            page = await self.page(model, path, limit=LARGEST_PAGE, cursor=cursor, **params)
             for item in page.items:
                 yield item
             cursor = page.next_cursor
@@ -99,16 +101,51 @@ class Api:
     ) -> httpx.Response:
         """The successful answer. Raises SpuntoApiError, ServerUnreachable."""
         request = self._http.build_request(
-            method,
-            path,
-            params={name: _query(value) for name, value in (params or {}).items() if value is not None},
-            json=body,
-            headers={**(headers or {}), **self._credential()},
+            method, path, params=_params(params), json=body, headers={**(headers or {}), **self._credential()}
         )
+        return await self._answer(request, repeat, timeout_seconds=timeout_seconds or self.timeout_seconds)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str],
+        silence_seconds: float,
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The body of a GET, piece by piece as it comes; it is over where the server ended it.
+
+        Only the beginning is repeated. Raises SpuntoApiError, and ServerUnreachable also where the body breaks off, or
+        nothing comes for `silence_seconds`.
+        """
+        request = self._http.build_request(
+            "GET",
+            path,
+            params=_params(params),
+            headers={**headers, **self._credential()},
+            timeout=httpx.Timeout(self.timeout_seconds, read=silence_seconds),
+        )
+        answer = await self._answer(request, Repeat.ALWAYS, timeout_seconds=self.timeout_seconds, stream=True)
+        try:
+            yield self._pieces(answer)
+        finally:
+            await answer.aclose()
+
+    async def _pieces(self, answer: httpx.Response) -> AsyncIterator[bytes]:
+        try:
+            async for piece in answer.aiter_bytes():
+                yield piece
+        except httpx.TransportError as error:
+            raise ServerUnreachable("answer_lost", f"The answer of {self.url} broke off: {error}") from error
+
+    async def _answer(
+        self, request: httpx.Request, repeat: Repeat, *, timeout_seconds: float, stream: bool = False
+    ) -> httpx.Response:
         attempt = 0
         while True:
             attempt += 1
-            answer = await self._attempt(request, timeout_seconds=timeout_seconds or self.timeout_seconds)
+            answer = await self._attempt(request, timeout_seconds=timeout_seconds, stream=stream)
             if isinstance(answer, httpx.Response):
                 return answer
             delay_seconds = self._delay_seconds(answer, repeat, attempt=attempt)
@@ -131,10 +168,14 @@ class Api:
             retry_after_seconds=failed.retry_after_seconds,
         )
 
-    async def _attempt(self, request: httpx.Request, *, timeout_seconds: float) -> "httpx.Response | _Failed":
+    async def _attempt(
+        self, request: httpx.Request, *, timeout_seconds: float, stream: bool
+    ) -> "httpx.Response | _Failed":
         try:
             async with asyncio.timeout(timeout_seconds):
-                answer = await self._http.send(request)
+                answer = await self._http.send(request, stream=stream)
+                if stream and not answer.is_success:
+                    await answer.aread()
         except TimeoutError:
             return _Failed(
                 ServerUnreachable("request_timeout", f"{self.url} did not answer within {timeout_seconds:g} s.")
@@ -159,7 +200,12 @@ class _Failed:
 
 
 def parsed(model: type[M], answer: httpx.Response) -> M:
-    return _read(model, lambda: model.model_validate_json(answer.content))
+    return validated_json(model, answer.content)
+
+
+def validated_json(model: type[M], raw: bytes) -> M:
+    """Raises UnexpectedAnswer."""
+    return _read(model, lambda: model.model_validate_json(raw))
 
 
 def json_of(answer: httpx.Response) -> dict[str, Any]:
@@ -187,5 +233,11 @@ def _read(model: type[M], read: Callable[[], M]) -> M:
         ) from error
 
 
+def _params(params: Mapping[str, Any] | None) -> Mapping[str, str]:
+    return {name: _query(value) for name, value in (params or {}).items() if value is not None}
+
+
 def _query(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from spunto.client.activity import Activity
 from spunto.client.api import Api
 from spunto.client.api_keys import ApiKeys
 from spunto.client.auth import Auth
@@ -63,6 +64,7 @@ class SpuntoClient:
         self.nodes = Nodes(self._api)
         self.projects = Projects(self._api)
         self.workers = Workers(self._api)
+        self.activity = Activity(self._api)
 
     async def __aenter__(self) -> "SpuntoClient":
         return self

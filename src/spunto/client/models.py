@@ -374,6 +374,34 @@ class LogLine(WireModel):
     line: str
 
 
+class AuditEntry(WireModel):
+    """One change or refusal: who (`actor_id`), by which credential, did or wanted to do what to which thing."""
+
+    id: str
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    credential_id: str
+    action: str
+    target_id: str
+    outcome: str
+    request_id: str = ""
+    detail: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Event(WireModel):
+    """Something that happened in an organization; its events are numbered by `sequence`, without a gap."""
+
+    id: str
+    sequence: int
+    org_id: str
+    type: str
+    subject_id: str
+    data: Mapping[str, str] = Field(default_factory=dict)
+    at: datetime
+    request_id: str = ""
+
+
 class Health(NamedTuple):
     """`is_alive`: the process answers. `is_ready`: it can do its work; `reason` says why not."""
 

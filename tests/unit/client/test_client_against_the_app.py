@@ -9,6 +9,7 @@ import pytest
 from tests.unit.entrypoints.http.house import LOCAL, House, build_house
 
 from spunto.client import api
+from spunto.client.activity import AuditFilter
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import BadCredential, InvalidRequest, NotAllowed, NotThere, StateConflict
 from spunto.client.models import Health
@@ -233,3 +234,33 @@ def terminal_of(house: House, sleep: Callable[[float], Awaitable[None]]) -> Spun
     return SpuntoClient(
         LOCAL, "", retry=NO_RETRY, clock=cast("Any", Sleeper(house.clock, sleep)), transport=httpx.ASGITransport(app)
     )
+
+
+async def test_the_audit_log_is_filtered_paged_and_exported(
+    monkeypatch: pytest.MonkeyPatch, house: House, ann: SpuntoClient
+) -> None:
+    monkeypatch.setattr(api, "LARGEST_PAGE", 2)
+    org_id = house.people["ann"].org_id
+    for name in ("p1", "p2", "p3"):
+        await ann.projects.create(org_id, name, "debian:12")
+    await ann.nodes.create(org_id, "one")
+    created = AuditFilter(action="project.create", actor=house.people["ann"].user_id)
+
+    page = await ann.activity.audit(org_id, created, limit=1)
+    everything = [entry async for entry in ann.activity.iter_audit(org_id, created)]
+    exported = [entry async for entry in ann.activity.export_audit(org_id, created)]
+
+    assert {(entry.action, entry.outcome) for entry in everything} == {("project.create", "allowed")}
+    assert (len(everything), exported) == (3, everything)
+    assert page.items == (everything[0],)
+    later = AuditFilter(since=house.clock.now() + timedelta(seconds=1))
+    assert (await ann.activity.audit(org_id, later)).items == ()
+
+
+async def test_an_export_that_is_refused_says_why(house: House) -> None:
+    ann = await house.person("ann")
+    bob = await house.person("bob", role=Role.MEMBER, org_id=ann.org_id)
+
+    async with client_of(house, bob.token) as bobs:
+        with pytest.raises(NotAllowed, match="role"):
+            [entry async for entry in bobs.activity.export_audit(ann.org_id)]

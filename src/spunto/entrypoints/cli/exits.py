@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Any
 
 from spunto.client.errors import ServerUnreachable, SpuntoApiError
+from spunto.client.following import EventsLost
 from spunto.client.watching import WaitedTooLong
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, NotFound, SpuntoError, Unauthenticated, Unavailable
 
@@ -44,6 +45,7 @@ _OF_CLASS: Mapping[type[SpuntoError], ExitCode] = {
     Unavailable: ExitCode.UNAVAILABLE,
     ServerUnreachable: ExitCode.UNAVAILABLE,
     WaitedTooLong: ExitCode.TIMEOUT,
+    EventsLost: ExitCode.CONFLICT,
 }
 
 

@@ -1,33 +1,19 @@
 """`spunto worker logs | exec | shell`: what goes on inside a worker."""
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from spunto.client.models import LogLine
 from spunto.entrypoints.cli.exits import ExitCode
-from spunto.entrypoints.cli.options import WorkerArgument, pairs_of
+from spunto.entrypoints.cli.options import WorkerArgument, moment_of, pairs_of
 from spunto.entrypoints.cli.output import Output
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 from spunto.entrypoints.cli.shell import attached_shell, window_size
 from spunto.entrypoints.cli.workers import app
-
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def moment_of(text: str) -> datetime:
-    """`10m` ago, or a time in RFC 3339."""
-    amount, unit = text[:-1], text[-1:]
-    try:
-        if amount.isascii() and amount.isdigit() and unit in _UNIT_SECONDS:
-            return datetime.now(UTC) - timedelta(seconds=int(amount) * _UNIT_SECONDS[unit])
-        at = datetime.fromisoformat(text)
-    except (ValueError, OverflowError) as error:
-        raise typer.BadParameter(f"{text!r} is neither a time span such as 10m nor a time in RFC 3339.") from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 @command(app)

@@ -19,6 +19,8 @@ LAZY = {
     "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),
     "project": ("spunto.entrypoints.cli.projects", "Templates of development environments."),
     "worker": ("spunto.entrypoints.cli.inside", "Development environments."),
+    "audit": ("spunto.entrypoints.cli.audit", "Show who did what in the organization, and who was refused what."),
+    "events": ("spunto.entrypoints.cli.events", "Follow what happens in the organization."),
     "user": ("spunto.entrypoints.cli.users", "Your own settings."),
     "secret": ("spunto.entrypoints.cli.secrets", "Your secrets: environment variables of your workers."),
     "ssh-key": ("spunto.entrypoints.cli.ssh_keys", "Your SSH public keys."),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -28,6 +29,7 @@ _UNITS = {
     "gi": 2**30,
     "ti": 2**40,
 }
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\Z", re.IGNORECASE | re.ASCII)
 
 
@@ -37,6 +39,18 @@ def bytes_of(text: str) -> int:
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a size such as 512MiB or 2GiB.")
     return round(float(match[1]) * _UNITS[(match[2] or "").lower()])
+
+
+def moment_of(text: str) -> datetime:
+    """`10m` ago, or a time in RFC 3339."""
+    amount, unit = text[:-1], text[-1:]
+    try:
+        if amount.isascii() and amount.isdigit() and unit in _UNIT_SECONDS:
+            return datetime.now(UTC) - timedelta(seconds=int(amount) * _UNIT_SECONDS[unit])
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(f"{text!r} is neither a time span such as 10m nor a time in RFC 3339.") from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def pairs_of(texts: Sequence[str] | None, *, option: str) -> dict[str, str]:

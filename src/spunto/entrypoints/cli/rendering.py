@@ -6,6 +6,8 @@ from typing import Any
 
 from spunto.client.models import (
     ApiKey,
+    AuditEntry,
+    Event,
     InventoryItem,
     Invitation,
     Member,
@@ -83,6 +85,15 @@ SSH_KEYS: Columns[SshKey] = (
     ("ID", lambda key: key.id),
 )
 
+AUDIT: Columns[AuditEntry] = (
+    ("AT", lambda entry: instant(entry.at)),
+    ("ACTION", lambda entry: entry.action),
+    ("OUTCOME", lambda entry: entry.outcome),
+    ("ACTOR", lambda entry: entry.actor_id),
+    ("TARGET", lambda entry: entry.target_id),
+    ("DETAIL", lambda entry: pairs(entry.detail.items())),
+)
+
 INVITATIONS: Columns[Invitation] = (
     ("EMAIL", lambda invitation: invitation.email),
     ("ROLE", lambda invitation: invitation.role),
@@ -152,6 +163,12 @@ PORTS: Columns[Port] = (
     ("PROCESS", lambda port: port.process or ""),
     ("URL", lambda port: port.url or ""),
 )
+
+
+def event_line(event: Event) -> str:
+    """One line for people; programs read JSON."""
+    said = pairs(event.data.items())
+    return f"{event.sequence:>6}  {instant(event.at)}  {event.type:<22}  {event.subject_id}{said and '  '}{said}"
 
 
 def organization_fields(organization: Organization) -> Iterable[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import pytest
 
 from spunto.client.errors import ServerUnreachable, UnexpectedAnswer, error_of
+from spunto.client.following import EventsLost
 from spunto.client.watching import WaitedTooLong
 from spunto.core.kernel.errors import Conflict, Invalid, NotFound, SpuntoError, Unauthenticated, Unavailable
 from spunto.entrypoints.cli.exits import ExitCode, exit_code_of, problem_of, sentence_of
@@ -26,6 +27,7 @@ def test_a_refusal_of_the_server_has_the_exit_code_of_its_status(status: int, co
         (Unavailable("x", "x"), ExitCode.UNAVAILABLE),
         (ServerUnreachable("server_unreachable", "x"), ExitCode.UNAVAILABLE),
         (ServerUnreachable("request_timeout", "x"), ExitCode.TIMEOUT),
+        (EventsLost(after=1, sequence=2), ExitCode.CONFLICT),
         (WaitedTooLong("wkr_1", timeout_seconds=1), ExitCode.TIMEOUT),
         (UnexpectedAnswer("unexpected_answer", "x"), ExitCode.FAILURE),
     ],

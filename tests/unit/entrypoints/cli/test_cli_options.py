@@ -9,8 +9,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spunto.entrypoints.cli.inside import moment_of
-from spunto.entrypoints.cli.options import bytes_of, pairs_of
+from spunto.entrypoints.cli.options import bytes_of, moment_of, pairs_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,20 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from spunto.entrypoints.cli import inside, invitations, keys, login, logout, nodes, orgs, projects, settings, workers
+from spunto.entrypoints.cli import (
+    audit,
+    events,
+    inside,
+    invitations,
+    keys,
+    login,
+    logout,
+    nodes,
+    orgs,
+    projects,
+    settings,
+    workers,
+)
 from spunto.entrypoints.cli.main import LAZY, app, main
 
 RUNNER = CliRunner()
@@ -67,8 +80,8 @@ def test_the_summary_of_a_command_is_the_commands_own() -> None:
 
 @pytest.mark.parametrize(
     "group",
-    [orgs.app, nodes.app, projects.app, workers.app, login.app, logout.app, settings.app],
-    ids=["org", "node", "project", "worker", "login", "logout", "settings"],
+    [orgs.app, nodes.app, projects.app, workers.app, login.app, logout.app, settings.app, audit.app, events.app],
+    ids=["org", "node", "project", "worker", "login", "logout", "settings", "audit", "events"],
 )
 def test_every_command_speaks_json(group: typer.Typer) -> None:
     mute = [
@@ -98,6 +111,9 @@ def test_help_answers_without_loading_what_only_a_command_needs() -> None:
         ("worker", "logs", "w", "--tail", "0"),
         ("worker", "logs", "w", "--since", "soon"),
         ("project", "create", "p", "--memory", "much"),
+        ("audit", "--outcome", "maybe"),
+        ("audit", "--since", "soon"),
+        ("events", "--after", "-1"),
         ("up", "--port", "0"),
         ("up", "--engine", "lxc"),
         ("login", "--token", "a", "--token-file", "b"),

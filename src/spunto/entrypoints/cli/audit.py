@@ -1,0 +1,67 @@
+"""`spunto audit`: the audit log of an organization, filtered, or whole as JSON lines."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from spunto.client.activity import AuditFilter
+from spunto.client.models import AuditEntry
+from spunto.core.kernel.ids import is_id
+from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.options import moment_of
+from spunto.entrypoints.cli.resolve import find_member
+from spunto.entrypoints.cli.running import command
+from spunto.entrypoints.cli.session import Session
+
+app = typer.Typer(add_completion=False)
+
+
+class Outcome(StrEnum):
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
+Moment = typer.Option(parser=moment_of, metavar="WHEN", help="Such as 10m, 2h or 2026-01-31T12:00:00Z.")
+
+
+@command(app)
+async def audit(
+    session: Session,
+    actor: Annotated[str | None, typer.Option(help="Who: a member, or the id of one or of a key.")] = None,
+    action: Annotated[str | None, typer.Option(help="What, such as node.create.")] = None,
+    target: Annotated[str | None, typer.Option(help="To which thing: its id.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="Only changes, or only refusals.")] = None,
+    since: Annotated[datetime | None, Moment] = None,
+    until: Annotated[datetime | None, Moment] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    export: Annotated[bool, typer.Option("--export", help="Everything, as JSON lines.")] = False,
+) -> None:
+    """Show who did what in the organization, and who was refused what. Newest first."""
+    org_id = await session.org_id()
+    matching = AuditFilter(
+        actor=await _actor_id(session, org_id, actor),
+        action=action,
+        target=target,
+        outcome=outcome,
+        since=since,
+        until=until,
+    )
+    if export:
+        async for entry in session.client.activity.export_audit(org_id, matching):
+            session.out.json(entry.to_wire())
+        return
+    found: list[AuditEntry] = []
+    async for entry in session.client.activity.iter_audit(org_id, matching):
+        found.append(entry)
+        if len(found) == limit:
+            break
+    session.out.table(found, rendering.AUDIT, wire=AuditEntry.to_wire)
+
+
+async def _actor_id(session: Session, org_id: str, wanted: str | None) -> str | None:
+    """Keys and people who have left are known by their ids alone."""
+    if wanted is None or is_id(wanted, "usr") or is_id(wanted, "key"):
+        return wanted
+    return (await find_member(session.client, org_id, wanted)).user_id
