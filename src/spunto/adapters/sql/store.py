@@ -28,7 +28,7 @@ from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables import timelines
 from spunto.adapters.sql.timing import Database, TimedDatabase
 from spunto.adapters.sql.urls import is_sqlite, parsed
-from spunto.adapters.sql.watched import Database, Watch, WatchedDatabase
+from spunto.adapters.sql.watched import Watch, WatchedDatabase
 from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
 from spunto.core.kernel.wakeups import Wakeups
 

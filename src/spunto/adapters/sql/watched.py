@@ -1,33 +1,21 @@
 """A database whose transactions and statements somebody watches. What is told names tables, and never values."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import Engine, Executable, SelectBase, Table
+from sqlalchemy import Executable, SelectBase, Table
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.visitors import iterate
 
 from spunto.adapters.sql.statements import AnyRow, Statements
+from spunto.adapters.sql.timing import Database
 
 AroundTransaction: TypeAlias = Callable[[], AbstractContextManager[None]]
 AroundStatement: TypeAlias = Callable[[str, str, str], AbstractContextManager[None]]
 """Entered with the dialect, the operation and the (first) table; that is empty where there is none."""
-
-
-class Database(Protocol):
-    @property
-    def engines(self) -> Sequence[Engine]: ...
-
-    def writing(self) -> AbstractAsyncContextManager[Statements]:
-        """A transaction; leaving it without commit rolls it back."""
-
-    def reading(self) -> AbstractAsyncContextManager[Statements]:
-        """No transaction: each statement for itself."""
-
-    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +35,6 @@ class WatchedDatabase:
     def __init__(self, database: Database, watch: Watch) -> None:
         self._database = database
         self._watch = watch
-
-    @property
-    def engines(self) -> Sequence[Engine]:
-        return self._database.engines
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Statements]:
