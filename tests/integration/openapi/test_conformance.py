@@ -9,6 +9,7 @@ from tests.fixtures.live import live_server
 CASES = 600
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_live_server_answers_as_its_document_says(tmp_path: Path) -> None:
     with live_server(tmp_path) as live:

@@ -9,11 +9,12 @@ import orjson
 from quart import Quart
 
 PATIENCE_SECONDS = 20.0
+TURNS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`status` is 101 for an upgrade that was accepted. A stream of events is left after its first word."""
+    """`status` is 101 for an upgrade that was accepted. A stream of events is left when it has told what there was."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,11 +46,18 @@ class _Visit:
         self._status = 0
         self._headers: dict[str, str] = {}
         self._body = b""
+        self._leaving: asyncio.Task[None] | None = None
 
     async def run(self, app: Quart) -> Answer:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await app.asgi_app(cast("Any", self._scope), cast("Any", self._inbound.get), cast("Any", self._send))
         return Answer(status=self._status, headers=self._headers, body=self._body)
+
+    async def _leave(self) -> None:
+        """When what is there has been told; a store in memory tells it in these turns."""
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        self._inbound.put_nowait({"type": "http.disconnect"})
 
     async def _send(self, event: dict[str, Any] | None) -> None:
         if event is None:
@@ -59,7 +67,7 @@ class _Visit:
             self._status = event["status"]
             self._headers = {name.decode().lower(): value.decode() for name, value in event["headers"]}
             if self._headers.get("content-type", "").startswith("text/event-stream"):
-                self._inbound.put_nowait({"type": "http.disconnect"})
+                self._leaving = asyncio.create_task(self._leave())
         elif kind.endswith("response.body"):
             self._body += event.get("body", b"")
         elif kind == "websocket.accept":
