@@ -37,6 +37,8 @@ class Seed:
             "keyId": self._key,
             "secretId": self._secret,
             "sshKeyId": self._ssh_key,
+            "webhookId": self._webhook,
+            "deliveryId": self._delivery,
             "token": lambda: "not-an-invitation",
             "number": lambda: "1",
             "name": lambda: "swagger-ui.css",
@@ -124,3 +126,13 @@ class Seed:
     def _ssh_key(self) -> str:
         key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
         return str(self._made("/api/users/me/ssh-keys", {"publicKey": key.decode(), "name": self._name()})["id"])
+
+    def _webhook(self) -> str:
+        # Requests made some, too, and there may only be so many.
+        for webhook in self._http.get(f"{self._org}/webhooks").json()["items"]:
+            if webhook["id"] != self._shared.get("webhookId"):
+                self._http.delete(f"{self._org}/webhooks/{webhook['id']}")
+        return str(self._made(f"{self._org}/webhooks", {"url": "https://hooks.invalid/"})["id"])
+
+    def _delivery(self) -> str:
+        return str(self._made(f"{self._org}/webhooks/{self.shared('webhookId')}/test", {})["id"])

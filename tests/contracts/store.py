@@ -15,12 +15,13 @@ from spunto.core.kernel.reconcile import WorkQueue
 from spunto.core.nodes.assignment import Assignment, Power, WorkerSpec
 from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
 from spunto.core.orgs.model import Organization, User
-from spunto.core.orgs.ports import OrgsTransaction
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.protocol.messages import AssignmentKind, Wanted
 from spunto.core.secrets.model import Sealed, SecretId, UserSecret
 from spunto.core.secrets.ports import SecretsTransaction
+from spunto.core.webhooks.model import Delivery, DeliveryId, Webhook, WebhookId, WebhookSecret, WebhookSecretId
+from spunto.core.webhooks.ports import WebhooksTransaction
 from spunto.core.workers.model import Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 
@@ -29,7 +30,7 @@ LATER = NOW + timedelta(hours=1)
 _counter = itertools.count(1)
 
 
-class StoreTransaction(OrgsTransaction, SecretsTransaction, WorkersTransaction, Protocol):
+class StoreTransaction(WebhooksTransaction, SecretsTransaction, WorkersTransaction, Protocol):
     """The transaction of every slice at once."""
 
 
@@ -134,6 +135,46 @@ def an_ssh_key(user_id: UserId, **changes: Any) -> SshKey:
         "created_at": NOW,
     }
     return SshKey(**fields | changes)
+
+
+def a_webhook(tenant: Tenant, **changes: Any) -> Webhook:
+    fields: dict[str, Any] = {
+        "id": WebhookId(an_id("whk")),
+        "org_id": tenant.org_id,
+        "url": "https://hooks.example.org/x",
+        "description": "Ünïcode",
+        "events": frozenset({EventType.WORKER_SPAWNED, EventType.NODE_ONLINE}),
+        "enabled": True,
+        "read_to": 0,
+        "failing_since": NOW,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Webhook(**fields | changes)
+
+
+def a_webhook_secret(webhook: Webhook, *, key_id: str = "k1", **changes: Any) -> WebhookSecret:
+    fields: dict[str, Any] = {
+        "id": WebhookSecretId(an_id("whs")),
+        "webhook_id": webhook.id,
+        "org_id": webhook.org_id,
+        "sealed": a_sealed(key_id),
+        "created_at": NOW,
+    }
+    return WebhookSecret(**fields | changes)
+
+
+def a_delivery(webhook: Webhook, **changes: Any) -> Delivery:
+    fields: dict[str, Any] = {
+        "id": DeliveryId(an_id("whd")),
+        "webhook_id": webhook.id,
+        "event_id": an_id("evt"),
+        "type": "worker.spawned",
+        "body": '{"why":"Ünïcode"}',
+        "created_at": NOW,
+        "next_attempt_at": NOW,
+    }
+    return Delivery(**fields | changes)
 
 
 def an_entry(tenant: Tenant, **changes: Any) -> AuditEntry:

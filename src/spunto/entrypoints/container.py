@@ -14,7 +14,7 @@ from spunto.core.activity.refusals import Refusals
 from spunto.core.activity.service import ActivityService
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import TimeOrderedIds
-from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
+from spunto.core.kernel.reconcile import Around, FlowingReconciler, Reconciler, WorkQueue
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
@@ -35,6 +35,13 @@ from spunto.core.protocol.messages import AssignmentKind
 from spunto.core.secrets.ports import Cipher
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
+from spunto.core.webhooks.addresses import AddressRule
+from spunto.core.webhooks.courier import KIND as WEBHOOK
+from spunto.core.webhooks.courier import WebhookCourier
+from spunto.core.webhooks.deliveries import DeliveryService
+from spunto.core.webhooks.ports import WebhookSender
+from spunto.core.webhooks.service import WebhookService
+from spunto.core.webhooks.watch import WebhookWatch
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.service import WorkerService
@@ -59,6 +66,8 @@ class Container(DeclarativeContainer):
     identity_provider: Dependency[IdentityProvider | None] = Dependency(default=Object(None))
     owner_email: Dependency[str | None] = Dependency(default=Object(None))
     around: Dependency[Around] = Dependency(default=SILENT.around_item)
+    webhook_rule: Dependency[AddressRule] = Dependency(default=Object(AddressRule()))
+    webhook_sender: Dependency[WebhookSender] = Dependency()
 
     ids = Singleton(TimeOrderedIds, clock)
     links = Singleton(NodeLinks)
@@ -79,6 +88,8 @@ class Container(DeclarativeContainer):
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)
     activity = Singleton(ActivityService, store, clock=clock, wakeups=wakeups)
     refusals = Singleton(Refusals, store, clock=clock, ids=ids, wakeups=wakeups)
+    webhooks = Singleton(WebhookService, store, cipher=cipher, rule=webhook_rule, clock=clock, ids=ids)
+    deliveries = Singleton(DeliveryService, store, clock=clock, ids=ids)
     nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
     gateway = Singleton(
         NodeGateway,
@@ -110,6 +121,19 @@ class Container(DeclarativeContainer):
         Reconciler,
         INVITATION_MAIL,
         invitation_mailer.provided.handle,
+        queue=queue,
+        clock=clock,
+        wakeups=wakeups,
+        report=report,
+        around=around,
+    )
+
+    webhook_watch = Singleton(WebhookWatch, store, clock=clock, wakeups=wakeups)
+    webhook_courier = Singleton(WebhookCourier, store, sender=webhook_sender, cipher=cipher, clock=clock, ids=ids)
+    webhook_loop = Factory(
+        FlowingReconciler,
+        WEBHOOK,
+        webhook_courier.provided.handle,
         queue=queue,
         clock=clock,
         wakeups=wakeups,

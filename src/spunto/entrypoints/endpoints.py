@@ -21,6 +21,7 @@ _ME: Final = "/api/users/me"
 _ORG: Final = "/api/orgs/{orgId}"
 _PROJECT: Final = f"{_ORG}/projects/{{projectId}}"
 _WORKER: Final = f"{_PROJECT}/workers/{{workerId}}"
+_WEBHOOK: Final = f"{_ORG}/webhooks/{{webhookId}}"
 _NODE: Final = f"{_ORG}/nodes/{{nodeId}}"
 
 HTTP: Final[Mapping[str, Access]] = {
@@ -70,6 +71,16 @@ HTTP: Final[Mapping[str, Access]] = {
     "POST /invites/{token}": Action.INVITATION_ACCEPT,
     f"GET {_ORG}/audit": Action.AUDIT_READ,
     f"GET {_ORG}/events": Action.EVENT_READ,
+    f"GET {_ORG}/webhooks": Action.WEBHOOK_READ,
+    f"POST {_ORG}/webhooks": Action.WEBHOOK_CREATE,
+    f"GET {_WEBHOOK}": Action.WEBHOOK_READ,
+    f"PATCH {_WEBHOOK}": Action.WEBHOOK_UPDATE,
+    f"DELETE {_WEBHOOK}": Action.WEBHOOK_DELETE,
+    f"POST {_WEBHOOK}/rotate-secret": Action.WEBHOOK_UPDATE,
+    f"POST {_WEBHOOK}/test": Action.WEBHOOK_UPDATE,
+    f"GET {_WEBHOOK}/deliveries": Action.WEBHOOK_READ,
+    f"GET {_WEBHOOK}/deliveries/{{deliveryId}}": Action.WEBHOOK_READ,
+    f"POST {_WEBHOOK}/deliveries/{{deliveryId}}/redeliver": Action.WEBHOOK_UPDATE,
     f"GET {_ORG}/nodes": Action.NODE_READ,
     f"POST {_ORG}/nodes": Action.NODE_CREATE,
     f"GET {_NODE}": Action.NODE_READ,

@@ -38,11 +38,17 @@ from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.ports import Cipher
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
+from spunto.core.webhooks.addresses import AddressRule
+from spunto.core.webhooks.deliveries import DeliveryService
+from spunto.core.webhooks.ports import WebhookSender
+from spunto.core.webhooks.service import WebhookService
 from spunto.core.workers.census import Census
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.container import DEFAULT_URL, Container
 from spunto.entrypoints.telemetry import SILENT, Telemetry
+
+PUBLIC_INTERNET = AddressRule()
 
 log = structlog.get_logger()
 
@@ -77,6 +83,8 @@ class Spunto:
         self.projects: ProjectService = container.projects()
         self.activity: ActivityService = container.activity()
         self.refusals: Refusals = container.refusals()
+        self.webhooks: WebhookService = container.webhooks()
+        self.deliveries: DeliveryService = container.deliveries()
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
         self.reach: WorkerReach = container.reach()
@@ -106,23 +114,31 @@ class Spunto:
     @classmethod
     @asynccontextmanager
     async def in_memory(
-        cls, *, clock: Clock | None = None, mailer: Mailer | None = None, public_url: str = DEFAULT_URL
+        cls,
+        *,
+        clock: Clock | None = None,
+        mailer: Mailer | None = None,
+        public_url: str = DEFAULT_URL,
+        webhook_rule: AddressRule = PUBLIC_INTERNET,
     ) -> AsyncIterator["Spunto"]:
         """Everything in this process; nothing is left when it ends."""
         clock = clock or SystemClock()
         wakeups = Wakeups(clock)
         store = MemoryStore(wakeups)
-        container = _container(
-            store,
-            EnvelopeCipher(MemoryKeyring()),
-            wakeups,
-            clock,
-            timeline_id="memory",
-            mailer=mailer or LogMailer(),
-            public_url=public_url,
-        )
-        async with cls._running(container) as spunto:
-            yield spunto
+        async with _webhook_sender(webhook_rule) as sender:
+            container = _container(
+                store,
+                EnvelopeCipher(MemoryKeyring()),
+                wakeups,
+                clock,
+                timeline_id="memory",
+                mailer=mailer or LogMailer(),
+                public_url=public_url,
+                webhook_rule=webhook_rule,
+                webhook_sender=sender,
+            )
+            async with cls._running(container) as spunto:
+                yield spunto
 
     @classmethod
     def sqlite(cls, path: Path | str, *, keyring: Path | None = None) -> AbstractAsyncContextManager["Spunto"]:
@@ -156,9 +172,10 @@ class Spunto:
         telemetry: Telemetry = SILENT,
         mailer: Mailer | None = None,
         public_url: str = DEFAULT_URL,
+        webhook_rule: AddressRule = PUBLIC_INTERNET,
     ) -> AsyncIterator["Spunto"]:
         """`public_url` is where the links in mail lead; without a mailer they go to the log. `owner_email` is whose
-        first sign-in makes them the first owner.
+        first sign-in makes them the first owner. `webhook_rule` says where webhooks may be sent.
 
         Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`.
         """
@@ -179,21 +196,24 @@ class Spunto:
         )
         try:
             file = KeyringFile(keyring)
-            container = _container(
-                store,
-                EnvelopeCipher(file),
-                wakeups,
-                clock,
-                timeline_id=await store.timeline_id(),
-                identity_provider=identity_provider,
-                owner_email=owner_email,
-                telemetry=telemetry,
-                mailer=mailer or LogMailer(),
-                public_url=public_url,
-            )
-            await _ensure_keyring(file, container.rotation(), no_keyring)
-            async with cls._running(container) as spunto:
-                yield spunto
+            async with _webhook_sender(webhook_rule) as sender:
+                container = _container(
+                    store,
+                    EnvelopeCipher(file),
+                    wakeups,
+                    clock,
+                    timeline_id=await store.timeline_id(),
+                    identity_provider=identity_provider,
+                    owner_email=owner_email,
+                    telemetry=telemetry,
+                    mailer=mailer or LogMailer(),
+                    public_url=public_url,
+                    webhook_rule=webhook_rule,
+                    webhook_sender=sender,
+                )
+                await _ensure_keyring(file, container.rotation(), no_keyring)
+                async with cls._running(container) as spunto:
+                    yield spunto
         finally:
             await store.aclose()
 
@@ -226,6 +246,9 @@ class Spunto:
                 group.create_task(container.key_uses().run(), name="note uses of keys"),
                 group.create_task(container.standing().run(), name="watch standing"),
                 group.create_task(container.mail_loop().run(), name="mail invitations"),
+                group.create_task(container.webhook_loop().run(), name="deliver webhooks"),
+                group.create_task(container.webhook_watch().run(), name="watch for webhooks"),
+                group.create_task(container.webhook_watch().keep_pruned(), name="prune deliveries"),
                 group.create_task(container.refusals().run(), name="refusals"),
                 group.create_task(container.activity().keep_pruned(), name="prune events"),
             )
@@ -247,6 +270,18 @@ async def _ensure_keyring(file: KeyringFile, rotation: KeyRotation, no_keyring: 
             "with `spunto keys generate`.",
         )
     log.info("keyring_made", path=str(file.path), key=file.make().id)
+
+
+@asynccontextmanager
+async def _webhook_sender(rule: AddressRule) -> AsyncIterator[WebhookSender]:
+    # An errand beside a server goes without its HTTP library.
+    from spunto.adapters.webhooks.sender import HttpWebhookSender
+
+    sender = HttpWebhookSender(rule)
+    try:
+        yield sender
+    finally:
+        await sender.aclose()
 
 
 def _container(

@@ -16,6 +16,7 @@ from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.closing import RESTARTING
+from spunto.core.webhooks.addresses import AddressRule
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Place, create_app
 from spunto.entrypoints.http.metrics import Figures
@@ -71,6 +72,7 @@ async def serve(
             telemetry=telemetry,
             mailer=mailer_of(settings),
             public_url=settings.url,
+            webhook_rule=AddressRule(settings.webhook_allowed_networks),
         ) as spunto,
     ):
         await prepare(spunto)

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     rate_limit_invitations: Annotated[int, Field(ge=1, description="invitations an organization and hour")] = 20
     keyring: Annotated[
         Path | None,
-        Field(description="file with the keys that users' secrets are encrypted with; default: in the data directory"),
+        Field(description="file with the keys that stored secrets are encrypted with; default: in the data directory"),
     ] = None
     oidc_issuer: Annotated[str, Field(description="where people sign in: an OpenID Connect issuer")] = (
         "https://accounts.google.com"
@@ -98,6 +98,13 @@ class Settings(BaseSettings):
     smtp_from: Annotated[
         str | None, Field(description="sender of mail; default: Spunto <spunto@host of the public URL>")
     ] = None
+    webhook_allowed_networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        NoDecode,
+        Field(
+            description="networks beside the public internet that webhooks may be sent to, also by http, with commas"
+        ),
+    ] = ()
     grace_seconds: Annotated[float, Field(gt=0, description="how long requests may finish at a stop")] = 10.0
     log_format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto: console on a terminal, else json")
@@ -130,7 +137,7 @@ class Settings(BaseSettings):
     def database(self) -> str:
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'spunto.db'}"
 
-    @field_validator("trusted_proxies", "allowed_hosts", mode="before")
+    @field_validator("trusted_proxies", "allowed_hosts", "webhook_allowed_networks", mode="before")
     @classmethod
     def _parted(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

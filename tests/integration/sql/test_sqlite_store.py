@@ -26,6 +26,11 @@ from tests.contracts.store_census import CensusContract
 from tests.contracts.store_placement import PlacementContract
 from tests.contracts.store_unit_of_work import UnitOfWorkContract
 from tests.contracts.store_work_queue import WorkQueueContract
+from tests.contracts.webhook_repository import (
+    DeliveryRepositoryContract,
+    WebhookRepositoryContract,
+    WebhookSecretRepositoryContract,
+)
 from tests.contracts.worker_repository import WorkerRepositoryContract
 
 from spunto.adapters.sql.migrate import upgrade
@@ -97,6 +102,18 @@ class TestAuditLog(AuditLogContract):
 
 
 class TestEventFeed(EventFeedContract):
+    pass
+
+
+class TestWebhooks(WebhookRepositoryContract):
+    pass
+
+
+class TestWebhookSecrets(WebhookSecretRepositoryContract):
+    pass
+
+
+class TestDeliveries(DeliveryRepositoryContract):
     pass
 
 

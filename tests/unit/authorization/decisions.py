@@ -120,6 +120,7 @@ ORG: Final = "/api/orgs/{orgId}"
 PROJECT: Final = f"{ORG}/projects/{{projectId}}"
 WORKER: Final = f"{PROJECT}/workers/{{workerId}}"
 NODE: Final = f"{ORG}/nodes/{{nodeId}}"
+WEBHOOK: Final = f"{ORG}/webhooks/{{webhookId}}"
 TERMINAL: Final = "/api/workers/{workerId}/terminal"
 ONLY_ALL: Final[frozenset[str]] = NOBODY_S
 SIGNED_IN: Final = None
@@ -182,6 +183,16 @@ RULES: Final[Mapping[str, Rule]] = {
     f"DELETE {ORG}/api-keys/{{keyId}}": _rule(MEMBER, SIGNED_IN, "own_or_admin"),
     f"GET {ORG}/audit": _rule(ADMIN, _keys("org:read")),
     f"GET {ORG}/events": _rule(MEMBER, _keys("org:read")),
+    f"GET {ORG}/webhooks": _rule(ADMIN, ONLY_ALL),
+    f"POST {ORG}/webhooks": _rule(ADMIN, SIGNED_IN, body={"url": "https://hooks.example.org/fresh"}),
+    f"GET {WEBHOOK}": _rule(ADMIN, ONLY_ALL),
+    f"PATCH {WEBHOOK}": _rule(ADMIN, SIGNED_IN, body={"description": "Changed"}),
+    f"DELETE {WEBHOOK}": _rule(ADMIN, SIGNED_IN),
+    f"POST {WEBHOOK}/rotate-secret": _rule(ADMIN, SIGNED_IN),
+    f"POST {WEBHOOK}/test": _rule(ADMIN, SIGNED_IN),
+    f"GET {WEBHOOK}/deliveries": _rule(ADMIN, ONLY_ALL),
+    f"GET {WEBHOOK}/deliveries/{{deliveryId}}": _rule(ADMIN, ONLY_ALL),
+    f"POST {WEBHOOK}/deliveries/{{deliveryId}}/redeliver": _rule(ADMIN, SIGNED_IN),
     f"GET {ORG}/nodes": _rule(MEMBER, _keys("nodes:read")),
     f"POST {ORG}/nodes": _rule(ADMIN, SIGNED_IN, body={"name": "fresh"}),
     f"GET {NODE}": _rule(MEMBER, _keys("nodes:read")),

@@ -48,6 +48,8 @@ PREFIXES: Final = {
     "workerId": "wkr",
     "secretId": "sec",
     "sshKeyId": "ssk",
+    "webhookId": "whk",
+    "deliveryId": "whd",
 }
 TURNS: Final = 30
 ID: Final = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}")
@@ -249,6 +251,7 @@ async def _furnish(world: World, label: str, group: asyncio.TaskGroup, agents: l
     await _delete_a_worker(world, home, owner)
     await _keys(world, label, home, people)
     await _invite(world, home, owner)
+    await _add_webhooks(world, home, owner)
 
 
 async def _connect(world: World, token: str, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
@@ -344,6 +347,19 @@ async def _invite(world: World, home: Home, owner: Person) -> None:
         getattr(home, name)["invitationId"] = invitation["id"]
     await world.do(owner.bearer, "DELETE", f"{org}/{home.deleted['invitationId']}")
     world.things[home.org_id, home.ids["invitationId"]] = Thing(org_id=home.org_id)
+
+
+async def _add_webhooks(world: World, home: Home, owner: Person) -> None:
+    """Two with a delivery each, of which the second is deleted."""
+    org = f"/api/orgs/{home.org_id}/webhooks"
+    for ids in (home.ids, home.deleted):
+        body = {"url": f"https://{home.mark}.example.org/", "description": home.mark}
+        webhook = await world.do(owner.bearer, "POST", org, body)
+        delivery = await world.do(owner.bearer, "POST", f"{org}/{webhook['id']}/test")
+        ids |= {"webhookId": webhook["id"], "deliveryId": delivery["id"]}
+    await world.do(owner.bearer, "DELETE", f"{org}/{home.deleted['webhookId']}")
+    world.things[home.org_id, home.ids["webhookId"]] = Thing(org_id=home.org_id)
+    world.things[home.org_id, home.ids["deliveryId"]] = Thing(org_id=home.org_id, inside=home.ids["webhookId"])
 
 
 async def _strangers(world: World) -> None:

@@ -34,6 +34,12 @@ from spunto.core.projects.model import Project
 from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
+from spunto.core.webhooks.addresses import AddressRule
+from spunto.core.webhooks.courier import WebhookCourier
+from spunto.core.webhooks.deliveries import DeliveryService
+from spunto.core.webhooks.ports import Answer
+from spunto.core.webhooks.service import WebhookService
+from spunto.core.webhooks.watch import WebhookWatch
 from spunto.core.workers.model import Worker, WorkerId
 from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.service import WorkerService
@@ -65,6 +71,21 @@ class RacingStore:
             yield tx
 
 
+@dataclass(slots=True)
+class FakeReceiver:
+    """A `WebhookSender` that keeps what is sent, and answers 204 unless other answers are lined up."""
+
+    answers: list[Answer] = field(default_factory=list)
+    sent: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
+    meanwhile: Interference | None = None
+
+    async def send(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.sent.append((url, headers, body))
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return self.answers.pop(0) if self.answers else Answer(status=204)
+
+
 @dataclass(slots=True, kw_only=True)
 class Memory:
     """One organization with two members, and every service."""
@@ -91,6 +112,11 @@ class Memory:
     nodes: NodeService = field(init=False)
     workers: WorkerService = field(init=False)
     reconciler: WorkerReconciler = field(init=False)
+    receiver: FakeReceiver = field(default_factory=FakeReceiver)
+    webhooks: WebhookService = field(init=False)
+    deliveries: DeliveryService = field(init=False)
+    courier: WebhookCourier = field(init=False)
+    watch: WebhookWatch = field(init=False)
     owner: Actor = field(default_factory=an_actor)
     member: Actor = field(default_factory=lambda: an_actor(user_id=OTHER_USER, role=Role.MEMBER))
 
@@ -117,6 +143,10 @@ class Memory:
         self.nodes = NodeService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
         self.workers = WorkerService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
         self.reconciler = WorkerReconciler(self.racing, clock=self.clock, ids=self.ids)
+        self.webhooks = WebhookService(self.racing, cipher=cipher, rule=AddressRule(), clock=self.clock, ids=self.ids)
+        self.deliveries = DeliveryService(self.racing, clock=self.clock, ids=self.ids)
+        self.courier = WebhookCourier(self.racing, sender=self.receiver, cipher=cipher, clock=self.clock, ids=self.ids)
+        self.watch = WebhookWatch(self.racing, clock=self.clock, wakeups=self.wakeups)
 
     async def populate(self) -> None:
         """The organization and its two members."""

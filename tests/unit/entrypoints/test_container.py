@@ -6,8 +6,10 @@ from dependency_injector.providers import Dependency, Provider
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring
 from spunto.adapters.memory.store import MemoryStore
+from spunto.adapters.webhooks.sender import HttpWebhookSender
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.webhooks.addresses import AddressRule
 from spunto.entrypoints.container import Container
 
 
@@ -23,6 +25,7 @@ def a_container() -> Container:
         cipher=EnvelopeCipher(MemoryKeyring()),
         timeline_id="t",
         report=lambda kind, subject_id, error: None,
+        webhook_sender=HttpWebhookSender(AddressRule()),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Draft
 from spunto.core.access.model import OrgId, Tenant
-from spunto.core.activity.events import Event, topic
+from spunto.core.activity.events import ANY_TOPIC, Event, topic
 from spunto.core.activity.model import EVERYTHING, AuditEntry, AuditFilter
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.orgs.model import Organization
@@ -48,6 +48,7 @@ class MemoryEventFeed:
     async def add(self, event: Event) -> None:
         self._added.append(event)
         self._hint(topic(event.org_id))
+        self._hint(ANY_TOPIC)
 
     async def last(self, org_id: OrgId) -> int:
         return self._feeds.last.get(org_id, 0)

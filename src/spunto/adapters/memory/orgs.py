@@ -34,6 +34,7 @@ class MemoryOrganizations:
         names: Draft[tuple[str, ...], str],
         held: Mapping[str, Rows],
         at_commit: Callable[[Callable[[], None]], None],
+        remove_webhooks: Callable[[OrgId], None],
     ) -> None:
         self._organizations = organizations
         self._memberships = memberships
@@ -41,6 +42,7 @@ class MemoryOrganizations:
         self._names = names
         self._held = held
         self._at_commit = at_commit
+        self._remove_webhooks = remove_webhooks
 
     async def add(self, organization: Organization) -> None:
         self._claim_slug(organization)
@@ -106,6 +108,7 @@ class MemoryOrganizations:
             self._memberships.drop((membership.org_id, membership.user_id))
         for invitation in [each for each in self._invitations.values() if each.org_id == before.id]:
             self._invitations.drop(invitation.id)
+        self._remove_webhooks(before.id)
         self._names.drop(("slug", before.slug))
         self._organizations.drop(before.id)
 

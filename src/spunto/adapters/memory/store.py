@@ -19,6 +19,7 @@ from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
 from spunto.adapters.memory.rows import Draft
 from spunto.adapters.memory.secrets import MemoryCanary, MemorySecrets
 from spunto.adapters.memory.ssh_keys import MemorySshKeys
+from spunto.adapters.memory.webhooks import MemoryDeliveries, MemoryWebhooks, MemoryWebhookSecrets
 from spunto.adapters.memory.workers import MemoryWorkers
 from spunto.core.access.api_keys import ApiKey
 from spunto.core.access.model import ApiKeyId, OrgId, Session, SessionId, SignInCode, UserId
@@ -33,6 +34,7 @@ from spunto.core.orgs.model import Identity, Membership, Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
 from spunto.core.secrets.model import Sealed, SecretId, UserSecret
+from spunto.core.webhooks.model import Delivery, DeliveryId, Webhook, WebhookId, WebhookSecret, WebhookSecretId
 from spunto.core.workers.model import Worker, WorkerId
 
 
@@ -52,6 +54,9 @@ class _Tables:
     secrets: dict[SecretId, UserSecret] = field(default_factory=dict)
     canaries: dict[str, Sealed] = field(default_factory=dict)
     invitations: dict[InvitationId, Invitation] = field(default_factory=dict)
+    webhooks: dict[WebhookId, Webhook] = field(default_factory=dict)
+    webhook_secrets: dict[WebhookSecretId, WebhookSecret] = field(default_factory=dict)
+    deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     tombstones: dict[tuple[NodeId, str], datetime] = field(default_factory=dict)
@@ -87,6 +92,10 @@ class MemoryTransaction:
         self.grants = MemoryGrants(memberships, organizations)
         invitations = draft("invitation", tables.invitations)
         self.invitations = MemoryInvitations(invitations, names)
+        signing, deliveries = draft("webhook secret", tables.webhook_secrets), draft("delivery", tables.deliveries)
+        self.webhooks = MemoryWebhooks(draft("webhook", tables.webhooks), signing, deliveries, tables.feeds)
+        self.webhook_secrets = MemoryWebhookSecrets(signing)
+        self.deliveries = MemoryDeliveries(deliveries)
         self.organizations = MemoryOrganizations(
             organizations,
             memberships,
@@ -94,6 +103,7 @@ class MemoryTransaction:
             names,
             {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},
             self._guards.append,
+            self.webhooks.remove_of,
         )
         self.devices = MemoryDevices(draft("device code", tables.devices))
         self.identities = MemoryIdentities(draft("identity", tables.identities))

@@ -13,7 +13,7 @@ from spunto.adapters.sql.tables import event_feeds as feeds
 from spunto.adapters.sql.tables import events
 from spunto.adapters.sql.types import Instant
 from spunto.core.access.model import OrgId
-from spunto.core.activity.events import Event, EventType, topic
+from spunto.core.activity.events import ANY_TOPIC, Event, EventType, topic
 
 
 def _counting(insert: Any) -> Any:
@@ -54,6 +54,7 @@ class SqlEventFeed:
     async def add(self, event: Event) -> None:
         self._added[event.org_id].append(event)
         self._hint(topic(event.org_id))
+        self._hint(ANY_TOPIC)
 
     async def last(self, org_id: OrgId) -> int:
         row = await first(self._statements, _LAST, {"org_id": org_id})

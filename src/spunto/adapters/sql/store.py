@@ -10,6 +10,7 @@ from spunto.adapters.sql.activity import SqlAuditLog
 from spunto.adapters.sql.api_keys import SqlApiKeyRepository
 from spunto.adapters.sql.assignments import SqlAssignmentRepository
 from spunto.adapters.sql.census import SqlCensus
+from spunto.adapters.sql.deliveries import SqlDeliveryRepository
 from spunto.adapters.sql.devices import SqlDeviceRepository
 from spunto.adapters.sql.events import SqlEventFeed
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
@@ -29,6 +30,7 @@ from spunto.adapters.sql.tables import timelines
 from spunto.adapters.sql.timing import Database, TimedDatabase
 from spunto.adapters.sql.urls import is_sqlite, parsed
 from spunto.adapters.sql.watched import Watch, WatchedDatabase
+from spunto.adapters.sql.webhooks import SqlWebhookRepository, SqlWebhookSecretRepository
 from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
 from spunto.core.kernel.wakeups import Wakeups
 
@@ -53,6 +55,9 @@ class SqlTransaction:
         self.devices = SqlDeviceRepository(statements)
         self.identities = SqlIdentityRepository(statements)
         self.invitations = SqlInvitationRepository(statements)
+        self.webhooks = SqlWebhookRepository(statements)
+        self.webhook_secrets = SqlWebhookSecretRepository(statements)
+        self.deliveries = SqlDeliveryRepository(statements)
         self.nodes = SqlNodeRepository(statements)
         self.assignments = SqlAssignmentRepository(statements)
         self.projects = SqlProjectRepository(statements)

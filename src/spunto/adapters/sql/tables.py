@@ -1,7 +1,8 @@
 """The tables, and which conflict a broken unique constraint stands for.
 
 Foreign keys stand where a port promises something of them: versions go with their project, assignments and tombstones
-with their node, invitations with their organization, and a project with workers stays.
+with their node, invitations and webhooks with their organization, secrets and deliveries with their webhook, and a
+project with workers stays.
 """
 
 from collections.abc import Mapping
@@ -223,6 +224,61 @@ events = Table(
     Column("at", Instant, nullable=False, index=True),
     Column("request_id", Text, nullable=False),
     PrimaryKeyConstraint("org_id", "sequence"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("org_id", ID, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    # None for all of them.
+    Column("events", JSON_MAP),
+    Column("enabled", Boolean, nullable=False),
+    Column("disabled_reason", Text),
+    Column("read_to", BigInteger, nullable=False),
+    Column("failing_since", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index(None, "org_id", "id"),
+)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("webhook_id", ID, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("org_id", ID, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Index(None, "key_id", "id"),
+    Index(None, "webhook_id", "id"),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("webhook_id", ID, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("event_id", ID, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("response_status", BigInteger),
+    Column("failure", Text),
+    Column("duration_ms", BigInteger),
+    Column("created_at", Instant, nullable=False, index=True),
+    Column("last_attempt_at", Instant),
+    Column("next_attempt_at", Instant),
+    Column("version", BigInteger, nullable=False),
+    Index(None, "webhook_id", "id"),
+    Index(None, "webhook_id", "next_attempt_at"),
 )
 
 nodes = Table(

@@ -85,6 +85,10 @@ ONLY_NAMED: Final = frozenset(
 """Told without detail: every member hears events, but only some may see whom others invite and what their keys may."""
 
 
+ANY_TOPIC: Final = "events"
+"""Hinted by every event of any organization."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """Something that happened. `sequence` counts from 1 within the organization; it is 0 until the commit.
@@ -106,7 +110,7 @@ class EventFeed(Protocol):
     """Append only; the oldest events are pruned."""
 
     async def add(self, event: Event) -> None:
-        """Append when the transaction commits: only then it gets its number, and `topic` of its organization is hinted.
+        """Append when the transaction commits: only then it gets its number, and its topics are hinted.
 
         Whoever sees an event has seen, or can see, all those with lower numbers: numbers become visible in their order.
         """

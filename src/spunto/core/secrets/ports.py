@@ -1,7 +1,7 @@
 """What the secrets slice needs: storage, and a cipher."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from spunto.core.access.model import UserId
 from spunto.core.activity.events import EventFeed
@@ -31,7 +31,32 @@ class Cipher(Protocol):
         """The ids of the keys there are, the current one first."""
 
 
-class SecretRepository(Protocol):
+class SealedRow(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def sealed(self) -> Sealed: ...
+    @property
+    def bound_to(self) -> bytes: ...
+
+
+R = TypeVar("R", bound=SealedRow)
+
+
+class SealedRows(Protocol[R]):
+    """Sealed values of one kind, as they are moved from key to key."""
+
+    async def not_under(self, key_id: str, *, after: str, limit: int) -> Sequence[R]:
+        """Those of anybody whose key is wrapped by another key, by id, from behind the id `after`."""
+
+    async def rewrap(self, rewrapped: Sequence[tuple[R, Sealed]]) -> None:
+        """Write each wrapping, but not over a row whose value or wrapping changed since it was read."""
+
+    async def count_by_key(self) -> Mapping[str, int]:
+        """How many each key wraps; keys that wrap none are not named."""
+
+
+class SecretRepository(SealedRows[UserSecret], Protocol):
     """`rewrap` alone changes a row without counting its version up."""
 
     async def add(self, secret: UserSecret) -> None:
@@ -51,15 +76,6 @@ class SecretRepository(Protocol):
     async def remove(self, secret: UserSecret) -> None:
         """Raises StaleVersion."""
 
-    async def not_under(self, key_id: str, *, after: str, limit: int) -> Sequence[UserSecret]:
-        """Secrets of any user whose key is wrapped by another key, by id, from behind the id `after`."""
-
-    async def rewrap(self, rewrapped: Sequence[tuple[UserSecret, Sealed]]) -> None:
-        """Write each wrapping, but not over a row whose value or wrapping changed since it was read."""
-
-    async def count_by_key(self) -> Mapping[str, int]:
-        """How many secrets each key wraps; keys that wrap none are not named."""
-
 
 class CanaryRepository(Protocol):
     """One sealed value that is no secret: whether it opens tells at a start whether the keys are the right ones."""
@@ -76,6 +92,9 @@ class CanaryRepository(Protocol):
 class SecretsTransaction(Transaction, Protocol):
     @property
     def secrets(self) -> SecretRepository: ...
+    # Of a slice above this one; the rotation only moves what it can name.
+    @property
+    def webhook_secrets(self) -> SealedRows[Any]: ...
     @property
     def canary(self) -> CanaryRepository: ...
     @property

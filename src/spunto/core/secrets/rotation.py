@@ -1,18 +1,32 @@
 """The server's keys and what they wrap: the check at a start, and the move from one key to the next."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.secrets.model import Sealed
-from spunto.core.secrets.ports import Cipher, SecretsTransaction
+from spunto.core.secrets.ports import Cipher, SealedRows, SecretsTransaction
 
 BATCH: Final = 500
 _CANARY: Final = Secret("tweet")
 _CANARY_PLACE: Final = b"-|-|canary|-|1"
+
+_RowsOf: TypeAlias = Callable[[SecretsTransaction], SealedRows[Any]]
+
+
+def _of_users(tx: SecretsTransaction) -> SealedRows[Any]:
+    return tx.secrets
+
+
+def _of_webhooks(tx: SecretsTransaction) -> SealedRows[Any]:
+    return tx.webhook_secrets
+
+
+_EVERYTHING: Final[Sequence[_RowsOf]] = (_of_users, _of_webhooks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +61,7 @@ class KeyRotation:
                 await tx.commit()
             else:
                 self._require_opens(canary)
-            used = await tx.secrets.count_by_key()
+            used = await _counts(tx)
         missing = sorted(used.keys() - set(self._cipher.key_ids()))
         if missing:
             raise Invalid(
@@ -58,14 +72,14 @@ class KeyRotation:
     async def status(self) -> Sequence[KeyUse]:
         """The keyring's keys, the current one first, and then those that are missing in it."""
         async with self._uow.reading() as tx:
-            counts = await tx.secrets.count_by_key()
+            counts = await _counts(tx)
         known = self._cipher.key_ids()
         return [_use_of(key_id, counts, known) for key_id in (*known, *sorted(counts.keys() - set(known)))]
 
     async def is_done(self) -> bool:
         """Whether everything is under the current key."""
         async with self._uow.reading() as tx:
-            canary, used = await tx.canary.find(), await tx.secrets.count_by_key()
+            canary, used = await tx.canary.find(), await _counts(tx)
         keys = used.keys() if canary is None else {*used, canary.key_id}
         return keys <= {self._cipher.key_ids()[0]}
 
@@ -87,30 +101,31 @@ class KeyRotation:
         return moved
 
     async def _pass(self) -> tuple[int, Unavailable | None]:
-        moved, after, obstacle = 0, "", None
-        while True:
-            in_batch, after, in_the_way = await self._batch(after)
-            moved += in_batch
-            obstacle = obstacle or in_the_way
-            if not after:
-                return moved, obstacle
+        moved, obstacle = 0, None
+        for rows_of in _EVERYTHING:
+            after: str | None = ""
+            while after is not None:
+                in_batch, after, in_the_way = await self._batch(after, rows_of)
+                moved += in_batch
+                obstacle = obstacle or in_the_way
+        return moved, obstacle
 
     @retried
-    async def _batch(self, after: str) -> tuple[int, str, Unavailable | None]:
-        """One transaction; how many were moved, behind which id to go on ("" at the end), and what did not open."""
+    async def _batch(self, after: str, rows_of: _RowsOf = _of_users) -> tuple[int, str | None, Unavailable | None]:
+        """One transaction; how many were moved, behind which id to go on (None at the end), and what did not open."""
         current = self._cipher.key_ids()[0]
         rewrapped, obstacle = [], None
         async with self._uow() as tx:
-            found = await tx.secrets.not_under(current, after=after, limit=BATCH)
+            found = await rows_of(tx).not_under(current, after=after, limit=BATCH)
             for secret in found:
                 try:
                     rewrapped.append((secret, self._cipher.rewrap(secret.sealed, bound_to=secret.bound_to)))
                 except Unavailable as error:
                     obstacle = error
             if rewrapped:
-                await tx.secrets.rewrap(rewrapped)
+                await rows_of(tx).rewrap(rewrapped)
                 await tx.commit()
-        return len(rewrapped), found[-1].id if len(found) == BATCH else "", obstacle
+        return len(rewrapped), found[-1].id if len(found) == BATCH else None, obstacle
 
     @retried
     async def _rewrap_canary(self) -> None:
@@ -128,6 +143,13 @@ class KeyRotation:
             raise Invalid(
                 "keyring_mismatch", f"The keyring does not belong to this database: it needs the key {canary.key_id}."
             ) from error
+
+
+async def _counts(tx: SecretsTransaction) -> Mapping[str, int]:
+    counted: Counter[str] = Counter()
+    for rows_of in _EVERYTHING:
+        counted.update(await rows_of(tx).count_by_key())
+    return counted
 
 
 def _use_of(key_id: str, counts: Mapping[str, int], known: Sequence[str]) -> KeyUse:

@@ -26,6 +26,7 @@ IDS: Final[Mapping[str, tuple[str, str]]] = {
     "secret_id": ("sec", "secret"),
     "ssh_key_id": ("ssk", "ssh_key"),
     "webhook_id": ("whk", "webhook"),
+    "delivery_id": ("whd", "webhook_delivery"),
 }
 """Names in routes, the prefix of their ids, and what they are ids of."""
 

@@ -31,6 +31,7 @@ from spunto.entrypoints.http.sign_in import sign_in_blueprint
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.watching import install_watching
+from spunto.entrypoints.http.webhooks import deliveries_blueprint, webhooks_blueprint
 from spunto.entrypoints.http.workers import workers_blueprint
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.limits import Gate
@@ -87,6 +88,8 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         api_keys_blueprint(spunto.api_keys),
         organizations_blueprint(spunto.organizations, spunto.members),
         activity_blueprint(spunto.activity, place.gate.doorkeeper, place.streams),
+        webhooks_blueprint(spunto.webhooks),
+        deliveries_blueprint(spunto.deliveries),
         users_blueprint(spunto.users),
         secrets_blueprint(spunto.secrets),
         sign_in_blueprint(spunto.sign_in, place.address),

@@ -73,6 +73,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "ssh_key_not_found": _e(404, "There is no such SSH key.", _LIST),
     "terminal_not_found": _e(404, "The terminal has ended.", "Open a new one."),
     "user_not_found": _e(404, "There is no such user here.", "List the members."),
+    "webhook_delivery_not_found": _e(404, "There is no such delivery any more.", "List the webhook's deliveries."),
     "webhook_not_found": _e(404, "There is no such webhook.", _LIST),
     "wheel_not_found": _e(404, "This is not the package of the server's version.", "Fetch `install.sh` again."),
     "worker_not_found": _e(404, "There is no such worker.", _LIST),
@@ -101,6 +102,8 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "token_shown_already": _e(
         409, "The request made a key before, whose token is shown once.", "Revoke it; make another."
     ),
+    "webhook_disabled": _e(409, "The webhook is disabled.", "Enable it first."),
+    "webhooks_full": _e(409, "An organization has only so many webhooks.", "Delete one first."),
     "worker_name_taken": _e(409, "The project has a worker of this name.", _NAME),
     "worker_state": _e(409, "The worker's state does not allow it.", "`state` says where it is; wait, or destroy it."),
     # What can't be taken
@@ -119,6 +122,10 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "secret_name_reserved": _e(422, "The name would change how programs run in a worker.", _NAME),
     "secret_value_invalid": _e(422, "A secret's value has 1 byte to 64 KiB, and no NUL.", "Change it."),
     "ssh_key_invalid": _e(422, "This is no public SSH key that can be used.", "`detail` says why."),
+    "webhook_url_invalid": _e(422, "This is no URL that a webhook could be sent to.", "`detail` says why."),
+    "webhook_url_not_allowed": _e(
+        422, "Webhooks go by https to the public internet.", "The operator sets `SPUNTO_WEBHOOK_ALLOWED_NETWORKS`."
+    ),
     "rate_limited": _e(429, "That was too often; `limit` says of what.", "Wait as long as `Retry-After` says."),
     "slow_down": _e(429, "The terminal asked too soon.", "Wait `intervalSeconds` between two tries."),
     "too_many_terminals": _e(429, "The worker has as many terminals as it may.", "Close one."),

@@ -12,7 +12,15 @@ import pytest
 from spunto.adapters.memory.queue import MemoryQueue
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Conflict, Unavailable
-from spunto.core.kernel.reconcile import BATCH, LEASE_SECONDS, POLL_SECONDS, Claim, Reconciler, topic
+from spunto.core.kernel.reconcile import (
+    BATCH,
+    LEASE_SECONDS,
+    POLL_SECONDS,
+    Claim,
+    FlowingReconciler,
+    Reconciler,
+    topic,
+)
 from spunto.core.kernel.wakeups import Wakeups
 
 KIND = "worker"
@@ -49,12 +57,13 @@ class Bench:
     reported: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     handle: Callable[[str], Awaitable[float | None]] | None = None
+    kind_of_loop: type[Reconciler] = Reconciler
     wakeups: Wakeups = field(init=False)
     loop: Reconciler = field(init=False)
 
     def __post_init__(self) -> None:
         self.wakeups = Wakeups(self.clock)
-        self.loop = Reconciler(
+        self.loop = self.kind_of_loop(
             KIND,
             self._handle,
             queue=self.queue,
@@ -268,3 +277,71 @@ async def test_an_overrun_lease_does_not_trouble_the_loop() -> None:
         await bench.queue.finish(stolen, look_again_at=None)
 
     assert bench.reported == []
+
+
+def slow_ones(gate: asyncio.Event) -> Callable[[str], Awaitable[float | None]]:
+    async def wait(subject_id: str) -> float | None:
+        if subject_id.startswith("slow"):
+            await gate.wait()
+        return None
+
+    return wait
+
+
+async def test_a_flowing_loop_goes_on_beside_what_is_slow() -> None:
+    gate = asyncio.Event()
+    bench = Bench(handle=slow_ones(gate), kind_of_loop=FlowingReconciler)
+    async with bench.running():
+        bench.due("slow")
+        bench.due("quick")
+        await turn()
+        for number in range(2 * BATCH):
+            bench.due(f"{number:03}")
+        for _ in range(4):
+            await turn()
+        while_it_waited = len(bench.handled)
+        gate.set()
+        await turn()
+
+    assert while_it_waited == 2 + 2 * BATCH
+    assert await bench.queue.next_due_at(KIND) is None
+
+
+async def test_a_flowing_loop_has_no_more_than_a_batch_in_hand() -> None:
+    gate = asyncio.Event()
+    bench = Bench(handle=slow_ones(gate), kind_of_loop=FlowingReconciler)
+    async with bench.running():
+        for number in range(BATCH + 3):
+            bench.due(f"slow {number:03}")
+        await turn()
+        begun = len(bench.handled)
+        gate.set()
+        await turn()
+
+    assert (begun, len(bench.handled)) == (BATCH, BATCH + 3)
+
+
+async def test_a_flowing_loop_outlives_failures_and_a_queue_that_cannot_be_reached() -> None:
+    bench = Bench(handle=fail, kind_of_loop=FlowingReconciler)
+    bench.queue.claims_lost = 1
+    async with bench.running():
+        bench.due("bad")
+        bench.due("good")
+        await bench.advance(POLL_SECONDS + 0.2)
+
+    assert [subject_id for _, subject_id in bench.handled] == ["bad", "good", "bad"]
+    assert bench.reported == ["worker  gone", "worker bad bad", "worker bad bad"]
+
+
+async def test_what_a_flowing_loop_is_to_look_at_again_it_looks_at_again() -> None:
+    waits: list[float | None] = [0.0, 3.0, None]
+
+    async def handle(_: str) -> float | None:
+        return waits.pop(0)
+
+    bench = Bench(handle=handle, kind_of_loop=FlowingReconciler)
+    async with bench.running():
+        bench.due("one")
+        await bench.advance(60)
+
+    assert [at for at, _ in bench.handled] == [0.0, 0.0, 3.0]

@@ -17,6 +17,9 @@ _VALUES: Final[Mapping[str, Any]] = {
     "projectId": f"prj_{_RANDOM}",
     "nodeId": f"nod_{_RANDOM}",
     "workerId": f"wkr_{_RANDOM}",
+    "webhookId": f"whk_{_RANDOM}",
+    "deliveryId": f"whd_{_RANDOM}",
+    "eventId": f"evt_{_RANDOM}",
     "name": "hello",
     "slug": "acme",
     "email": "ada@example.org",
@@ -48,9 +51,10 @@ _VALUES: Final[Mapping[str, Any]] = {
     "dotfilesRepo": "https://git.example.org/ada/dotfiles",
     "publicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2bZQ0o8Vb1Rr3sX9vK1mEw5tYq7uPz4cLhNfGdTaBk ada@example.org",
     "value": "correct horse battery staple",
+    "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwXy0Rb0cTn8M=",
     "head": "9c1185a5c5e9fc54612808977ee8f548b2258d31",
 }
-_ELSE: Final[Mapping[str, Any]] = {"name": "NPM_TOKEN"}
+_ELSE: Final[Mapping[str, Any]] = {"name": "NPM_TOKEN", "url": "https://hooks.example.org/spunto"}
 """Where the first is not of the right shape."""
 
 _OF_COMPONENT: Final[Mapping[str, str]] = {
@@ -64,6 +68,8 @@ _OF_COMPONENT: Final[Mapping[str, str]] = {
     "SshKey": "ssk",
     "ApiKey": "key",
     "Webhook": "whk",
+    "WebhookWithSecret": "whk",
+    "Delivery": "whd",
 }
 
 
