@@ -17,6 +17,7 @@ from spunto.client.orgs import Organizations
 from spunto.client.projects import Projects
 from spunto.client.retry import RetryPolicy
 from spunto.client.users import Users
+from spunto.client.webhooks import Webhooks
 from spunto.client.workers import Workers
 from spunto.core.kernel.clock import Clock, SystemClock
 from spunto.core.kernel.errors import Invalid
@@ -60,6 +61,7 @@ class SpuntoClient:
         self.auth = Auth(self._api, clock=self._api.clock)
         self.orgs = Organizations(self._api)
         self.api_keys = ApiKeys(self._api)
+        self.webhooks = Webhooks(self._api)
         self.users = Users(self._api)
         self.nodes = Nodes(self._api)
         self.projects = Projects(self._api)

@@ -110,6 +110,30 @@ async def test_a_key_is_made_used_listed_and_revoked(house: House, ann: SpuntoCl
             await key.identity()
 
 
+async def test_a_webhook_lives_and_its_deliveries_are_seen(house: House, ann: SpuntoClient) -> None:
+    org_id, url = house.people["ann"].org_id, "https://hooks.example.org/"
+    made = await ann.webhooks.create(org_id, url, events=["worker.spawned"])
+
+    changed = await ann.webhooks.update(org_id, made.id, {"events": None, "description": "CI"})
+    rotated = await ann.webhooks.rotate_secret(org_id, made.id)
+    sent = await ann.webhooks.test(org_id, made.id)
+    again = await ann.webhooks.redeliver(org_id, made.id, sent.id)
+
+    assert (made.events, changed.events, changed.description) == (("worker.spawned",), None, "CI")
+    assert made.secret.get_secret_value().startswith("whsec_")
+    assert made.secret != rotated.secret
+    assert made.secret.get_secret_value() not in repr(made)
+    assert [each.id async for each in ann.webhooks.iter_webhooks(org_id)] == [made.id]
+    assert (await ann.webhooks.list(org_id)).items == (await ann.webhooks.get(org_id, made.id),)
+    assert (sent.type, sent.status, again) == ("webhook.ping", "pending", sent)
+    assert (await ann.webhooks.deliveries(org_id, made.id)).items == (sent,)
+    assert (await ann.webhooks.deliveries(org_id, made.id, status="failed")).items == ()
+    assert await ann.webhooks.delivery(org_id, made.id, sent.id) == sent
+    await ann.webhooks.delete(org_id, made.id)
+    with pytest.raises(NotThere, match="webhook"):
+        await ann.webhooks.get(org_id, made.id)
+
+
 async def test_a_project_lives_through_versions(house: House, ann: SpuntoClient) -> None:
     org_id = house.people["ann"].org_id
     made = await ann.projects.create(org_id, "web", "debian:12", env={"A": "1", "B": "2"}, cpus=0.5, memory_bytes=2**28)

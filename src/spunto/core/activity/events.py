@@ -80,9 +80,12 @@ ONLY_NAMED: Final = frozenset(
         EventType.INVITATION_REVOKED,
         EventType.API_KEY_CREATED,
         EventType.API_KEY_REVOKED,
+        EventType.WEBHOOK_CREATED,
+        EventType.WEBHOOK_UPDATED,
+        EventType.WEBHOOK_DELETED,
     }
 )
-"""Told without detail: every member hears events, but only some may see whom others invite and what their keys may."""
+"""Told without detail: every member hears events, but only some may see whom others invite, what keys may, and who else is told."""
 
 
 ANY_TOPIC: Final = "events"

@@ -92,6 +92,10 @@ class Auditor:
             data = {} if kind in ONLY_NAMED else detail
             await self.announce(tx, tenant.org_id, kind, target_id, request_id=entry.request_id, data=data)
 
+    async def note(self, tx: Recording, tenant: Tenant, action: Action, target_id: str, **detail: str) -> None:
+        """Write the audit entry alone: of what was asked for, and leaves everything as it is."""
+        await tx.audit.add(self.entry(tenant.actor, tenant.org_id, action, target_id, detail=detail))
+
     async def announce(
         self,
         tx: Recording,

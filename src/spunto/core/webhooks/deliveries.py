@@ -93,8 +93,7 @@ class DeliveryService:
 
     async def _asked(self, tx: WebhooksTransaction, tenant: Tenant, webhook: Webhook, **detail: str) -> None:
         await tx.due.add(KIND, webhook.id, at=self._clock.now())
-        entry = self._auditor.entry(tenant.actor, tenant.org_id, Action.WEBHOOK_UPDATE, webhook.id, detail=detail)
-        await tx.audit.add(entry)
+        await self._auditor.note(tx, tenant, Action.WEBHOOK_UPDATE, webhook.id, **detail)
 
 
 def _require_enabled(webhook: Webhook) -> None:

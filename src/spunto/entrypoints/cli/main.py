@@ -16,6 +16,7 @@ LAZY = {
     "logout": ("spunto.entrypoints.cli.logout", "Forget the saved login, and end its session."),
     "org": ("spunto.entrypoints.cli.invitations", "Organizations and their members."),
     "key": ("spunto.entrypoints.cli.keys", "API keys, for programs."),
+    "webhook": ("spunto.entrypoints.cli.webhooks", "What happens here, told to other servers."),
     "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),
     "project": ("spunto.entrypoints.cli.projects", "Templates of development environments."),
     "worker": ("spunto.entrypoints.cli.inside", "Development environments."),

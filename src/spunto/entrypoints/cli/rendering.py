@@ -7,6 +7,7 @@ from typing import Any
 from spunto.client.models import (
     ApiKey,
     AuditEntry,
+    Delivery,
     Event,
     InventoryItem,
     Invitation,
@@ -20,6 +21,7 @@ from spunto.client.models import (
     Stats,
     User,
     UserSecret,
+    Webhook,
     Worker,
 )
 from spunto.entrypoints.cli.output import Columns
@@ -110,6 +112,24 @@ API_KEYS: Columns[ApiKey] = (
     ("EXPIRES", lambda key: instant(key.expires_at) or "never"),
     ("USED", lambda key: age(key.last_used_at)),
     ("ID", lambda key: key.id),
+)
+
+WEBHOOKS: Columns[Webhook] = (
+    ("URL", lambda webhook: webhook.url),
+    ("EVENTS", lambda webhook: _events(webhook)),
+    ("STATE", lambda webhook: _state(webhook)),
+    ("AGE", lambda webhook: age(webhook.created_at)),
+    ("ID", lambda webhook: webhook.id),
+)
+
+DELIVERIES: Columns[Delivery] = (
+    ("TYPE", lambda delivery: delivery.type),
+    ("STATUS", lambda delivery: delivery.status),
+    ("ATTEMPTS", lambda delivery: str(delivery.attempts)),
+    ("ANSWER", lambda delivery: _answer(delivery)),
+    ("AGE", lambda delivery: age(delivery.created_at)),
+    ("NEXT", lambda delivery: instant(delivery.next_attempt_at)),
+    ("ID", lambda delivery: delivery.id),
 )
 
 NODES: Columns[Node] = (
@@ -211,6 +231,19 @@ def api_key_fields(key: ApiKey) -> Iterable[tuple[str, str]]:
     yield from (("expires", instant(key.expires_at) or "never"), ("id", key.id))
 
 
+def webhook_fields(webhook: Webhook) -> Iterable[tuple[str, str]]:
+    yield from (("url", webhook.url), ("description", webhook.description), ("events", _events(webhook)))
+    yield from (("state", _state(webhook)), ("failing since", instant(webhook.failing_since)))
+    yield from (("created", instant(webhook.created_at)), ("id", webhook.id))
+
+
+def delivery_fields(delivery: Delivery) -> Iterable[tuple[str, str]]:
+    yield from (("type", delivery.type), ("status", delivery.status), ("attempts", str(delivery.attempts)))
+    yield from (("answer", _answer(delivery)), ("error", "" if delivery.error is None else delivery.error.message))
+    yield from (("created", instant(delivery.created_at)), ("last attempt", instant(delivery.last_attempt_at)))
+    yield from (("next attempt", instant(delivery.next_attempt_at)), ("event", delivery.event_id), ("id", delivery.id))
+
+
 def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
     yield from (("name", worker.name), ("state", worker.state), ("error", worker.error.message if worker.error else ""))
     yield "setup", worker.setup_status.phase if worker.setup_status else ""
@@ -235,6 +268,22 @@ def stats_fields(stats: Stats) -> Iterable[tuple[str, str]]:
     yield "network", f"{size(stats.network_rx_bytes)} in, {size(stats.network_tx_bytes)} out"
     yield "block", f"{size(stats.block_read_bytes)} read, {size(stats.block_write_bytes)} written"
     yield "sampled", instant(stats.sampled_at)
+
+
+def _events(webhook: Webhook) -> str:
+    return "all" if webhook.events is None else ", ".join(webhook.events)
+
+
+def _state(webhook: Webhook) -> str:
+    if webhook.enabled:
+        return "enabled" if webhook.failing_since is None else "failing"
+    return "disabled" if webhook.disabled_reason is None else f"disabled ({webhook.disabled_reason})"
+
+
+def _answer(delivery: Delivery) -> str:
+    if delivery.response_status is not None:
+        return str(delivery.response_status)
+    return "" if delivery.error is None else delivery.error.code
 
 
 def _said(observed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

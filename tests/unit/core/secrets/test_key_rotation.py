@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.core.builders import USER
+from tests.unit.core.builders import ORG, USER
 from tests.unit.core.memory import Memory
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
@@ -78,6 +78,37 @@ async def test_a_rotation_moves_everything_and_the_old_key_may_go(
     memory.keyring._keys = (new,)
     await memory.rotation.check()
     assert await values(memory, 5) == before
+
+
+async def test_a_rotation_moves_what_signs_for_webhooks_too(memory: Memory) -> None:
+    await filled(memory, 1)
+    old = memory.keyring.all()[0]
+    made = await memory.webhooks.create(memory.owner, ORG, url="https://hooks.example.org/")
+    await memory.webhooks.rotate_secret(memory.owner, ORG, made.webhook.id)
+    memory.keyring.add(new_key())
+    assert {use.key_id: use.secrets for use in await memory.rotation.status()}[old.id] == 3
+
+    assert await memory.rotation.rewrap_all() == 3
+
+    memory.keyring._keys = (memory.keyring.all()[0],)
+    await memory.rotation.check()
+    await memory.courier.handle(made.webhook.id)
+    signed = [headers["webhook-signature"].split() for _, headers, _ in memory.receiver.sent]
+    assert [len(signatures) for signatures in signed] == [2, 2]
+
+
+async def test_a_key_that_signs_for_webhooks_must_be_there(memory: Memory) -> None:
+    await memory.rotation.check()
+    old = memory.keyring.all()[0]
+    await memory.webhooks.create(memory.owner, ORG, url="https://hooks.example.org/")
+    memory.keyring.add(new_key())
+    await memory.rotation._rewrap_canary()
+    assert not await memory.rotation.is_done()
+
+    with pytest.raises(Invalid) as caught:
+        await with_keys(memory, memory.keyring.all()[0]).check()
+
+    assert old.id in caught.value.message
 
 
 async def test_a_broken_off_rotation_goes_on_where_it_was(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,74 @@
+"""Webhooks and their deliveries, for the client. Only a session's token may change them."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+from spunto.client.api import Api, Page, parsed
+from spunto.client.models import Delivery, Webhook, WebhookWithSecret
+from spunto.client.retry import Repeat
+
+
+class Webhooks:
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def list(self, org_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Webhook]:
+        return await self._api.page(Webhook, _path(org_id), limit=limit, cursor=cursor)
+
+    def iter_webhooks(self, org_id: str) -> AsyncIterator[Webhook]:
+        return self._api.pages(Webhook, _path(org_id))
+
+    async def create(
+        self,
+        org_id: str,
+        url: str,
+        *,
+        events: Iterable[str] | None = None,
+        description: str = "",
+        enabled: bool = True,
+        idempotency_key: str | None = None,
+    ) -> WebhookWithSecret:
+        """Make a webhook for those events, or for all of them. Its secret is in this answer only."""
+        body: dict[str, Any] = {"url": url, "description": description, "enabled": enabled}
+        body["events"] = None if events is None else list(events)
+        return await self._api.create(WebhookWithSecret, _path(org_id), body, idempotency_key=idempotency_key)
+
+    async def get(self, org_id: str, webhook_id: str) -> Webhook:
+        return await self._api.get(Webhook, _path(org_id, webhook_id))
+
+    async def update(self, org_id: str, webhook_id: str, changes: Mapping[str, Any]) -> Webhook:
+        """A merge patch by the API's own field names: an absent field stays, None for `events` asks for all."""
+        return await self._api.patch(Webhook, _path(org_id, webhook_id), changes)
+
+    async def delete(self, org_id: str, webhook_id: str) -> None:
+        await self._api.delete(_path(org_id, webhook_id))
+
+    async def rotate_secret(self, org_id: str, webhook_id: str) -> WebhookWithSecret:
+        """The secret before it signs a day longer. A lost answer is not asked for again: it would rotate twice."""
+        path = f"{_path(org_id, webhook_id)}/rotate-secret"
+        return parsed(WebhookWithSecret, await self._api.request("POST", path, repeat=Repeat.REFUSED))
+
+    async def test(self, org_id: str, webhook_id: str, *, idempotency_key: str | None = None) -> Delivery:
+        """Send a message that is no event. Raises StateConflict `webhook_disabled`."""
+        path = f"{_path(org_id, webhook_id)}/test"
+        return await self._api.create(Delivery, path, {}, idempotency_key=idempotency_key)
+
+    async def deliveries(
+        self, org_id: str, webhook_id: str, *, status: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[Delivery]:
+        """The newest first: all, or those that are `pending`, `delivered` or `failed`."""
+        path = f"{_path(org_id, webhook_id)}/deliveries"
+        return await self._api.page(Delivery, path, limit=limit, cursor=cursor, status=status)
+
+    async def delivery(self, org_id: str, webhook_id: str, delivery_id: str) -> Delivery:
+        return await self._api.get(Delivery, f"{_path(org_id, webhook_id)}/deliveries/{delivery_id}")
+
+    async def redeliver(self, org_id: str, webhook_id: str, delivery_id: str) -> Delivery:
+        """Send the same message again, now. Raises StateConflict `webhook_disabled`."""
+        path = f"{_path(org_id, webhook_id)}/deliveries/{delivery_id}/redeliver"
+        return parsed(Delivery, await self._api.request("POST", path))
+
+
+def _path(org_id: str, webhook_id: str | None = None) -> str:
+    webhooks = f"/api/orgs/{org_id}/webhooks"
+    return webhooks if webhook_id is None else f"{webhooks}/{webhook_id}"
