@@ -14,7 +14,7 @@ from tests.fixtures.waiting import wait_until
 from tests.integration.webhooks.certificates import server_context
 from tests.integration.webhooks.receiver import Got, Receiver, receiving
 
-ARRIVE_SECONDS = 10.0
+ARRIVE_SECONDS = 20.0
 # A dead server's lease has to end first.
 AFTER_DEATH_SECONDS = 60.0
 ENVIRONMENT = {"SPUNTO_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8"}

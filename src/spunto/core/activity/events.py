@@ -85,7 +85,8 @@ ONLY_NAMED: Final = frozenset(
         EventType.WEBHOOK_DELETED,
     }
 )
-"""Told without detail: every member hears events, but only some may see whom others invite, what keys may, and who else is told."""
+"""Told without detail: every member hears events, but only some may see whom others invite, what keys may, and which
+other servers are told."""
 
 
 ANY_TOPIC: Final = "events"

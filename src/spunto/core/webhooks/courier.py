@@ -50,6 +50,8 @@ class WebhookCourier:
         self._clock = clock
         self._ids = ids
         self._auditor = Auditor(clock=clock, ids=ids)
+        # Spreads retries, and guards nothing.
+        self._jitter = random.Random()  # noqa: S311
 
     async def handle(self, subject_id: str) -> float | None:
         webhook = await self._take_in(WebhookId(subject_id))
@@ -102,8 +104,7 @@ class WebhookCourier:
 
     async def _note(self, delivery: Delivery, attempt: Attempt) -> None:
         now = self._clock.now()
-        jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-        again_at = next_attempt_at(delivery.attempts + 1, now=now, jitter=jitter)
+        again_at = next_attempt_at(delivery.attempts + 1, now=now, jitter=self._jitter.random())
         if attempt.failure is Failure.GONE:
             again_at = None
         try:
