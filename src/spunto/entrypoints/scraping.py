@@ -29,6 +29,7 @@ class Scraper:
                 self._taken_at = now
                 with suppress(Unavailable):
                     self._metrics.take_census(await self._spunto.census(), now=self._clock.now())
+                    self._metrics.take_keys(await self._spunto.rotation.status())
         return self._metrics.text()
 
     async def watch_loop(self) -> None:

@@ -30,6 +30,8 @@ def _serve(*, box: bool, demo: bool) -> None:
     configure_logs(settings.log_format, settings.log_level)
     # Before anything else: a second server on the port must not get as far as the database.
     with listening(settings) as listener:
+        if settings.database_url is None:
+            settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         uvloop.run(_main(settings, listener, box=box, demo=demo))
 
 

@@ -1,7 +1,7 @@
 """The figures of one process, as Prometheus reads them (docs/observability.md)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from spunto.core.nodes.model import NodeStatus
+from spunto.core.secrets.rotation import KeyUse
 from spunto.core.workers.census import Census
 from spunto.core.workers.model import WorkerState
 
@@ -55,6 +56,11 @@ class Metrics:
         self._oldest = Gauge(
             "spunto_queue_oldest_due_seconds", "How long the oldest of them has been due", ["kind"], registry=registry
         )
+        self._old_keys = Gauge(
+            "spunto_secrets_under_old_keys",
+            "Stored secrets that are not wrapped by the keyring's first key",
+            registry=registry,
+        )
         # Looked up once for each combination, because the library takes a lock and a detour each time.
         self._observed: dict[tuple[str, str, int], Callable[[float], None]] = {}
         self.statement_took: Callable[[float], None] = self._statements.observe
@@ -95,6 +101,9 @@ class Metrics:
         for kind, backlog in census.backlogs.items():
             self._depth.labels(kind).set(backlog.depth)
             self._oldest.labels(kind).set((now - backlog.oldest_due_at).total_seconds())
+
+    def take_keys(self, uses: Sequence[KeyUse]) -> None:
+        self._old_keys.set(sum(use.secrets for use in uses if not use.is_current))
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

@@ -21,6 +21,7 @@ from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.model import Membership, Organization, User
+from spunto.core.secrets.ports import Cipher
 from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.container import Container
 from spunto.entrypoints.http.app import Place, create_app
@@ -147,7 +148,7 @@ def house_of(
     )
 
 
-def build_house(**changes: Any) -> House:
+def build_house(*, cipher: Cipher | None = None, **changes: Any) -> House:
     """Doors to a store where nothing happens by itself, with a sign-in provider in memory."""
     clock = ManualClock()
     provider = FakeIdentityProvider(clock=clock)
@@ -158,7 +159,7 @@ def build_house(**changes: Any) -> House:
         wakeups=wakeups,
         store=store,
         queue=store.queue,
-        cipher=EnvelopeCipher(MemoryKeyring()),
+        cipher=cipher or EnvelopeCipher(MemoryKeyring()),
         timeline_id="t",
         report=lambda *_: None,
         identity_provider=provider,

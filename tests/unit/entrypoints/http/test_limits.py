@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from quart.wrappers import Response
@@ -21,7 +22,7 @@ HERE, THERE = "192.0.2.1", "198.51.100.9"
 BAD = {"Authorization": "Bearer not-a-good-one"}
 
 
-def a_house(*limited: Limit, **changes: object) -> House:
+def a_house(*limited: Limit, **changes: Any) -> House:
     return build_house(rates=dict.fromkeys(limited, ONE_A_SECOND), **changes)
 
 

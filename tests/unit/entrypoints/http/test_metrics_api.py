@@ -4,6 +4,8 @@ import pytest
 from tests.unit.entrypoints.http.house import LOCAL, build_house, problem_of
 from tests.unit.entrypoints.http.site import a_node, open_site
 
+from spunto.adapters.crypto.cipher import EnvelopeCipher
+from spunto.adapters.crypto.keyring import MemoryKeyring, new_key
 from spunto.adapters.prometheus.metrics import Metrics
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
@@ -99,6 +101,24 @@ async def test_nodes_workers_and_agents_are_counted_and_the_census_is_not_taken_
     assert "spunto_agents_connected 1.0" in first
     assert ('spunto_nodes{status="online"} 1.0' in cached, "spunto_agents_connected 2.0" in cached) == (True, True)
     assert 'spunto_nodes{status="online"} 2.0' in fresh
+
+
+async def test_a_rotation_can_be_seen_to_end() -> None:
+    metrics, clock, keyring = Metrics(), ManualClock(), MemoryKeyring()
+    house = build_house(cipher=EnvelopeCipher(keyring))
+    scraper = Scraper(metrics, house.spunto, clock=clock)
+    ann = await house.person("ann")
+    await house.call(ann, "POST", "/api/users/me/secrets", {"name": "TOKEN", "value": "v"})
+
+    told = [await scraper.scrape()]
+    keyring.add(new_key())
+    clock.advance(CENSUS_SECONDS)
+    told.append(await scraper.scrape())
+    await house.spunto.rotation.rewrap_all()
+    clock.advance(CENSUS_SECONDS)
+    told.append(await scraper.scrape())
+
+    assert [float(text.partition(b"\nspunto_secrets_under_old_keys ")[2].split()[0]) for text in told] == [0, 1, 0]
 
 
 def test_what_a_loop_does_is_counted_with_its_failures() -> None:
