@@ -56,7 +56,7 @@ class Activity:
             async for line in lines_in(pieces):
                 yield validated_json(AuditEntry, line)
 
-    async def events(self, org_id: str, *, after: int | None = None) -> AsyncIterator[Event]:
+    async def events(self, org_id: str, *, after: int | None = None) -> AsyncGenerator[Event, None]:
         """What happens from the first step of the iteration on, or behind the event numbered `after`: all of it, in
         order, and each event once, also over lost connections and restarts of the server.
 

@@ -76,7 +76,7 @@ async def serve(
         ) as spunto,
     ):
         await prepare(spunto)
-        sockets, streams = Sockets(), Streams(spunto.wakeups)
+        sockets, streams = Sockets(), Streams(spunto.wakeups, stalled_seconds=settings.stalled_seconds)
         metrics.count_live(sockets=lambda: len(sockets), agents=lambda: len(spunto.links))
         scraper = Scraper(metrics, spunto, clock=SystemClock())
         figures = Figures(scrape=scraper.scrape, token=_scraper_token(settings))

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
         ),
     ] = ()
     grace_seconds: Annotated[float, Field(gt=0, description="how long requests may finish at a stop")] = 10.0
+    stalled_seconds: Annotated[
+        float, Field(gt=0, description="how long a reader of events or of an export may take nothing")
+    ] = 30.0
     log_format: Annotated[
         Literal["auto", "json", "console"], Field(description="auto: console on a terminal, else json")
     ] = "auto"
