@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 from tests.fixtures.waiting import eventually, wait_until
 from tests.integration.journeys.feeds import Feed, running_feed
 
+from spunto.client.activity import AuditFilter
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import BadCredential, NotThere, ServerUnreachable
 from spunto.client.models import Event
@@ -27,10 +29,22 @@ WRITERS = 4
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def feed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Feed]:
-    postgres_url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+def database(request: pytest.FixtureRequest) -> str | None:
+    """Where there is a Postgres server to take a database of; None for SQLite."""
+    return request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+
+
+@pytest.fixture
+async def feed(database: str | None, tmp_path: Path) -> AsyncIterator[Feed]:
+    async with running_feed(tmp_path, postgres_url=database) as running:
+        yield running
+
+
+@pytest.fixture
+async def impatient_feed(database: str | None, tmp_path: Path) -> AsyncIterator[Feed]:
+    """It cuts stalled readers sooner than people would have it."""
     stalled = {"SPUNTO_STALLED_SECONDS": str(STALLED_SECONDS)}
-    async with running_feed(tmp_path, postgres_url=postgres_url, **stalled) as running:
+    async with running_feed(tmp_path, postgres_url=database, **stalled) as running:
         yield running
 
 
@@ -149,7 +163,8 @@ def is_connected(feed: Feed, reader: socket.socket) -> bool:
     return reader.getsockname() in [tuple(each.raddr) for each in held]
 
 
-async def test_a_reader_that_stalls_holds_nobody_up_and_is_cut(feed: Feed) -> None:
+async def test_a_reader_that_stalls_holds_nobody_up_and_is_cut(impatient_feed: Feed) -> None:
+    feed = impatient_feed
     await feed.fill(count=4000, size_bytes=8192)
     before_bytes = feed.server.rss_bytes
     path = f"/api/orgs/{feed.org_id}/events?after=0"
@@ -180,6 +195,22 @@ async def test_a_stalled_reader_does_not_keep_the_server_from_stopping(feed: Fee
 
         assert code == 0
         assert time.monotonic() - stopped_at < SOON_SECONDS
+
+
+async def test_an_export_that_goes_on_while_the_server_stops_is_whole_or_fails(feed: Feed) -> None:
+    await feed.fill(count=4000, size_bytes=8192)
+    async with feed.client() as client:
+        entries = client.activity.export_audit(feed.org_id, AuditFilter(action="node.drain"))
+        exported = [await anext(entries)]
+        feed.server.send(signal.SIGTERM)
+        wait_until(lambda: '"event": "stopping"' in feed.server.log.read_text(), seconds=10, what="the server stops")
+
+        is_whole = False
+        with suppress(ServerUnreachable):
+            exported += [entry async for entry in entries]
+            is_whole = True
+
+    assert len(exported) == 4000 or not is_whole
 
 
 async def test_an_export_that_the_server_s_stop_breaks_off_does_not_look_whole(feed: Feed) -> None:
