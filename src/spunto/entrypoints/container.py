@@ -28,6 +28,7 @@ from spunto.core.orgs.mail import InvitationMailer, Mailer
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.ports import IdentityProvider
 from spunto.core.orgs.service import OrganizationService
+from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
@@ -83,6 +84,7 @@ class Container(DeclarativeContainer):
     secrets = Singleton(SecretService, store, cipher=cipher, clock=clock, ids=ids)
     rotation = Singleton(KeyRotation, store, cipher=cipher)
     devices = Singleton(DeviceSignInService, store, clock=clock, ids=ids)
+    sessions = Singleton(SessionService, store, clock=clock, ids=ids)
     sign_in = Singleton(SignInService, store, provider=identity_provider, owner_email=owner_email, clock=clock, ids=ids)
     invitations = Singleton(InvitationService, store, clock=clock, ids=ids)
     projects = Singleton(ProjectService, store, clock=clock, ids=ids)

@@ -32,6 +32,7 @@ from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Organization
 from spunto.core.orgs.ports import IdentityProvider
 from spunto.core.orgs.service import OrganizationService
+from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
@@ -78,6 +79,7 @@ class Spunto:
         self.secrets: SecretService = container.secrets()
         self.rotation: KeyRotation = container.rotation()
         self.devices: DeviceSignInService = container.devices()
+        self.sessions: SessionService = container.sessions()
         self.sign_in: SignInService = container.sign_in()
         self.invitations: InvitationService = container.invitations()
         self.projects: ProjectService = container.projects()

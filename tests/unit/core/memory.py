@@ -29,6 +29,7 @@ from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.orgs.service import OrganizationService
+from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.model import Project
 from spunto.core.projects.service import ProjectService
@@ -99,6 +100,7 @@ class Memory:
     key_uses: KeyUses = field(init=False)
     access: AccessService = field(init=False)
     standing: Standing = field(init=False)
+    sessions: SessionService = field(init=False)
     api_keys: ApiKeyService = field(init=False)
     bootstrap: BootstrapService = field(init=False)
     organizations: OrganizationService = field(init=False)
@@ -130,6 +132,7 @@ class Memory:
             self.racing, clock=self.clock, ids=self.ids, wakeups=self.wakeups, uses=self.key_uses
         )
         self.standing = Standing(self.access, clock=self.clock, wakeups=self.wakeups)
+        self.sessions = SessionService(self.racing, clock=self.clock, ids=self.ids)
         self.api_keys = ApiKeyService(self.racing, clock=self.clock, ids=self.ids)
         self.bootstrap = BootstrapService(self.racing, clock=self.clock, ids=self.ids)
         self.organizations = OrganizationService(self.racing, clock=self.clock, ids=self.ids)

@@ -43,6 +43,7 @@ class Action(StrEnum):
     """Everything that somebody may be allowed to do; also the word in the audit log."""
 
     SESSION_READ = "session.read"
+    SESSION_BEGIN = "session.begin"
     SESSION_END = "session.end"
     DEVICE_APPROVE = "device.approve"
     USER_READ = "user.read"
@@ -109,6 +110,8 @@ def _rule(role: Role, *scopes: Scope, session_only: bool = False) -> Rule:
 POLICY = {
     # What is a person's own asks for no organization; MEMBER is the least there is.
     Action.SESSION_READ: _rule(Role.MEMBER, *Scope),
+    # Whoever signs in has no credential yet; only the audit log says this.
+    Action.SESSION_BEGIN: _rule(Role.MEMBER, Scope.ALL, session_only=True),
     Action.SESSION_END: _rule(Role.MEMBER, Scope.ALL, session_only=True),
     Action.DEVICE_APPROVE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
     Action.USER_READ: _rule(Role.MEMBER, Scope.ALL),

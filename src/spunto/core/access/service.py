@@ -1,4 +1,4 @@
-"""Signing in and recognising who asks: tokens in, actors out."""
+"""Recognising who asks: tokens in, actors out."""
 
 import secrets
 from collections.abc import Collection, Sequence
@@ -6,16 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from spunto.core.access.key_uses import KeyUses
-from spunto.core.access.model import Actor, SessionId, SignInCode, UserId
-from spunto.core.access.policy import Action
+from spunto.core.access.model import Actor, SignInCode, UserId
 from spunto.core.access.ports import AccessTransaction
 from spunto.core.access.recognition import Recognition
 from spunto.core.access.sessions import SESSION_IDLE, SESSION_LIFETIME, Opened, hash_of, new_session
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Forbidden, Unauthenticated
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
-from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.kernel.wakeups import Wakeups
 
 CODE_LIFETIME = timedelta(minutes=10)
@@ -24,7 +22,7 @@ GRANTS_TOPIC = "grants"
 
 
 class AccessService:
-    """Sessions and API keys are recognised by their tokens; sessions are opened by code, and revoked."""
+    """Sessions and API keys are recognised by their tokens; codes for signing in are given."""
 
     def __init__(
         self, uow: UnitOfWork[AccessTransaction], *, clock: Clock, ids: Ids, wakeups: Wakeups, uses: KeyUses
@@ -61,44 +59,6 @@ class AccessService:
             await tx.sessions.add_code(SignInCode(code_hash=hash_of(code), user_id=user_id, expires_at=expires_at))
             await tx.commit()
         return code
-
-    @retried
-    async def redeem(self, code: Secret, *, replacing: Secret | None = None) -> Opened:
-        """Open a session for a one-time code, and end the one that the same browser had.
-
-        Raises Unauthenticated for a used, expired or unknown code; then the old session goes on.
-        """
-        now = self._clock.now()
-        async with self._uow() as tx:
-            user_id = await tx.sessions.redeem_code(hash_of(code), now=now)
-            if user_id is None:
-                raise Unauthenticated(
-                    "code_not_good", "This sign-in link was used already or has expired; ask for a new one."
-                )
-            opened = new_session(user_id, now=now, ids=self._ids)
-            await replace_session(tx, opened, replacing, now=now)
-            await tx.commit()
-        return opened
-
-    @retried
-    async def revoke(self, actor: Actor) -> None:
-        """End the session that the actor came with."""
-        actor.require_scope(Action.SESSION_END)
-        async with self._uow() as tx:
-            await tx.sessions.revoke(SessionId(actor.credential_id), at=self._clock.now())
-            tx.hint(GRANTS_TOPIC)
-            await tx.commit()
-
-    @retried
-    async def revoke_everywhere(self, actor: Actor) -> None:
-        """End every session of the actor's user, on every device."""
-        actor.require_scope(Action.SESSION_END)
-        if actor.user_id is None:
-            raise Forbidden("session_required", "Only a person has sessions to end.")
-        async with self._uow() as tx:
-            await tx.sessions.revoke_all(actor.user_id, at=self._clock.now())
-            tx.hint(GRANTS_TOPIC)
-            await tx.commit()
 
 
 async def replace_session(tx: AccessTransaction, opened: Opened, old: Secret | None, *, now: datetime) -> None:

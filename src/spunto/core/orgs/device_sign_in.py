@@ -25,6 +25,7 @@ from spunto.core.orgs.devices import (
     user_code_hash,
 )
 from spunto.core.orgs.ports import OrgsTransaction
+from spunto.core.orgs.sessions import Way, record_begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class DeviceSignInService:
         """Raises NotFound `device_code_not_found`."""
         await self._decide(actor, user_code, DeviceState.DENIED)
 
-    async def redeem(self, device_code: Secret) -> Opened:
+    async def redeem(self, device_code: Secret, *, request_id: str = "") -> Opened:
         """A session, once, when a person has approved.
 
         Raises Conflict `authorization_pending`, QuotaExceeded `slow_down`, Forbidden `access_denied`, and
@@ -92,7 +93,7 @@ class DeviceSignInService:
         if refusal is not None:
             raise refusal
         if request.state is DeviceState.APPROVED:
-            return await self._open(device_hash, now)
+            return await self._open(device_hash, now, request_id)
         if not request.came_too_soon(now):
             await self._note_poll(device_hash, now, request.interval_seconds)
             raise pending(request.interval_seconds)
@@ -101,13 +102,14 @@ class DeviceSignInService:
         raise slow_down(slower_seconds)
 
     @retried
-    async def _open(self, device_hash: bytes, now: datetime) -> Opened:
+    async def _open(self, device_hash: bytes, now: datetime, request_id: str) -> Opened:
         async with self._uow() as tx:
             user_id = await tx.devices.redeem(device_hash, now=now)
             if user_id is None:
                 raise expired()
             opened = new_session(user_id, now=now, ids=self._ids)
             await tx.sessions.add(opened.session)
+            await record_begin(tx, self._auditor, opened.session, Way.DEVICE, request_id=request_id)
             await tx.commit()
         return opened
 

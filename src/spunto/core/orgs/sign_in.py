@@ -7,6 +7,7 @@ from typing import Any
 from spunto.core.access.model import UserId
 from spunto.core.access.service import replace_session
 from spunto.core.access.sessions import Opened, new_session
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from spunto.core.kernel.ids import Ids
@@ -18,6 +19,7 @@ from spunto.core.orgs.flow import Flow, new_flow
 from spunto.core.orgs.invitation import folded
 from spunto.core.orgs.model import Identity, User
 from spunto.core.orgs.ports import IdentityProvider, OrgsTransaction
+from spunto.core.orgs.sessions import Way, record_begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class SignInService:
         self._provider = provider
         self._clock = clock
         self._ids = ids
+        self._auditor = Auditor(clock=clock, ids=ids)
 
     @property
     def is_on(self) -> bool:
@@ -71,7 +74,13 @@ class SignInService:
         return Begun(url=url, flow=flow)
 
     async def finish(
-        self, flow: Flow | None, callback: Callback, *, redirect_uri: str, replacing: Secret | None
+        self,
+        flow: Flow | None,
+        callback: Callback,
+        *,
+        redirect_uri: str,
+        replacing: Secret | None,
+        request_id: str = "",
     ) -> Opened:
         """A new session for whoever the provider vouches for; the one that the same browser had ends.
 
@@ -85,7 +94,7 @@ class SignInService:
             )
         code = _code_of(callback, provider)
         claims = await provider.claims(code, verifier=flow.verifier, redirect_uri=redirect_uri)
-        return await self._open(self._profile(claims, flow, provider), replacing)
+        return await self._open(self._profile(claims, flow, provider), replacing, request_id)
 
     def _profile(self, claims: Mapping[str, Any], flow: Flow, provider: IdentityProvider) -> Profile:
         expected = Expected(
@@ -97,7 +106,7 @@ class SignInService:
         return profile_of(claims, expected, now=self._clock.now())
 
     @retried
-    async def _open(self, profile: Profile, replacing: Secret | None) -> Opened:
+    async def _open(self, profile: Profile, replacing: Secret | None, request_id: str) -> Opened:
         now = self._clock.now()
         async with self._uow() as tx:
             user_id = await tx.identities.find(issuer=profile.issuer, subject=profile.subject)
@@ -105,6 +114,7 @@ class SignInService:
                 user_id = await self._add_user(tx, profile)
             opened = new_session(user_id, now=now, ids=self._ids)
             await replace_session(tx, opened, replacing, now=now)
+            await record_begin(tx, self._auditor, opened.session, Way.PROVIDER, request_id=request_id)
             await tx.commit()
         return opened
 

@@ -84,7 +84,7 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         home_blueprint(spunto.access, place.address, sign_in_on=spunto.sign_in.is_on),
         health_blueprint(place.readiness),
         metrics_blueprint(place.figures, place.gate.clients, place.address),
-        auth_blueprint(spunto.access, place.address),
+        auth_blueprint(spunto.sessions, place.address),
         api_keys_blueprint(spunto.api_keys),
         organizations_blueprint(spunto.organizations, spunto.members),
         activity_blueprint(spunto.activity, place.gate.doorkeeper, place.streams),

@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from quart import Blueprint, Response, redirect, request
+from quart import Blueprint, Response, g, redirect, request
 from typing_extensions import TypedDict
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from spunto.core.access.model import Actor, ActorKind, ApiKeyId, OrgId, UserId
 from spunto.core.access.policy import Role, Scope
-from spunto.core.access.service import AccessService
 from spunto.core.kernel.secret import Secret
+from spunto.core.orgs.sessions import SessionService
 from spunto.entrypoints.http.cookies import old_session_of, require_cookies_are_safe, with_session, without_session
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.requests import Nothing, Query, query, read_nothing
@@ -51,7 +51,7 @@ def session_out(actor: Actor) -> SessionOut:
     }
 
 
-def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
+def auth_blueprint(sessions: SessionService, address: PublicAddress) -> Blueprint:
     routes = Blueprint("auth", __name__, url_prefix="/api/auth")
 
     @routes.get("/bootstrap")
@@ -68,8 +68,10 @@ def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
         if request.method == "HEAD":
             raise MethodNotAllowed(["GET"])
         require_cookies_are_safe(address)
-        opened = await access.redeem(
-            Secret(query(BootstrapQuery).code), replacing=old_session_of(request.headers, address)
+        opened = await sessions.redeem(
+            Secret(query(BootstrapQuery).code),
+            replacing=old_session_of(request.headers, address),
+            request_id=g.request_id,
         )
         return with_session(redirect("/", 303), address, opened.token)
 
@@ -88,7 +90,7 @@ def auth_blueprint(access: AccessService, address: PublicAddress) -> Blueprint:
     async def logout(actor: Actor) -> Response | WerkzeugResponse:
         asked = query(LogoutQuery)
         await read_nothing()
-        await (access.revoke_everywhere(actor) if asked.everywhere else access.revoke(actor))
+        await (sessions.end_everywhere(actor) if asked.everywhere else sessions.end(actor))
         # The form on our own page goes back to it; programs get an empty answer.
         if "text/html" in request.headers.get("Accept", ""):
             return without_session(redirect("/", 303), address)

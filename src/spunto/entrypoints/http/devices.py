@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
 from pydantic import StringConstraints, ValidationError
-from quart import Blueprint, Response, redirect, request
+from quart import Blueprint, Response, g, redirect, request
 from typing_extensions import TypedDict
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -124,7 +124,7 @@ def devices_blueprint(devices: DeviceSignInService, address: PublicAddress, gate
     )
     async def token() -> Response:
         asked = await read(DeviceTokenIn)
-        opened = await devices.redeem(Secret(asked.device_code))
+        opened = await devices.redeem(Secret(asked.device_code), request_id=g.request_id)
         out: DeviceTokenOut = {"token": opened.token.reveal(), "expiresAt": opened.session.expires_at}
         return json_response(out)
 

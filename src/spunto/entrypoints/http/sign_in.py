@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import structlog
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
-from quart import Blueprint, redirect, request
+from quart import Blueprint, g, redirect, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -97,7 +97,7 @@ def sign_in_blueprint(sign_in: SignInService, address: PublicAddress) -> Bluepri
             raise MethodNotAllowed(["GET"])
         flow, came = _flow_of(address), _callback()
         old = old_session_of(request.headers, address)
-        opened = await sign_in.finish(flow, came, redirect_uri=redirect_uri, replacing=old)
+        opened = await sign_in.finish(flow, came, redirect_uri=redirect_uri, replacing=old, request_id=g.request_id)
         log.info("signed_in", user=opened.session.user_id, session=opened.session.id)
         next_path = "/" if flow is None else safe_next(flow.next_path)
         answer = without_cookie(redirect(next_path, 303), address, address.flow_cookie_name)

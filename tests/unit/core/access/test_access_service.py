@@ -125,7 +125,7 @@ async def test_a_revoked_session_is_not_recognised_from_that_moment_on(memory: M
     opened = await memory.access.open_session(USER)
     actor = await memory.access.authenticate(opened.token)
 
-    await memory.access.revoke(actor)
+    await memory.sessions.end(actor)
 
     with pytest.raises(Unauthenticated):
         await memory.access.authenticate(opened.token)
@@ -153,7 +153,7 @@ async def test_signing_out_everywhere_ends_all_sessions_of_the_user_and_no_other
     actor = await memory.access.authenticate(opened.token)
     await memory.access.authenticate(second.token)
 
-    await memory.access.revoke_everywhere(actor)
+    await memory.sessions.end_everywhere(actor)
 
     for token in (opened.token, second.token):
         with pytest.raises(Unauthenticated):
@@ -171,11 +171,11 @@ async def test_only_a_hash_of_the_token_is_kept(memory: Memory) -> None:
 async def test_a_code_opens_one_session_and_no_second_one(memory: Memory) -> None:
     code = await memory.access.issue_code(USER)
 
-    opened = await memory.access.redeem(code)
+    opened = await memory.sessions.redeem(code)
 
     assert opened.session.user_id == USER
     with pytest.raises(Unauthenticated):
-        await memory.access.redeem(code)
+        await memory.sessions.redeem(code)
 
 
 async def test_a_code_ends_the_session_that_the_browser_had(memory: Memory) -> None:
@@ -183,7 +183,7 @@ async def test_a_code_ends_the_session_that_the_browser_had(memory: Memory) -> N
     await memory.access.authenticate(old.token)
     code = await memory.access.issue_code(USER)
 
-    await memory.access.redeem(code, replacing=old.token)
+    await memory.sessions.redeem(code, replacing=old.token)
 
     with pytest.raises(Unauthenticated):
         await memory.access.authenticate(old.token)
@@ -193,7 +193,7 @@ async def test_a_bad_code_leaves_the_session_that_the_browser_has(memory: Memory
     old = await memory.access.open_session(USER)
 
     with pytest.raises(Unauthenticated):
-        await memory.access.redeem(Secret("guessed"), replacing=old.token)
+        await memory.sessions.redeem(Secret("guessed"), replacing=old.token)
 
     assert (await memory.access.authenticate(old.token)).user_id == USER
 
@@ -203,19 +203,19 @@ async def test_a_code_has_an_end(memory: Memory) -> None:
     memory.clock.advance(CODE_LIFETIME.total_seconds())
 
     with pytest.raises(Unauthenticated):
-        await memory.access.redeem(code)
+        await memory.sessions.redeem(code)
 
 
 async def test_who_is_slower_with_the_same_code_is_told_that_it_was_used(memory: Memory) -> None:
     code = await memory.access.issue_code(USER)
 
     async def be_faster() -> None:
-        await memory.access.redeem(code)
+        await memory.sessions.redeem(code)
 
     memory.racing.interference.append(be_faster)
 
     with pytest.raises(Unauthenticated) as caught:
-        await memory.access.redeem(code)
+        await memory.sessions.redeem(code)
 
     assert caught.value.code == "code_not_good"
 

@@ -32,6 +32,7 @@ from spunto.testing.settling import finish
 
 GUEST = UserId("usr_00000000000000000000000009")
 PERSONAL = {
+    Action.SESSION_BEGIN,
     Action.SESSION_END,
     Action.DEVICE_APPROVE,
     Action.USER_UPDATE,
