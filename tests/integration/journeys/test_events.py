@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.fixtures.waiting import eventually, wait_until
+from tests.integration.journeys.command_line import CommandLine
 from tests.integration.journeys.feeds import Feed, running_feed
 
 from spunto.client.activity import AuditFilter
@@ -301,3 +302,30 @@ async def test_a_follower_of_a_server_that_is_not_there_says_so(feed: Feed) -> N
     async with feed.client() as client:
         with pytest.raises(ServerUnreachable):
             await client.activity.position(feed.org_id)
+
+
+@pytest.mark.long
+async def test_the_command_line_follows_and_reads_the_audit_log(feed: Feed, tmp_path: Path) -> None:
+    cli = CommandLine(home=tmp_path / "home")
+    cli.run("login", "--url", feed.server.url, "--token-file", str(feed.server.owner_token_file))
+    cli.run("project", "create", "first")
+    with cli.piped("events", "--after", "0", "--json") as following:
+        assert following.stdout is not None
+        cli.run("project", "create", "second")
+        told = [json.loads(following.stdout.readline()) for _ in range(3)]
+
+    asked = ("audit", "--action", "project.create", "--outcome", "allowed", "--since", "1h")
+    listed = cli.run(*asked, "--json").json()["items"]
+    exported = [json.loads(line) for line in cli.run(*asked, "--export").out.splitlines()]
+    by_owner = cli.run(*asked, "--actor", listed[0]["actorId"], "--limit", "1").out
+
+    assert [(each["type"], each["data"]["name"]) for each in told] == [
+        ("node.created", "local"),
+        ("project.created", "first"),
+        ("project.created", "second"),
+    ]
+    assert [each["detail"]["name"] for each in listed] == ["second", "first"]
+    assert exported == listed
+    assert [line.split()[2:4] for line in by_owner.splitlines()[1:]] == [["project.create", "allowed"]]
+    assert json.loads(cli.run("events", "--after", "999", "--json", code=5).err)["code"] == "events_lost"
+    assert cli.run("audit", "--until", "1d").out.splitlines()[1:] == []
