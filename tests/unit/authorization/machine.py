@@ -185,7 +185,7 @@ class Requests(RuleBasedStateMachine):
         thing = self._society.things.get(id_)
         if thing is None:
             return id_ == home or id_ in self._society.clubs[home].roles if home in self._society.clubs else False
-        return thing.org_id in (home, None) and thing.inside in (None, ids.get("projectId"))
+        return thing.org_id in (home, None) and thing.inside in (None, *ids.values())
 
     def _body(self, chance: random.Random, endpoint: str, asked: Rule, ids: Mapping[str, str]) -> Any:
         """As decided on, with the organization's mark in every text."""

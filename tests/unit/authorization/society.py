@@ -9,6 +9,7 @@ from tests.unit.authorization.decisions import Asker, Target
 from tests.unit.authorization.world import ID, NAME, PREFIXES
 
 MARK: Final = re.compile(r"zq\d+qz")
+_CONTAINERS: Final = {"workerId": "projectId", "deliveryId": "webhookId"}
 KINDS: Final = {prefix: name for name, prefix in PREFIXES.items()}
 
 
@@ -136,7 +137,7 @@ class Society:
         thing = self.things.get(value)
         if thing is None or (thing.kind, thing.org_id) != (name, org_id):
             return None
-        return thing if thing.inside is None or thing.inside == ids.get("projectId") else None
+        return thing if thing.inside is None or thing.inside in ids.values() else None
 
     # What has become of a request that was let through.
 
@@ -174,7 +175,7 @@ class Society:
                     scopes=frozenset(sent["scopes"]),
                 )
             )
-        inside = ids["projectId"] if kind == "workerId" else None
+        inside = ids[_CONTAINERS[kind]] if kind in _CONTAINERS else None
         self.things[id_] = Thing(kind=kind, org_id=org_id, owner=owner, inside=inside)
 
     def _forget(self, template: str, ids: Mapping[str, str], org_id: str | None) -> None:
@@ -193,6 +194,8 @@ class Society:
             self._end_keys(lambda key: key.key_id == ids["keyId"])
         # A worker is there until its node has said that it is gone, and here no node ever comes.
         elif last != "workerId":
+            for id_ in [id_ for id_, thing in self.things.items() if thing.inside == ids[last]]:
+                self._end(id_)
             self._end(ids[last])
 
     def _end_keys(self, which: Any) -> None:
