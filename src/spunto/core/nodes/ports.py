@@ -7,6 +7,7 @@ from typing import Protocol
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
+from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.reconcile import Schedule
 from spunto.core.kernel.secret import Secret
@@ -100,5 +101,7 @@ class NodesTransaction(Transaction, Protocol):
     def audit(self) -> AuditLog: ...
     @property
     def events(self) -> EventFeed: ...
+    @property
+    def idempotency(self) -> IdempotencyRepository: ...
     @property
     def due(self) -> Schedule: ...

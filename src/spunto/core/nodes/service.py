@@ -9,6 +9,7 @@ from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Unavailable
+from spunto.core.kernel.idempotency import IdempotencyKey, find_made
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
@@ -36,11 +37,22 @@ class NodeService:
         self._ids = ids
         self._auditor = Auditor(clock=clock, ids=ids)
 
+    @retried
     async def create(
-        self, actor: Actor, org_id: OrgId, *, name: str, labels: Mapping[str, str] | None = None
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        *,
+        name: str,
+        labels: Mapping[str, str] | None = None,
+        idempotency: IdempotencyKey | None = None,
     ) -> NodeWithToken:
-        """Enrol a node; it is `provisioning` until its agent connects. Raises Conflict `node_name_taken`."""
+        """Enrol a node; it is `provisioning` until its agent connects.
+
+        Raises Conflict `node_name_taken`, and `token_shown_already` for a repeat: the token is kept nowhere.
+        """
         tenant = actor.require(Action.NODE_CREATE, org_id=org_id)
+        now, scope = self._clock.now(), f"{org_id}/nodes"
         node_id = NodeId(self._ids.new("nod"))
         token = new_token(node_id)
         node = Node(
@@ -49,12 +61,21 @@ class NodeService:
             name=name,
             labels=dict(labels or {}),
             token_hash=token_hash(token),
-            created_at=self._clock.now(),
+            created_at=now,
         )
         async with self._uow() as tx:
             await tx.organizations.hold(tenant)
+            made = await find_made(tx.idempotency, scope, idempotency, now=now)
+            if made is not None:
+                raise Conflict(
+                    "token_shown_already",
+                    "This request made its node before, and the token is shown only once; rotate that node's token.",
+                    id=made,
+                )
             await tx.nodes.add(node)
             await self._auditor.record(tx, tenant, Action.NODE_CREATE, node.id, name=node.name)
+            if idempotency is not None:
+                await tx.idempotency.add(scope, idempotency, node.id, now=now)
             await tx.commit()
         return NodeWithToken(node=node, token=token)
 

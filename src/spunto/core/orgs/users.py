@@ -7,6 +7,7 @@ from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
+from spunto.core.kernel.idempotency import IdempotencyKey, find_made
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.model import User
@@ -48,13 +49,21 @@ class UserService:
             return await tx.ssh_keys.of_user(user_id)
 
     @retried
-    async def add_ssh_key(self, actor: Actor, *, public_key: str, name: str | None = None) -> SshKey:
+    async def add_ssh_key(
+        self,
+        actor: Actor,
+        *,
+        public_key: str,
+        name: str | None = None,
+        idempotency: IdempotencyKey | None = None,
+    ) -> SshKey:
         """Named after the key's comment where no name is given.
 
         Raises Invalid `ssh_key_invalid`; Conflict `ssh_key_exists`, `ssh_keys_full`.
         """
         user_id = _user_of(actor, Action.SSH_KEY_ADD)
         read = read_public_key(public_key)
+        now, scope = self._clock.now(), f"{user_id}/ssh-keys"
         key = SshKey(
             id=SshKeyId(self._ids.new("ssk")),
             user_id=user_id,
@@ -62,13 +71,20 @@ class UserService:
             type=read.type,
             public_key=read.text,
             fingerprint=read.fingerprint,
-            created_at=self._clock.now(),
+            created_at=now,
         )
         async with self._uow() as tx:
-            if len(await tx.ssh_keys.of_user(user_id)) >= MAX_KEYS:
+            kept = await tx.ssh_keys.of_user(user_id)
+            made = await find_made(tx.idempotency, scope, idempotency, now=now)
+            again = next((each for each in kept if each.id == made), None)
+            if again is not None:
+                return again
+            if len(kept) >= MAX_KEYS:
                 raise Conflict("ssh_keys_full", f"A user has at most {MAX_KEYS} SSH keys; remove one first.")
             await tx.ssh_keys.add(key)
             await self._note(tx, actor, Action.SSH_KEY_ADD, key.id)
+            if idempotency is not None and made is None:
+                await tx.idempotency.add(scope, idempotency, key.id, now=now)
             await tx.commit()
         return key
 

@@ -113,13 +113,26 @@ class ProjectService:
             return await tx.projects.list_versions(tenant, project_id, limit=limit, before=before)
 
     @retried
-    async def restore(self, actor: Actor, org_id: OrgId, project_id: ProjectId, number: int) -> Project:
+    async def restore(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId,
+        number: int,
+        *,
+        idempotency: IdempotencyKey | None = None,
+    ) -> Project:
         """Make the environment of an earlier version the newest one, as a new version."""
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
+        now, scope = self._clock.now(), f"{project_id}/restores"
         async with self._uow() as tx:
             before = await tx.projects.get(tenant, project_id)
+            if await find_made(tx.idempotency, scope, idempotency, now=now) is not None:
+                return before
+            if idempotency is not None:
+                await tx.idempotency.add(scope, idempotency, project_id, now=now)
             earlier = await tx.projects.get_version(tenant, project_id, number)
-            after = before.with_environment(earlier.environment, at=self._clock.now())
+            after = before.with_environment(earlier.environment, at=now)
             return await self._save(tx, actor, before, after, restored_from=number)
 
     @retried

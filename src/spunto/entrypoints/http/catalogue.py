@@ -100,7 +100,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "stale_version": _e(409, "Others changed it at the same time.", "Read it again and repeat."),
     "terminal_taken": _e(409, "The terminal was attached to from elsewhere.", "Attach again to take it back."),
     "token_shown_already": _e(
-        409, "The request made a key before, whose token is shown once.", "Revoke it; make another."
+        409,
+        "The request made a key or a node before, whose token is shown once.",
+        "Revoke the key and make another, or rotate the node's token.",
     ),
     "webhook_disabled": _e(409, "The webhook is disabled.", "Enable it first."),
     "webhooks_full": _e(409, "An organization has only so many webhooks.", "Delete one first."),

@@ -14,7 +14,7 @@ from spunto.entrypoints.http.install import cloud_init, install_command
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.projects import Labels
-from spunto.entrypoints.http.requests import In, Name, Nothing, Query, query, read, read_nothing
+from spunto.entrypoints.http.requests import In, Name, Nothing, Query, idempotency_key, query, read, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
 from spunto.entrypoints.security import PublicAddress
 
@@ -183,11 +183,14 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         "Create a node, and get the command that makes a server into it",
         body=NodeIn,
         answers={201: EnrolmentOut},
-        errors=("node_name_taken",),
+        errors=("node_name_taken", "token_shown_already"),
+        idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(NodeIn)
-        made = await nodes.create(actor, org_id, name=asked.name, labels=asked.labels)
+        made = await nodes.create(
+            actor, org_id, name=asked.name, labels=asked.labels, idempotency=await idempotency_key(actor)
+        )
         return json_response(enrolment_out(made, address), 201)
 
     @routes.get("/<node_id>")

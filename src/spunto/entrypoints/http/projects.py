@@ -261,10 +261,14 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         body=Nothing,
         answers={200: ProjectOut},
         errors=("project_version_not_found", "stale_version"),
+        idempotent=True,
     )
     async def restore(actor: Actor, org_id: OrgId, project_id: ProjectId, number: str) -> Response:
         await read_nothing()
-        return json_response(project_out(await projects.restore(actor, org_id, project_id, _number(number))))
+        restored = await projects.restore(
+            actor, org_id, project_id, _number(number), idempotency=await idempotency_key(actor)
+        )
+        return json_response(project_out(restored))
 
     return routes
 

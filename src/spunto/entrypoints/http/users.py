@@ -14,7 +14,7 @@ from spunto.core.orgs.users import UserService
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import items_response
-from spunto.entrypoints.http.requests import In, Name, read
+from spunto.entrypoints.http.requests import In, Name, idempotency_key, read
 from spunto.entrypoints.http.responses import json_response, no_content
 
 # Without a user in it where it is https: a password in an address would be shown to whoever reads the settings.
@@ -124,10 +124,13 @@ def users_blueprint(users: UserService) -> Blueprint:
         body=SshKeyIn,
         answers={201: SshKeyOut},
         errors=("user_required", "ssh_key_invalid", "ssh_key_exists", "ssh_keys_full"),
+        idempotent=True,
     )
     async def add_key(actor: Actor) -> Response:
         asked = await read(SshKeyIn)
-        key = await users.add_ssh_key(actor, public_key=asked.public_key, name=asked.name)
+        key = await users.add_ssh_key(
+            actor, public_key=asked.public_key, name=asked.name, idempotency=await idempotency_key(actor)
+        )
         return json_response(ssh_key_out(key), 201)
 
     @routes.delete("/ssh-keys/<ssh_key_id>")

@@ -1,7 +1,7 @@
 """Nodes over HTTP: from enrolment to removal."""
 
 import pytest
-from tests.unit.entrypoints.http.house import LOCAL
+from tests.unit.entrypoints.http.house import LOCAL, json_of, problem_of
 from tests.unit.entrypoints.http.site import Site, a_node, container_of, id_of, without
 
 from spunto.core.access.policy import Role
@@ -79,6 +79,16 @@ async def test_the_same_name_can_not_be_had_twice(site: Site) -> None:
     await site.json("POST", f"{site.org}/nodes", {"name": "box"}, status=201)
 
     assert await site.problem("POST", f"{site.org}/nodes", {"name": "box"}) == (409, "node_name_taken")
+
+
+async def test_a_repeat_makes_no_second_node_and_says_which_it_made(site: Site) -> None:
+    key, body = {"Idempotency-Key": "once"}, {"name": "box"}
+    first = await json_of(await site.house.call(site.owner, "POST", f"{site.org}/nodes", body, headers=key))
+
+    again = await problem_of(await site.house.call(site.owner, "POST", f"{site.org}/nodes", body, headers=key))
+
+    assert (again["status"], again["code"], again["id"]) == (409, "token_shown_already", first["node"]["id"])
+    assert len((await site.json("GET", f"{site.org}/nodes"))["items"]) == 1
 
 
 async def test_nodes_come_in_pages_newest_first(site: Site) -> None:

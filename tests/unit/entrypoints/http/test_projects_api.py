@@ -137,6 +137,17 @@ async def test_the_same_key_and_body_makes_one_project_and_another_body_is_refus
     assert (other["status"], other["code"]) == (422, "idempotency_key_reused")
 
 
+async def test_a_repeated_restore_makes_one_version(house: House) -> None:
+    ann = await house.person("ann")
+    project = await a_project(house, ann)
+    await house.call(ann, "PATCH", path_of(project), {"image": "another"})
+    restore, key = f"{path_of(project)}/versions/1/restore", {"Idempotency-Key": "once"}
+
+    answers = [await json_of(await house.call(ann, "POST", restore, headers=key)) for _ in range(2)]
+
+    assert [answer["version"] for answer in answers] == [3, 3]
+
+
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ä"])
 async def test_an_odd_idempotency_key_is_malformed(house: House, key: str) -> None:
     ann = await house.person("ann")

@@ -114,6 +114,16 @@ async def test_secrets_and_keys_of_others_are_not_there(house: House) -> None:
         assert (await json_of(await house.call(bob, "GET", f"{ME}/{path}")))["items"] == []
 
 
+async def test_a_repeat_answers_with_the_ssh_key_that_it_added(house: House) -> None:
+    ann = await house.person("ann")
+    body, key = {"publicKey": ED25519}, {"Idempotency-Key": "once"}
+
+    answers = [await house.call(ann, "POST", f"{ME}/ssh-keys", body, headers=key) for _ in range(2)]
+
+    first, again = [await json_of(answer) for answer in answers]
+    assert ([answer.status_code for answer in answers], first) == ([201, 201], again)
+
+
 async def test_ssh_keys_are_added_listed_and_removed(house: House) -> None:
     ann = await house.person("ann")
 
