@@ -79,9 +79,11 @@ class Writers:
         async def more() -> bool:
             return len(self.made) >= before + 20
 
-        await eventually(more, seconds=30, what=f"more than {before} projects\n{self._feed.server.tail()}")
+        await eventually(more, seconds=60, what=f"more than {before} projects\n{self._feed.server.tail()}")
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_a_follower_misses_nothing_and_hears_nothing_twice_whatever_becomes_of_the_server(feed: Feed) -> None:
     heard: list[Event] = []
     writers = Writers(feed)
