@@ -14,12 +14,14 @@ from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import KeyringFile, new_key
 from spunto.adapters.sql.migrate import upgrade
 from spunto.adapters.sql.store import SqlStore
-from spunto.core.access.model import Actor, ActorKind, UserId
+from spunto.core.access.model import Actor, ActorKind, OrgId, UserId
+from spunto.core.access.policy import Role
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.secrets.model import SecretId, UserSecret, bound_to
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
@@ -28,6 +30,7 @@ from spunto.entrypoints.library import NoKeyring, Spunto
 USERS = 6
 NAMES = [f"N{number}" for number in range(200)]
 WRITTEN = NAMES[:3]
+ORG = OrgId(f"org_{1:026}")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -73,6 +76,11 @@ async def fill(process: Process) -> None:
     """More secrets than a batch holds."""
     cipher, now, ids = EnvelopeCipher(process.keyring), datetime.now(UTC), TimeOrderedIds(SystemClock())
     async with process.store() as tx:
+        await tx.organizations.add(Organization(id=ORG, name="all", slug="all", created_at=now))
+        for user_id in (person(number).user_id for number in range(USERS)):
+            assert user_id is not None
+            await tx.members.add_user(User(id=user_id, name="x", email=f"{user_id}@example.org", created_at=now))
+            await tx.members.add(Membership(org_id=ORG, user_id=user_id, role=Role.MEMBER, joined_at=now))
         for number, name in itertools.product(range(USERS), NAMES):
             user_id, secret_id, value = person(number).user_id, SecretId(ids.new("sec")), Secret(f"{number} {name}")
             assert user_id is not None
@@ -106,7 +114,7 @@ async def test_a_rotation_under_load_loses_no_secret_and_fails_no_reader(url: st
             nonlocal reads, missing
             while not stopping.is_set():
                 for number in range(USERS):
-                    found = await other.secrets.values_of({f"usr_{number:026}": NAMES})
+                    found = await other.secrets.values_of(ORG, {f"usr_{number:026}": NAMES})
                     reads += 1
                     # Reading a SQLite file never waits, and would leave the writers no turn.
                     await asyncio.sleep(0)
@@ -134,7 +142,7 @@ async def test_a_rotation_under_load_loses_no_secret_and_fails_no_reader(url: st
         assert min(moved) >= 500
         assert await errand.rotation.is_done()
         for number, task in enumerate(writers):
-            found = await server.secrets.values_of({f"usr_{number:026}": WRITTEN})
+            found = await server.secrets.values_of(ORG, {f"usr_{number:026}": WRITTEN})
             written = {name: f"{number} {name} {task.result()}" for name in WRITTEN}
             assert {name: value.reveal() for name, value in found[f"usr_{number:026}"].items()} == written
         used = {use.key_id: use.secrets for use in await errand.rotation.status()}

@@ -83,10 +83,12 @@ class AssignmentRepository(Protocol):
 class SecretSource(Protocol):
     """Where the values come from that workers' specs only name."""
 
-    async def values_of(self, wanted: Mapping[str, Collection[str]]) -> Mapping[str, Mapping[str, Secret]]:
+    async def values_of(
+        self, org_id: OrgId, wanted: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Mapping[str, Secret]]:
         """The wanted names' values by user id; names that a user does not have are left out.
 
-        A user whose secrets can't be had now is left out as a whole.
+        Who is no member of the organization has none for it. A user whose secrets can't be had now is left out.
         """
 
 

@@ -19,12 +19,12 @@ def wants_secrets(assignment: Assignment) -> bool:
 
 
 async def values_for(source: SecretSource, assignments: Iterable[Assignment]) -> Values:
-    """What the assignments' owners have of what they name, in one question."""
+    """What the owners of one node's assignments have of what they name, in one question."""
+    wanting = [assignment for assignment in assignments if wants_secrets(assignment)]
     wanted: defaultdict[str, set[str]] = defaultdict(set)
-    for assignment in assignments:
-        if wants_secrets(assignment):
-            wanted[str(assignment.spec.owner_user_id)].update(assignment.spec.secret_names)
-    return await source.values_of(wanted) if wanted else {}
+    for assignment in wanting:
+        wanted[str(assignment.spec.owner_user_id)].update(assignment.spec.secret_names)
+    return await source.values_of(wanting[0].org_id, wanted) if wanting else {}
 
 
 def sent_secrets(assignment: Assignment, values: Values) -> dict[str, str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from spunto.core.access.model import UserId
+from spunto.core.access.ports import GrantRepository
 from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.paging import Page, PageRequest
@@ -95,6 +96,8 @@ class SecretsTransaction(Transaction, Protocol):
     # Of a slice above this one; the rotation only moves what it can name.
     @property
     def webhook_secrets(self) -> SealedRows[Any]: ...
+    @property
+    def grants(self) -> GrantRepository: ...
     @property
     def canary(self) -> CanaryRepository: ...
     @property

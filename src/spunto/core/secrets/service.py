@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from spunto.core.access.model import Actor, Tenant, UserId
+from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
@@ -69,15 +69,19 @@ class SecretService:
             await self._note(tx, actor, Action.SECRET_DELETE, secret_id)
             await tx.commit()
 
-    async def values_of(self, wanted: Mapping[str, Collection[str]]) -> Mapping[str, Mapping[str, Secret]]:
+    async def values_of(
+        self, org_id: OrgId, wanted: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Mapping[str, Secret]]:
         """The wanted names' values by user id; names that a user does not have are left out.
 
-        A user whose secrets can't all be read now, or do not fit together, is left out as a whole.
+        Who is no member of the organization has none for it: what they left there is others' to look into. A user whose
+        secrets can't all be read now, or do not fit together, is left out as a whole.
         """
         found: defaultdict[str, dict[str, Secret]] = defaultdict(dict)
         unreadable: set[str] = set()
         async with self._uow.reading() as tx:
-            secrets = await tx.secrets.of_users([UserId(user_id) for user_id in wanted])
+            roles = await tx.grants.roles_of_all([UserId(user_id) for user_id in wanted])
+            secrets = await tx.secrets.of_users([user_id for user_id, there in roles.items() if org_id in there])
         for secret in secrets:
             if secret.name not in wanted[secret.user_id]:
                 continue

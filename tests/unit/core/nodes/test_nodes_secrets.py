@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 import pytest
-from tests.unit.core.builders import NODE, OTHER_USER, USER, a_spec, an_assignment
+from tests.unit.core.builders import NODE, ORG, OTHER_USER, USER, a_spec, an_assignment
 from tests.unit.core.memory import Memory
 from tests.unit.core.nodes.test_nodes_gateway import HELLO
 
+from spunto.core.access.model import OrgId
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.assignment import Power, secrets_from_json, secrets_to_json, spec_from_json, spec_to_json
 from spunto.core.nodes.sync import SECRETS_SECONDS, keep_in_step, topic
@@ -27,7 +28,10 @@ class Safe:
         self.values = values
         self.asked: list[Mapping[str, set[str]]] = []
 
-    async def values_of(self, wanted: Mapping[str, Collection[str]]) -> Mapping[str, Mapping[str, Secret]]:
+    async def values_of(
+        self, org_id: OrgId, wanted: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Mapping[str, Secret]]:
+        assert org_id == ORG
         self.asked.append({user_id: set(names) for user_id, names in wanted.items()})
         return {
             user_id: {name: Secret(self.values[user_id][name]) for name in names if name in self.values[user_id]}

@@ -27,7 +27,7 @@ async def filled(memory: Memory, count: int = 3) -> None:
 
 
 async def values(memory: Memory, count: int = 3) -> dict[str, str]:
-    found = await memory.secrets.values_of({USER: [f"N{number}" for number in range(count)]})
+    found = await memory.secrets.values_of(ORG, {USER: [f"N{number}" for number in range(count)]})
     return {name: value.reveal() for name, value in found[USER].items()}
 
 
@@ -164,7 +164,7 @@ async def test_readers_and_writers_notice_nothing_of_a_rotation(memory: Memory) 
     async def read() -> None:
         nonlocal reads
         for _ in range(50):
-            found = await memory.secrets.values_of({USER: [f"N{number}" for number in range(20)]})
+            found = await memory.secrets.values_of(ORG, {USER: [f"N{number}" for number in range(20)]})
             assert len(found[USER]) == 20
             reads += 1
             await asyncio.sleep(0)

@@ -9,7 +9,7 @@ from tests.unit.core.memory import Memory
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import new_key
-from spunto.core.access.model import ActorKind, ApiKeyId
+from spunto.core.access.model import ActorKind, ApiKeyId, OrgId
 from spunto.core.access.policy import Scope
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from spunto.core.kernel.paging import PageRequest
@@ -21,7 +21,7 @@ ORG_KEY: dict[str, Any] = {"kind": ActorKind.API_KEY, "user_id": None, "api_key_
 
 
 async def values(memory: Memory, *names: str, user_id: str = USER) -> dict[str, str]:
-    found = await memory.secrets.values_of({user_id: names})
+    found = await memory.secrets.values_of(ORG, {user_id: names})
     return {name: value.reveal() for name, value in found[user_id].items()}
 
 
@@ -32,6 +32,14 @@ async def test_a_secret_is_made_and_then_given_another_value(memory: Memory) -> 
     assert (is_new, is_new_again) == (True, False)
     assert (again.id, again.version) == (made.id, 2)
     assert await values(memory, "TOKEN") == {"TOKEN": "two"}
+
+
+async def test_nobody_has_values_where_they_are_no_member(memory: Memory) -> None:
+    await memory.secrets.put(memory.owner, name="TOKEN", value=Secret("one"))
+
+    elsewhere = await memory.secrets.values_of(OrgId(f"org_{9:026}"), {USER: ["TOKEN"]})
+
+    assert (elsewhere, await values(memory, "TOKEN")) == ({USER: {}}, {"TOKEN": "one"})
 
 
 async def test_values_come_out_by_name_for_their_user_alone(memory: Memory) -> None:
@@ -49,7 +57,7 @@ async def test_a_user_with_an_unreadable_secret_gets_none_instead_of_some(memory
     memory.keyring._keys = (new_key(),)
     await memory.secrets.put(memory.owner, name="LATER", value=Secret("2"))
 
-    assert await memory.secrets.values_of({USER: ["GOOD", "LATER"], OTHER_USER: ["GOOD"]}) == {OTHER_USER: {}}
+    assert await memory.secrets.values_of(ORG, {USER: ["GOOD", "LATER"], OTHER_USER: ["GOOD"]}) == {OTHER_USER: {}}
     assert await values(memory, "LATER") == {"LATER": "2"}
 
 
@@ -208,5 +216,5 @@ async def test_more_than_fits_a_frame_is_not_handed_out(memory: Memory) -> None:
         await tx.secrets.add(replace(known, id=SecretId("sec_9"), name="E", sealed=sealed))
         await tx.commit()
 
-    assert await memory.secrets.values_of({USER: "ABCDE"}) == {}
+    assert await memory.secrets.values_of(ORG, {USER: "ABCDE"}) == {}
     assert await values(memory, "E") == {"E": "x"}
