@@ -11,6 +11,7 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from tests.fixtures.processes import Server, running_server
 from tests.fixtures.waiting import wait_until
+from tests.integration.journeys.command_line import CommandLine
 from tests.integration.webhooks.certificates import server_context
 from tests.integration.webhooks.receiver import Got, Receiver, receiving
 
@@ -80,7 +81,10 @@ def test_what_happens_arrives_signed_and_is_tried_again_until_it_does(tmp_path: 
         project = owner.project("hello")
         test = owner.make(f"/webhooks/{flaky['id']}/test", {})
 
-        told = [verified(got, everything) for got in arrived(receiver, "/all", 3)]
+        # Messages may overtake each other.
+        told = sorted(
+            (verified(got, everything) for got in arrived(receiver, "/all", 3)), key=lambda each: each["sequence"]
+        )
         assert [(each["type"], each["subjectId"]) for each in told] == [
             ("webhook.created", everything["id"]),
             ("webhook.created", flaky["id"]),
@@ -102,6 +106,43 @@ def test_what_happens_arrives_signed_and_is_tried_again_until_it_does(tmp_path: 
     log = server.log.read_text()
     assert everything["secret"] not in log
     assert everything["secret"].removeprefix("whsec_").encode() not in (tmp_path / "server" / "spunto.db").read_bytes()
+
+
+def test_the_command_line_makes_tests_and_ends_one_whose_secret_outlives_the_keys(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    cli, url = CommandLine(home=tmp_path / "home"), f"http://127.0.0.1:{receiver.port}/cli"
+    with serving(tmp_path, environment=ENVIRONMENT) as (server, _):
+        cli.run("login", "--url", server.url, "--token-file", str(server.owner_token_file))
+        made = cli.run("webhook", "create", url, "--event", "node.offline", "--description", "CI", "--json").json()
+        cli.run("webhook", "test", url)
+        verified(arrived(receiver, "/cli", 1)[0], made)
+
+        # The keys are changed under the running server, and the old one is taken away.
+        cli.run("keys", "rotate", SPUNTO_DATA_DIR=str(server.data_dir))
+        keyring = server.data_dir / "keyring"
+        keyring.write_text(keyring.read_text().splitlines()[0] + "\n")
+        status = cli.run("keys", "status", SPUNTO_DATA_DIR=str(server.data_dir)).out
+        sent = cli.run("webhook", "test", made["id"], "--json").json()
+        verified(arrived(receiver, "/cli", 2)[1], made)
+        cli.run("webhook", "redeliver", url, sent["id"])
+        again = arrived(receiver, "/cli", 3)[2]
+
+        assert status.split()[1:] == ["current", "1", "secrets"]
+        assert again.id == sent["eventId"]
+        assert cli.run("webhook", "show", url).out.splitlines()[:4] == [
+            f"url:          {url}", "description:  CI", "events:       node.offline", "state:        enabled",
+        ]  # fmt: skip
+        assert "webhook.ping" in cli.run("webhook", "deliveries", url).out
+        assert cli.run("webhook", "deliveries", url, "--status", "failed", "--json").json()["items"] == []
+        rotated = cli.run("webhook", "rotate-secret", url, "--json").json()
+        assert rotated["secret"] not in ("", made["secret"])
+        updated = cli.run("webhook", "update", url, "--all-events", "--disable", "--json").json()
+        assert (updated["events"], updated["enabled"], updated["description"]) == (None, False, "CI")
+        cli.run("webhook", "test", url, code=5)
+        cli.run("webhook", "create", "https://127.0.0.1@x/", code=2)
+        cli.run("webhook", "delete", url)
+        assert cli.run("webhook", "list", "--json").json()["items"] == []
 
 
 def test_a_receiver_that_does_not_answer_holds_nobody_else_up(tmp_path: Path, receiver: Receiver) -> None:

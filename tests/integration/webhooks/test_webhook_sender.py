@@ -21,7 +21,7 @@ LOOPBACK = AddressRule([ip_network("127.0.0.0/8"), ip_network("::1/128")])
 HEADERS = {"webhook-id": "evt_1"}
 NAME = "hooks.example.org"
 
-Resolves = Callable[..., None]
+Resolves = Callable[..., list[str]]
 
 
 @pytest.fixture
@@ -39,19 +39,24 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def resolves(monkeypatch: pytest.MonkeyPatch) -> Resolves:
-    """Lets a name have those addresses; each time it is asked for, the next of several answers."""
+    """Lets a name have those addresses; each time it is asked for, the next of several answers.
+
+    What comes back fills with the names that were asked for.
+    """
     real = socket.getaddrinfo
 
-    def to(*answers: list[str]) -> None:
-        waiting = list(answers)
+    def to(*answers: list[str]) -> list[str]:
+        waiting, asked = list(answers), list[str]()
 
         def resolve(host: Any, port: Any, *more: Any, **named: Any) -> Any:
             if host != NAME:
                 return real(host, port, *more, **named)
+            asked.append(host)
             addresses = waiting.pop(0) if len(waiting) > 1 else waiting[0]
             return [each for address in addresses for each in real(address, port, type=socket.SOCK_STREAM)]
 
         monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        return asked
 
     return to
 
@@ -119,10 +124,21 @@ async def test_nor_is_any_other_way_to_write_this_machine(receiver: Receiver, ho
 async def test_a_name_is_resolved_once_so_that_it_can_not_lead_elsewhere_after_the_check(
     sender: HttpWebhookSender, resolves: Resolves, receiver: Receiver
 ) -> None:
-    resolves(["127.0.0.1"], ["192.0.2.1"])
+    asked = resolves(["127.0.0.1"], ["192.0.2.1"])
 
     assert await sender.send(f"http://{NAME}:{receiver.port}/", headers=HEADERS, body=b"") == Answer(status=204)
     assert await sender.send(f"http://{NAME}:{receiver.port}/", headers=HEADERS, body=b"") == Answer(
+        failure=Failure.ADDRESS_NOT_ALLOWED
+    )
+    assert asked == [NAME, NAME]
+
+
+async def test_plain_http_goes_nowhere_but_to_the_networks_that_are_allowed(
+    sender: HttpWebhookSender, resolves: Resolves
+) -> None:
+    resolves(["8.8.8.8"])
+
+    assert await sender.send(f"http://{NAME}/", headers=HEADERS, body=b"") == Answer(
         failure=Failure.ADDRESS_NOT_ALLOWED
     )
 

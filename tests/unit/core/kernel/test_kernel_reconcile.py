@@ -311,8 +311,11 @@ async def test_a_flowing_loop_has_no_more_than_a_batch_in_hand() -> None:
     gate = asyncio.Event()
     bench = Bench(handle=slow_ones(gate), kind_of_loop=FlowingReconciler)
     async with bench.running():
-        for number in range(BATCH + 3):
+        for number in range(BATCH - 1):
             bench.due(f"slow {number:03}")
+        await turn()
+        for number in range(4):
+            bench.due(f"slow too {number}")
         await turn()
         begun = len(bench.handled)
         gate.set()

@@ -115,6 +115,16 @@ async def test_a_long_feed_is_sent_in_its_order_a_few_at_once(memory: Memory) ->
     assert [headers["webhook-id"] for _, headers, _ in memory.receiver.sent] == [event.id for event in told]
 
 
+async def test_what_comes_behind_many_events_that_it_does_not_want_is_not_left_for_later(memory: Memory) -> None:
+    made = await a_webhook(memory, EventType.NODE_OFFLINE)
+    *_, wanted = await happen(memory, *[EventType.NODE_ONLINE] * 99, EventType.NODE_OFFLINE)
+
+    assert await memory.courier.handle(made.webhook.id) == 0.0
+    assert await memory.courier.handle(made.webhook.id) is None
+
+    assert [headers["webhook-id"] for _, headers, _ in memory.receiver.sent] == [wanted.id]
+
+
 async def test_receivers_verify_by_both_secrets_for_a_day_after_a_rotation(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
