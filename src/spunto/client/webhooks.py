@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from spunto.client.api import Api, Page, parsed
+from spunto.client.api import Api, Page
 from spunto.client.models import Delivery, Webhook, WebhookWithSecret
-from spunto.client.retry import Repeat
 
 
 class Webhooks:
@@ -43,10 +42,12 @@ class Webhooks:
     async def delete(self, org_id: str, webhook_id: str) -> None:
         await self._api.delete(_path(org_id, webhook_id))
 
-    async def rotate_secret(self, org_id: str, webhook_id: str) -> WebhookWithSecret:
-        """The secret before it signs a day longer. A lost answer is not asked for again: it would rotate twice."""
+    async def rotate_secret(
+        self, org_id: str, webhook_id: str, *, idempotency_key: str | None = None
+    ) -> WebhookWithSecret:
+        """The secret before it signs a day longer."""
         path = f"{_path(org_id, webhook_id)}/rotate-secret"
-        return parsed(WebhookWithSecret, await self._api.request("POST", path, repeat=Repeat.REFUSED))
+        return await self._api.create(WebhookWithSecret, path, {}, idempotency_key=idempotency_key)
 
     async def test(self, org_id: str, webhook_id: str, *, idempotency_key: str | None = None) -> Delivery:
         """Send a message that is no event. Raises StateConflict `webhook_disabled`."""
@@ -63,10 +64,12 @@ class Webhooks:
     async def delivery(self, org_id: str, webhook_id: str, delivery_id: str) -> Delivery:
         return await self._api.get(Delivery, f"{_path(org_id, webhook_id)}/deliveries/{delivery_id}")
 
-    async def redeliver(self, org_id: str, webhook_id: str, delivery_id: str) -> Delivery:
+    async def redeliver(
+        self, org_id: str, webhook_id: str, delivery_id: str, *, idempotency_key: str | None = None
+    ) -> Delivery:
         """Send the same message again, now. Raises StateConflict `webhook_disabled`."""
         path = f"{_path(org_id, webhook_id)}/deliveries/{delivery_id}/redeliver"
-        return parsed(Delivery, await self._api.request("POST", path))
+        return await self._api.create(Delivery, path, {}, idempotency_key=idempotency_key)
 
 
 def _path(org_id: str, webhook_id: str | None = None) -> str:

@@ -171,6 +171,7 @@ def test_a_receiver_that_does_not_answer_holds_nobody_else_up(tmp_path: Path, re
         gate.set()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def test_a_server_that_is_killed_while_it_sends_loses_nothing(

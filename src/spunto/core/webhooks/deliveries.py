@@ -76,17 +76,30 @@ class DeliveryService:
         return delivery
 
     @retried
-    async def redeliver(self, actor: Actor, org_id: OrgId, webhook_id: WebhookId, delivery_id: DeliveryId) -> Delivery:
+    async def redeliver(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        webhook_id: WebhookId,
+        delivery_id: DeliveryId,
+        *,
+        idempotency: IdempotencyKey | None = None,
+    ) -> Delivery:
         """Send it now, whatever became of it, with the whole schedule before it again.
 
         Raises NotFound `webhook_not_found`, `webhook_delivery_not_found`; Conflict `webhook_disabled`.
         """
         tenant = actor.require(Action.WEBHOOK_UPDATE, org_id=org_id)
+        now, scope = self._clock.now(), f"{delivery_id}/redeliver"
         async with self._uow() as tx:
             webhook = await tx.webhooks.get(tenant, webhook_id)
             delivery = await tx.deliveries.get(webhook, delivery_id)
+            if await find_made(tx.idempotency, scope, idempotency, now=now) is not None:
+                return delivery
             _require_enabled(webhook)
-            delivery = await tx.deliveries.update(delivery.asked_again(self._clock.now()))
+            delivery = await tx.deliveries.update(delivery.asked_again(now))
+            if idempotency is not None:
+                await tx.idempotency.add(scope, idempotency, delivery_id, now=now)
             await self._asked(tx, tenant, webhook, redelivered=delivery_id)
             await tx.commit()
         return delivery

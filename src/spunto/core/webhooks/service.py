@@ -150,23 +150,30 @@ class WebhookService:
             await tx.commit()
 
     @retried
-    async def rotate_secret(self, actor: Actor, org_id: OrgId, webhook_id: WebhookId) -> WebhookWithSecret:
+    async def rotate_secret(
+        self, actor: Actor, org_id: OrgId, webhook_id: WebhookId, *, idempotency: IdempotencyKey | None = None
+    ) -> WebhookWithSecret:
         """Sign by a new secret, and for a day by the one before it as well; an older one ends at once.
 
-        Raises NotFound `webhook_not_found`.
+        Raises NotFound `webhook_not_found`. A repeat with the same key answers with the secret that signs now.
         """
         tenant = actor.require(Action.WEBHOOK_UPDATE, org_id=org_id)
+        now, scope = self._clock.now(), f"{webhook_id}/rotate-secret"
         async with self._uow() as tx:
+            if await find_made(tx.idempotency, scope, idempotency, now=now) is not None:
+                return await self._again(tx, tenant, webhook_id)
             # A change of the row itself, so that of two rotations at once one is after the other.
             webhook = await tx.webhooks.get(tenant, webhook_id)
-            webhook = await tx.webhooks.update(replace(webhook, updated_at=self._clock.now()))
+            webhook = await tx.webhooks.update(replace(webhook, updated_at=now))
             for old in await tx.webhook_secrets.of(webhook_id):
                 if old.expires_at is None:
-                    await tx.webhook_secrets.expire(old, at=self._clock.now() + OLD_SECRET_FOR)
+                    await tx.webhook_secrets.expire(old, at=now + OLD_SECRET_FOR)
                 else:
                     await tx.webhook_secrets.remove(old)
             secret = await self._add_secret(tx, webhook)
             await self._auditor.record(tx, tenant, Action.WEBHOOK_UPDATE, webhook_id, changed="secret")
+            if idempotency is not None:
+                await tx.idempotency.add(scope, idempotency, webhook_id, now=now)
             await tx.commit()
         return WebhookWithSecret(webhook=webhook, secret=secret)
 

@@ -212,11 +212,13 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
         description="For 24 hours messages carry a signature by the one before it, too. An older one ends at once.",
         body=NothingIn,
         answers={200: WebhookWithSecretOut},
+        idempotent=True,
         operation_id="rotateWebhookSecret",
     )
     async def rotate_secret(actor: Actor, org_id: OrgId, webhook_id: WebhookId) -> Response:
         await read_nothing()
-        return json_response(with_secret_out(await webhooks.rotate_secret(actor, org_id, webhook_id)))
+        rotated = await webhooks.rotate_secret(actor, org_id, webhook_id, idempotency=await idempotency_key(actor))
+        return json_response(with_secret_out(rotated))
 
     return routes
 
@@ -262,15 +264,18 @@ def deliveries_blueprint(deliveries: DeliveryService) -> Blueprint:
     @routes.post("/deliveries/<delivery_id>/redeliver")
     @operation(
         "Deliver again",
-        description="The same message under the same `webhook-id`, now and then as often as a new one. To repeat this "
-        "is harmless.",
+        description="The same message under the same `webhook-id`, now and then as often as a new one.",
         body=NothingIn,
         answers={202: DeliveryOut},
         errors=("webhook_disabled",),
+        idempotent=True,
         operation_id="redeliverWebhookDelivery",
     )
     async def redeliver(actor: Actor, org_id: OrgId, webhook_id: WebhookId, delivery_id: DeliveryId) -> Response:
         await read_nothing()
-        return json_response(delivery_out(await deliveries.redeliver(actor, org_id, webhook_id, delivery_id)), 202)
+        sent = await deliveries.redeliver(
+            actor, org_id, webhook_id, delivery_id, idempotency=await idempotency_key(actor)
+        )
+        return json_response(delivery_out(sent), 202)
 
     return routes

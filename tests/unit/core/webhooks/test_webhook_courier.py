@@ -299,6 +299,19 @@ async def test_a_redelivery_is_the_same_message_with_the_whole_schedule_before_i
     assert (await deliveries(memory, made.webhook.id))[0].status is DeliveryStatus.DELIVERED
 
 
+async def test_a_repeated_redelivery_is_sent_once(memory: Memory) -> None:
+    made, key = await a_webhook(memory, EventType.NODE_OFFLINE), IdempotencyKey(key="k", fingerprint=b"f")
+    await happen(memory, EventType.NODE_OFFLINE)
+    await until_quiet(memory, made.webhook.id)
+    [delivery] = await deliveries(memory, made.webhook.id)
+
+    for _ in range(2):
+        await memory.deliveries.redeliver(memory.owner, ORG, made.webhook.id, delivery.id, idempotency=key)
+        await until_quiet(memory, made.webhook.id)
+
+    assert len(memory.receiver.sent) == 2
+
+
 async def test_a_test_is_sent_signed_and_stands_in_no_feed(memory: Memory) -> None:
     made, key = await a_webhook(memory, EventType.NODE_OFFLINE), IdempotencyKey(key="k", fingerprint=b"f")
     delivery = await memory.deliveries.test(memory.owner, ORG, made.webhook.id, idempotency=key)

@@ -125,6 +125,15 @@ async def test_after_a_rotation_the_secret_before_it_is_good_for_a_day(memory: M
     assert [each.id == newest.id for each in await secrets_of(memory, made)] == [False, True]
 
 
+async def test_a_repeated_rotation_gives_the_same_secret_and_ends_none(memory: Memory) -> None:
+    made = await memory.webhooks.create(memory.owner, ORG, url=URL)
+    rotated = await memory.webhooks.rotate_secret(memory.owner, ORG, made.webhook.id, idempotency=KEY)
+    before = await secrets_of(memory, made)
+
+    assert await memory.webhooks.rotate_secret(memory.owner, ORG, made.webhook.id, idempotency=KEY) == rotated
+    assert await secrets_of(memory, made) == before
+
+
 async def test_a_deleted_one_is_gone(memory: Memory) -> None:
     made = await memory.webhooks.create(memory.owner, ORG, url=URL)
     await memory.webhooks.delete(memory.owner, ORG, made.webhook.id)
