@@ -1,16 +1,13 @@
 """The list of 50 workers, 32 connections, one server process: requests per second, beside Quart's own hello."""
 
 import asyncio
-import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
-from tests.fixtures.scripts import answer_of
 
 from benchmarks.figures import Row, median
+from benchmarks.load import CONNECTIONS, load
 from benchmarks.seed import a_connected_node, some_workers
 from benchmarks.stack import Server, free_port, organization, postgres_database, process, server, wait_until_ready
 from spunto.adapters.sql.store import SqlStore
@@ -19,11 +16,9 @@ from spunto.core.access.policy import Action, Role
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.wakeups import Wakeups
 
-CONNECTIONS = 32
 SECONDS = 5
 ROUNDS = 3
 WORKERS = 50
-REPORT = Path(__file__).parent / "wrk_report.lua"
 
 
 def measure() -> list[Row]:
@@ -38,15 +33,11 @@ def measure() -> list[Row]:
 def _row(name: str, running: Server, database_url: str | None, hello: str, *, goal: float) -> Row:
     with httpx.Client(headers=running.headers) as client:
         org_id = organization(client, running)
-    url = database_url or f"sqlite+aiosqlite:///{running.data_dir / 'spunto.db'}"
-    project_id = asyncio.run(_seed(url, OrgId(org_id)))
-    target = f"{running.url}/api/orgs/{org_id}/projects/{project_id}/workers"
-    listed = httpx.get(target, headers=running.headers).json()["items"]
-    assert len(listed) == WORKERS, len(listed)
+    target = listed_workers(running, OrgId(org_id), database_url)
     ours, reference = [], []
     for _ in range(ROUNDS):
-        reference.append(_load(hello, {}))
-        ours.append(_load(target, running.headers))
+        reference.append(load(hello, {}, seconds=SECONDS).per_second)
+        ours.append(load(target, running.headers, seconds=SECONDS).per_second)
     return Row(
         name=f"list of {WORKERS} workers on {name}, {CONNECTIONS} connections, one process",
         figure=median(ours),
@@ -55,6 +46,16 @@ def _row(name: str, running: Server, database_url: str | None, hello: str, *, go
         better="higher",
         detail=f"Quart's hello {median(reference):.0f}/s, ours {median(ours) / median(reference):.2f} of it",
     )
+
+
+def listed_workers(running: Server, org_id: OrgId, database_url: str | None) -> str:
+    """The address of a list of ready workers, put there for it."""
+    url = database_url or f"sqlite+aiosqlite:///{running.data_dir / 'spunto.db'}"
+    project_id = asyncio.run(_seed(url, org_id))
+    target = f"{running.url}/api/orgs/{org_id}/projects/{project_id}/workers"
+    listed = httpx.get(target, headers=running.headers).json()["items"]
+    assert len(listed) == WORKERS, len(listed)
+    return target
 
 
 async def _seed(url: str, org_id: OrgId) -> str:
@@ -69,16 +70,6 @@ async def _seed(url: str, org_id: OrgId) -> str:
         return (await some_workers(store, tenant, node, count=WORKERS)).id
     finally:
         await store.aclose()
-
-
-def _load(url: str, headers: dict[str, str]) -> float:
-    """Requests per second that were answered well."""
-    named = [argument for name, value in headers.items() for argument in ("-H", f"{name}: {value}")]
-    command = [answer_of("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(REPORT), *named, url]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    report = json.loads(done.stdout.splitlines()[-1])
-    assert report["failed"] == 0, report
-    return float(report["requests"]) / (float(report["microseconds"]) / 1e6)
 
 
 @contextmanager

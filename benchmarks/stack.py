@@ -54,8 +54,8 @@ def postgres_database() -> Iterator[str]:
 
 
 @contextmanager
-def server(*, database_url: str | None = None) -> Iterator[Server]:
-    """`spunto serve --box` on a free port and a data directory of its own."""
+def server(*, database_url: str | None = None, module: str = "spunto.entrypoints.serve") -> Iterator[Server]:
+    """`spunto serve --box`, or another module in its place, on a free port and a data directory of its own."""
     with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
         port = free_port()
         environment = {
@@ -67,7 +67,7 @@ def server(*, database_url: str | None = None) -> Iterator[Server]:
         if database_url is not None:
             environment["SPUNTO_DATABASE_URL"] = database_url
         url = f"http://127.0.0.1:{port}"
-        with process("spunto.entrypoints.serve", "--box", environment=environment) as pid:
+        with process(module, "--box", environment=environment) as pid:
             wait_until_ready(url)
             yield Server(url=url, data_dir=Path(folder), pid=pid)
 
@@ -125,6 +125,13 @@ def wait_until_ready(url: str) -> None:
 def organization(client: httpx.Client, of: Server) -> str:
     org_id: str = client.get(f"{of.url}/api/orgs").json()["items"][0]["id"]
     return org_id
+
+
+def busy_seconds(pid: int) -> float:
+    """How long the process has kept a core busy so far."""
+    times = psutil.Process(pid).cpu_times()
+    busy: float = times.user + times.system
+    return busy
 
 
 def resident_bytes(pid: int) -> int:
