@@ -18,6 +18,8 @@ from spunto.core.kernel.uow import UnitOfWork
 
 # A revocation by another process is noticed this late at the most; by this one at once.
 CACHE_SECONDS: Final = 1.0
+# After this one of those who ask looks up ahead; at the end of the second all of them would, in the same moment.
+RENEW_SECONDS: Final = 0.8
 CACHE_ENTRIES: Final = 10_000
 
 Credential: TypeAlias = Session | ApiKey
@@ -25,6 +27,7 @@ Credential: TypeAlias = Session | ApiKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
+    renew_at: float
     until: float
     credential: Credential
     actor: Actor
@@ -48,8 +51,11 @@ class Recognition:
     async def actor_of(self, token: Secret) -> Actor:
         """Raises Unauthenticated for anything that is not good now."""
         token_hash = hash_of(token)
-        known = self._known.get(token_hash)
-        if known is None or known.until <= self._clock.monotonic() or not known.credential.is_good(self._clock.now()):
+        known, now = self._known.get(token_hash), self._clock.monotonic()
+        if known is None or known.until <= now or not known.credential.is_good(self._clock.now()):
+            known = await self._look_up(token, token_hash)
+        elif known.renew_at <= now:
+            self._known[token_hash] = replace(known, renew_at=known.until)
             known = await self._look_up(token, token_hash)
         return known.actor
 
@@ -70,15 +76,20 @@ class Recognition:
         return gone
 
     async def _look_up(self, token: Secret, token_hash: bytes) -> _Known:
-        self._known.pop(token_hash, None)
         # The second begins before the database is asked: what is revoked while the answer is under way is not in it.
-        age, until = self._age, self._clock.monotonic() + CACHE_SECONDS
+        age, begun = self._age, self._clock.monotonic()
         async with self._uow.reading() as tx:
             credential = await self._find(tx, token, token_hash)
             actor = None if credential is None else (await self._actors(tx, [credential])).get(credential.id)
         if credential is None or actor is None:
+            self._known.pop(token_hash, None)
             raise Unauthenticated("credential_not_good", "The token is unknown, expired or revoked; sign in again.")
-        known = _Known(until=until, credential=await self._used(credential), actor=actor)
+        known = _Known(
+            renew_at=begun + RENEW_SECONDS,
+            until=begun + CACHE_SECONDS,
+            credential=await self._used(credential),
+            actor=actor,
+        )
         if age == self._age:
             self._remember(token_hash, known)
         return known

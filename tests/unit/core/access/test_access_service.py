@@ -1,5 +1,6 @@
 """Sessions and codes: who is recognised, until when, and how often a code is good."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from spunto.adapters.memory.store import MemoryTransaction
 from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.model import Actor, ActorKind
 from spunto.core.access.policy import Role
-from spunto.core.access.recognition import CACHE_SECONDS, Recognition
+from spunto.core.access.recognition import CACHE_SECONDS, RENEW_SECONDS, Recognition
 from spunto.core.access.service import CODE_LIFETIME
 from spunto.core.access.sessions import SEEN_EVERY, SESSION_IDLE, SESSION_LIFETIME, hash_of
 from spunto.core.kernel.errors import Unauthenticated
@@ -35,6 +36,24 @@ class SlowStore:
         async with self.memory.store.reading() as tx:
             yield tx
             self.memory.clock.advance(self.seconds)
+
+
+@dataclass(slots=True)
+class BusyStore:
+    """Answers when others have had their turn, and counts how often it was asked."""
+
+    memory: Memory
+    looks: int = 0
+
+    def __call__(self) -> AbstractAsyncContextManager[MemoryTransaction]:
+        return self.memory.store()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[MemoryTransaction]:
+        self.looks += 1
+        await asyncio.sleep(0)
+        async with self.memory.store.reading() as tx:
+            yield tx
 
 
 async def test_a_session_s_token_is_recognised_with_the_roles_of_its_user(memory: Memory) -> None:
@@ -145,6 +164,33 @@ async def test_what_another_server_revokes_is_noticed_a_second_after_the_row_was
 
     with pytest.raises(Unauthenticated):
         await recognition.actor_of(opened.token)
+
+
+async def test_of_many_who_ask_one_looks_up_before_the_second_ends(memory: Memory) -> None:
+    opened = await memory.access.open_session(USER)
+    store = BusyStore(memory)
+    recognition = Recognition(store, clock=memory.clock, uses=KeyUses(memory.store, clock=memory.clock))
+    await recognition.actor_of(opened.token)
+
+    memory.clock.advance(RENEW_SECONDS)
+    await asyncio.gather(*(recognition.actor_of(opened.token) for _ in range(5)))
+    memory.clock.advance(CACHE_SECONDS - RENEW_SECONDS)
+    await asyncio.gather(*(recognition.actor_of(opened.token) for _ in range(5)))
+
+    assert store.looks == 2
+
+
+async def test_a_look_ahead_that_finds_a_credential_revoked_ends_it_for_all(memory: Memory) -> None:
+    opened = await memory.access.open_session(USER)
+    await memory.access.authenticate(opened.token)
+    async with memory.store() as tx:
+        await tx.sessions.revoke(opened.session.id, at=memory.clock.now())
+        await tx.commit()
+    memory.clock.advance(RENEW_SECONDS)
+
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            await memory.access.authenticate(opened.token)
 
 
 async def test_signing_out_everywhere_ends_all_sessions_of_the_user_and_no_other(memory: Memory) -> None:
