@@ -100,7 +100,7 @@ class Rule:
 
     role: Role
     scopes: frozenset[Scope]
-    session_only: bool = False
+    session_only: bool
 
 
 def _rule(role: Role, *scopes: Scope, session_only: bool = False) -> Rule:

@@ -20,11 +20,25 @@ def test_every_action_has_a_rule() -> None:
     assert set(POLICY) == set(Action)
 
 
+def test_a_role_includes_itself_and_those_below() -> None:
+    assert {role: {other for other in Role if role.includes(other)} for role in Role} == {
+        Role.OWNER: {Role.OWNER, Role.ADMIN, Role.MEMBER},
+        Role.ADMIN: {Role.ADMIN, Role.MEMBER},
+        Role.MEMBER: {Role.MEMBER},
+    }
+
+
 @pytest.mark.parametrize(
     "action", [action for action in Action if action.value.partition(".")[2] not in ("read", "list")]
 )
 def test_what_writes_needs_more_than_a_reading_scope(action: Action) -> None:
     assert not any(scope.value.endswith(":read") for scope in POLICY[action].scopes)
+
+
+def test_what_needs_a_session_names_no_scope_that_reads() -> None:
+    named = {scope for rule in POLICY.values() if rule.session_only for scope in rule.scopes}
+
+    assert not {scope for scope in named if scope.value.endswith(":read")}
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,26 @@
 """Sessions and codes: who is recognised, until when, and how often a code is good."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from tests.unit.core.builders import ORG, OTHER_USER, USER
+from tests.unit.core.access.test_api_keys import a_key
+from tests.unit.core.builders import ORG, OTHER_USER, USER, an_actor
 from tests.unit.core.memory import Memory
 
 from spunto.adapters.memory.store import MemoryTransaction
+from spunto.core.access.api_keys import KEY_LIFETIME, LONGEST_LIFETIME, USED_EVERY, KeyToken
 from spunto.core.access.key_uses import KeyUses
-from spunto.core.access.model import Actor, ActorKind
+from spunto.core.access.model import Actor, ActorKind, ApiKeyId, SignInCode, UserId
 from spunto.core.access.policy import Role
 from spunto.core.access.recognition import CACHE_SECONDS, RENEW_SECONDS, Recognition
 from spunto.core.access.service import CODE_LIFETIME
 from spunto.core.access.sessions import SEEN_EVERY, SESSION_IDLE, SESSION_LIFETIME, hash_of
-from spunto.core.kernel.errors import Unauthenticated
+from spunto.core.kernel.errors import Forbidden, Unauthenticated
 from spunto.core.kernel.secret import Secret
 
 
@@ -271,3 +274,53 @@ async def test_a_session_may_be_asked_for_a_longer_life(memory: Memory) -> None:
     memory.clock.advance(timedelta(days=364).total_seconds())
 
     assert (await memory.access.authenticate(opened.token)).user_id == USER
+
+
+async def test_what_is_kept_of_tokens_and_codes_is_never_shown(memory: Memory) -> None:
+    session = (await memory.access.open_session(USER)).session
+    key = replace(a_key(), secret_hash=b"planted")
+    code = SignInCode(code_hash=b"planted", user_id=USER, expires_at=session.expires_at)
+
+    shown = repr([replace(session, token_hash=b"planted"), key, KeyToken(kid="k", secret_hash=b"planted"), code])
+
+    assert "planted" not in shown
+
+
+def test_who_acts_is_named_by_key_then_user_then_as_the_system() -> None:
+    person = an_actor(user_id=USER)
+    key = replace(person, api_key_id=ApiKeyId("key_1"))
+    system = replace(person, kind=ActorKind.SYSTEM, user_id=None)
+
+    assert [person.subject_id, key.subject_id, system.subject_id] == [USER, "key_1", "system"]
+
+
+def test_nothing_lives_longer_than_was_promised() -> None:
+    assert (timedelta(days=7), timedelta(days=1), timedelta(minutes=1)) == (SESSION_LIFETIME, SESSION_IDLE, SEEN_EVERY)
+    assert (timedelta(90), timedelta(366), timedelta(minutes=1)) == (KEY_LIFETIME, LONGEST_LIFETIME, USED_EVERY)
+    assert (timedelta(minutes=10), 1.0) == (CODE_LIFETIME, CACHE_SECONDS)
+
+
+async def test_what_is_made_has_the_shape_that_was_promised(memory: Memory) -> None:
+    opened, code = await memory.access.open_session(USER), await memory.access.issue_code(USER)
+
+    assert re.fullmatch(r"sps_[\w-]{43}", opened.token.reveal())
+    assert re.fullmatch(r"[\w-]{43}", code.reveal())
+    assert opened.session.id.startswith("ses_")
+    assert (await memory.access.authenticate(opened.token)).request_id == ""
+
+
+@pytest.mark.parametrize("user_id", [USER, None])
+async def test_no_key_ends_a_session(memory: Memory, user_id: UserId | None) -> None:
+    opened = await memory.access.open_session(USER)
+    key = replace(a_key(user_id=user_id).acting({ORG: Role.OWNER}) or memory.owner, credential_id=opened.session.id)
+
+    for end in (memory.access.revoke, memory.access.revoke_everywhere):
+        with pytest.raises(Forbidden, match="sign in"):
+            await end(key)
+
+    assert (await memory.access.authenticate(opened.token)).user_id == USER
+
+
+async def test_only_a_person_signs_out_everywhere(memory: Memory) -> None:
+    with pytest.raises(Forbidden, match="Only a person"):
+        await memory.access.revoke_everywhere(replace(an_actor(kind=ActorKind.SYSTEM), user_id=None))

@@ -14,7 +14,7 @@ from spunto.core.kernel.buckets import Rate
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.protocol.closing import UNAUTHENTICATED
 from spunto.entrypoints.addresses import ClientAddresses
-from spunto.entrypoints.endpoints import HTTP, OWN_CREDENTIAL, WEBSOCKETS, limit_of
+from spunto.entrypoints.endpoints import HTTP, OWN_CREDENTIAL, PUBLIC, WEBSOCKETS, limit_of
 from spunto.entrypoints.limits import Limit, Limits
 
 ONE_A_SECOND = Rate(per_second=1, burst=1)
@@ -184,3 +184,27 @@ def test_everything_that_takes_a_credential_of_its_own_is_limited_by_address() -
 
     assert limits
     assert set(limits.values()) <= {Limit.SIGN_IN, Limit.CONNECT, Limit.ADDRESS}, limits
+
+
+def test_what_is_limited_beside_each_request_of_a_credential() -> None:
+    endpoints = {**HTTP, **WEBSOCKETS}
+    limited = {endpoint: limit_of(endpoint, access) for endpoint, access in endpoints.items()}
+
+    of_actions = {each: limited[each] for each, access in endpoints.items() if access not in (PUBLIC, OWN_CREDENTIAL)}
+    worker = "/api/orgs/{orgId}/projects/{projectId}/workers"
+    assert {each: limit for each, limit in of_actions.items() if limit is not None} == {
+        "POST /device": Limit.SIGN_IN,
+        "POST /api/orgs/{orgId}/invites": Limit.INVITE,
+        f"POST {worker}": Limit.SPAWN,
+        f"POST {worker}/{{workerId}}/exec": Limit.ENTER,
+        "/api/workers/{workerId}/terminal": Limit.ENTER,
+    }
+    of_strangers = {each: limit for each, limit in limited.items() if each not in of_actions}
+    assert {each for each, limit in of_strangers.items() if limit is None} == {"GET /healthz", "GET /readyz"}
+    assert {each: limit for each, limit in of_strangers.items() if limit not in (None, Limit.ADDRESS)} == {
+        "GET /api/auth/bootstrap": Limit.SIGN_IN,
+        "GET /api/auth/callback": Limit.SIGN_IN,
+        "GET /api/auth/login": Limit.SIGN_IN,
+        "POST /api/auth/device": Limit.SIGN_IN,
+        "/api/agent/connect": Limit.CONNECT,
+    }

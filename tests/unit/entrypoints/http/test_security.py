@@ -16,6 +16,8 @@ HTTPS = PublicAddress(url="https://spunto.example.org")
         ("https://spunto.example.org", {"https://spunto.example.org"}),
         ("http://127.0.0.1:8000", {"http://127.0.0.1:8000", "http://localhost:8000"}),
         ("http://10.0.0.5", {"http://10.0.0.5"}),
+        ("http://localhost", {"http://localhost", "http://127.0.0.1"}),
+        ("https://[::1]:8443", {"https://[::1]:8443", "https://127.0.0.1:8443", "https://localhost:8443"}),
     ],
 )
 def test_only_the_public_address_is_our_origin_and_a_loopback_one_under_both_its_names(
@@ -27,6 +29,55 @@ def test_only_the_public_address_is_our_origin_and_a_loopback_one_under_both_its
 def test_the_cookie_is_bound_to_the_host_wherever_there_is_https() -> None:
     assert HTTPS.cookie_name == "__Host-session"
     assert PublicAddress(url=LOCAL).cookie_name == "session"
+    assert (HTTPS.flow_cookie_name, PublicAddress(url=LOCAL).flow_cookie_name) == ("__Host-oidc", "oidc")
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "is_other"),
+    [
+        (LOCAL, "localhost:8000", True),
+        (LOCAL, "127.0.0.1:8000", False),
+        (LOCAL, "localhost:8001", False),
+        (LOCAL, "evil.example.org", False),
+        ("https://spunto.example.org", "localhost", False),
+        ("https://spunto.example.org", "spunto.example.org", False),
+    ],
+)
+def test_a_loopback_address_knows_its_other_names(url: str, host: str, is_other: bool) -> None:
+    assert PublicAddress(url=url).is_other_name(host) is is_other
+
+
+def test_sockets_are_where_the_pages_are() -> None:
+    assert (HTTPS.websocket_url, PublicAddress(url=LOCAL).websocket_url) == (
+        "wss://spunto.example.org",
+        "ws://127.0.0.1:8000",
+    )
+
+
+def test_a_token_may_be_as_long_as_it_may_be() -> None:
+    token = bearer_of(Headers({"Authorization": f"bearer  {'x' * 512} "}))
+
+    assert token is not None
+    assert token.reveal() == "x" * 512
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+async def test_a_cookie_reads_from_wherever_it_comes(house: House, method: str) -> None:
+    ann = await house.person("ann")
+    headers = Headers({"Cookie": f"session={ann.token}", "Origin": "http://evil.org"})
+
+    actor = await Doorkeeper(house.access, PublicAddress(url=LOCAL)).admit(headers, method=method, request_id="r")
+
+    assert actor.user_id == ann.user_id
+
+
+async def test_who_is_signed_in_is_known_and_who_is_not_is_no_error(house: House) -> None:
+    ann = await house.person("ann")
+    doorkeeper = Doorkeeper(house.access, PublicAddress(url=LOCAL))
+    signed_in, stale = Headers({"Cookie": f"session={ann.token}"}), Headers({"Cookie": "session=gone"})
+
+    assert [await doorkeeper.knows(each) for each in (signed_in, stale, Headers())] == [True, False, False]
+    assert [doorkeeper.has_cookie(each) for each in (signed_in, stale, Headers())] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +99,7 @@ def test_cookies_are_found_in_every_cookie_header_and_names_are_compared_whole()
     assert cookies_named(headers, "session") == ["x", "y"]
 
 
-@pytest.mark.parametrize("given", ["", "short", "x" * 129, "has blank in", "new\nline-here"])
+@pytest.mark.parametrize("given", ["", "short12", "x" * 129, "has blank in", "new\nline-here"])
 def test_a_request_id_that_is_not_sane_is_replaced(given: str) -> None:
     made = request_id_of(Headers({"X-Request-Id": given.replace("\n", " ")}))
 
@@ -57,7 +108,8 @@ def test_a_request_id_that_is_not_sane_is_replaced(given: str) -> None:
 
 
 def test_a_sane_request_id_is_kept() -> None:
-    assert request_id_of(Headers({"X-Request-Id": "trace-0123.ab_C"})) == "trace-0123.ab_C"
+    for given in ("trace-0123.ab_C", "x" * 8, "x" * 128):
+        assert request_id_of(Headers({"X-Request-Id": given})) == given
 
 
 async def test_a_bearer_token_wins_over_a_cookie(house: House) -> None:

@@ -1,0 +1,53 @@
+"""Ids in addresses: what is not even an id is unknown as what it would be, and every id is told by its own prefix."""
+
+from typing import Any
+
+import pytest
+from quart import Quart
+from tests.unit.authorization.world import PREFIXES
+from tests.unit.entrypoints.http.house import House, build_house, problem_of
+
+from spunto.entrypoints.http.admission import IDS, install_admission
+
+NONSENSE = "nonsense"
+PLACES = {
+    "organization": "/api/orgs/nonsense",
+    "user": "/api/orgs/{org}/members/nonsense",
+    "invitation": "/api/orgs/{org}/invites/nonsense",
+    "api_key": "/api/orgs/{org}/api-keys/nonsense",
+    "project": "/api/orgs/{org}/projects/nonsense",
+    "node": "/api/orgs/{org}/nodes/nonsense",
+    "worker": "/api/orgs/{org}/projects/{project}/workers/nonsense",
+    "secret": "/api/users/me/secrets/nonsense",
+    "ssh_key": "/api/users/me/ssh-keys/nonsense",
+}
+
+
+@pytest.mark.parametrize("noun", PLACES)
+async def test_what_is_no_id_is_an_unknown_thing_of_its_kind(house: House, noun: str) -> None:
+    ann = await house.person("ann")
+    path = PLACES[noun].format(org=ann.org_id, project=house.ids.new("prj"))
+
+    # A foreign organization is told before a malformed id, so the caller's own is named.
+    problem = await problem_of(await house.call(ann, "DELETE", path))
+
+    expected = ("organization_not_found" if noun == "organization" else f"{noun}_not_found", 404)
+    assert (problem["code"], problem["status"]) == expected
+
+
+def test_ids_have_the_prefixes_that_are_minted() -> None:
+    told = {f"{name[:1]}{name.title().replace('_', '')[1:]}": prefix for name, (prefix, _) in IDS.items()}
+
+    assert {name: told[name] for name in PREFIXES} == PREFIXES
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_a_route_without_an_entry_and_an_entry_without_a_route_stop_the_start(unknown: bool) -> None:
+    house = build_house()
+    app: Any = house.app if unknown else Quart("empty")
+    if unknown:
+        app._got_first_request = False
+        app.add_url_rule("/surprise", "surprise", lambda: "")
+
+    with pytest.raises(RuntimeError, match="/surprise" if unknown else "GET /healthz"):
+        install_admission(app, house.gate)
