@@ -9,12 +9,14 @@ from typing import Final
 
 from tests.audit.conformance import audit_conformance
 from tests.audit.figures import Section
+from tests.audit.mutants.section import audit_mutants
 from tests.audit.society import audit_society
 
 from spunto.entrypoints.logs import configure_logs
 
 SECTIONS: Final[Mapping[str, Callable[[Path], Section]]] = {
     "conformance": audit_conformance,
+    "mutants": audit_mutants,
     "society": audit_society,
 }
 """By name; each gets a directory of its own that is removed afterwards."""

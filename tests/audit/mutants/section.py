@@ -35,6 +35,7 @@ _DOORS: Final = "src/spunto/entrypoints"
 _ENUMS: Final = (f"{_CORE}/access/policy.py", f"{_CORE}/access/model.py", f"{_DOORS}/limits.py")
 _TABLE: Final = "tests/unit/authorization/test_table.py"
 _ACCESS: Final = "tests/unit/core/access"
+_SESSIONS: Final = "tests/unit/core/orgs/test_orgs_sessions.py"
 _HTTP: Final = "tests/unit/entrypoints/http"
 _DOOR: Final = tuple(f"{_HTTP}/test_{name}.py" for name in ("security", "auth", "guards", "limits"))
 _KEYS: Final = ("tests/unit/core/orgs/test_orgs_api_keys.py", f"{_HTTP}/test_api_keys_api.py")
@@ -43,13 +44,14 @@ _TERMINAL: Final = "tests/unit/entrypoints/ws/test_terminal.py"
 TARGETS: Final[Mapping[str, Sequence[str]]] = {
     f"{_CORE}/access/policy.py": (_TABLE, _ACCESS),
     f"{_CORE}/access/model.py": (_ACCESS, *_KEYS),
-    f"{_CORE}/access/sessions.py": (_ACCESS, *_DOOR),
-    f"{_CORE}/access/service.py": (_ACCESS, *_DOOR),
+    f"{_CORE}/access/sessions.py": (_ACCESS, _SESSIONS),
+    f"{_CORE}/access/service.py": (_ACCESS, _SESSIONS),
     f"{_CORE}/access/recognition.py": (_ACCESS, *_KEYS),
     f"{_CORE}/access/api_keys.py": (_ACCESS, *_KEYS),
     f"{_CORE}/access/key_uses.py": (_ACCESS,),
     f"{_CORE}/access/standing.py": (_ACCESS, _TERMINAL),
     f"{_CORE}/orgs/api_keys.py": _KEYS,
+    f"{_CORE}/orgs/sessions.py": (_SESSIONS, _ACCESS),
     f"{_DOORS}/endpoints.py": (_TABLE, f"{_HTTP}/test_limits.py"),
     f"{_DOORS}/security.py": (*_DOOR, _TERMINAL),
     f"{_DOORS}/http/admission.py": (f"{_HTTP}/test_admission.py", *_DOOR, f"{_HTTP}/test_orgs_api.py"),
@@ -86,7 +88,8 @@ def try_mutants(folder: Path, paths: Sequence[str], *, seconds: float, jobs: int
     with ThreadPoolExecutor(jobs) as pool:
         for worker in [pool.submit(work, number) for number in range(jobs)]:
             worker.result()
-    return _told(made, tried, known=len([mutant for mutant in made if mutant.name in known]))
+    gone = known.keys() - {mutant.name for mutant in made} if len(paths) == len(TARGETS) else ()
+    return _told(made, tried, known=len([mutant for mutant in made if mutant.name in known]), gone=sorted(gone))
 
 
 def equivalent() -> Mapping[str, str]:
@@ -95,7 +98,7 @@ def equivalent() -> Mapping[str, str]:
     return {name: reason for name, _, reason in (line.partition("  # ") for line in lines)}
 
 
-def _told(made: Sequence[Mutant], tried: Sequence[tuple[Mutant, str]], *, known: int) -> Section:
+def _told(made: Sequence[Mutant], tried: Sequence[tuple[Mutant, str]], *, known: int, gone: Sequence[str]) -> Section:
     counted = Counter(outcome for _, outcome in tried)
     survivors = sorted((mutant for mutant, outcome in tried if outcome == "survived"), key=lambda each: each.name)
     # Told while the section is not judged by each of them.
@@ -112,6 +115,7 @@ def _told(made: Sequence[Mutant], tried: Sequence[tuple[Mutant, str]], *, known:
             Figure(name="survived", value=len(survivors)),
             Figure(name="noticed", value=round(noticed, 2), unit="%", at_least=AT_LEAST_PERCENT),
         ],
+        complaints=[f"{EQUIVALENT.name} names what is no mutant any more: {name}" for name in gone],
     )
 
 

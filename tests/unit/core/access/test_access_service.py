@@ -15,12 +15,12 @@ from tests.unit.core.memory import Memory
 from spunto.adapters.memory.store import MemoryTransaction
 from spunto.core.access.api_keys import KEY_LIFETIME, LONGEST_LIFETIME, USED_EVERY, KeyToken
 from spunto.core.access.key_uses import KeyUses
-from spunto.core.access.model import Actor, ActorKind, ApiKeyId, SignInCode, UserId
+from spunto.core.access.model import Actor, ActorKind, ApiKeyId, SignInCode
 from spunto.core.access.policy import Role
 from spunto.core.access.recognition import CACHE_SECONDS, RENEW_SECONDS, Recognition
 from spunto.core.access.service import CODE_LIFETIME
 from spunto.core.access.sessions import SEEN_EVERY, SESSION_IDLE, SESSION_LIFETIME, hash_of
-from spunto.core.kernel.errors import Forbidden, Unauthenticated
+from spunto.core.kernel.errors import Unauthenticated
 from spunto.core.kernel.secret import Secret
 
 
@@ -307,20 +307,3 @@ async def test_what_is_made_has_the_shape_that_was_promised(memory: Memory) -> N
     assert re.fullmatch(r"[\w-]{43}", code.reveal())
     assert opened.session.id.startswith("ses_")
     assert (await memory.access.authenticate(opened.token)).request_id == ""
-
-
-@pytest.mark.parametrize("user_id", [USER, None])
-async def test_no_key_ends_a_session(memory: Memory, user_id: UserId | None) -> None:
-    opened = await memory.access.open_session(USER)
-    key = replace(a_key(user_id=user_id).acting({ORG: Role.OWNER}) or memory.owner, credential_id=opened.session.id)
-
-    for end in (memory.access.revoke, memory.access.revoke_everywhere):
-        with pytest.raises(Forbidden, match="sign in"):
-            await end(key)
-
-    assert (await memory.access.authenticate(opened.token)).user_id == USER
-
-
-async def test_only_a_person_signs_out_everywhere(memory: Memory) -> None:
-    with pytest.raises(Forbidden, match="Only a person"):
-        await memory.access.revoke_everywhere(replace(an_actor(kind=ActorKind.SYSTEM), user_id=None))

@@ -1,16 +1,19 @@
 """What the organizations of a person are told of their signing in and out."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
+from tests.unit.core.access.test_api_keys import a_key
 from tests.unit.core.builders import ORG, OTHER_ORG, USER, an_actor
 from tests.unit.core.memory import Memory
 
 from spunto.adapters.memory.identity import FakeIdentityProvider
-from spunto.core.access.model import OrgId
+from spunto.core.access.model import ActorKind, OrgId, UserId
 from spunto.core.access.policy import Action, Role
 from spunto.core.access.sessions import Opened
 from spunto.core.activity.model import AuditEntry
+from spunto.core.kernel.errors import Forbidden
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.device_sign_in import DeviceSignInService
@@ -101,3 +104,20 @@ async def test_nobody_is_told_by_an_event(memory: Memory) -> None:
 
     async with memory.store.reading() as tx:
         assert await tx.events.last(ORG) == 0
+
+
+@pytest.mark.parametrize("user_id", [USER, None])
+async def test_no_key_ends_a_session(memory: Memory, user_id: UserId | None) -> None:
+    opened = await memory.access.open_session(USER)
+    key = replace(a_key(user_id=user_id).acting({ORG: Role.OWNER}) or memory.owner, credential_id=opened.session.id)
+
+    for end in (memory.sessions.end, memory.sessions.end_everywhere):
+        with pytest.raises(Forbidden, match="sign in"):
+            await end(key)
+
+    assert (await memory.access.authenticate(opened.token)).user_id == USER
+
+
+async def test_only_a_person_signs_out_everywhere(memory: Memory) -> None:
+    with pytest.raises(Forbidden, match="Only a person"):
+        await memory.sessions.end_everywhere(replace(an_actor(kind=ActorKind.SYSTEM), user_id=None))

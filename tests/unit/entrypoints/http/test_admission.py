@@ -20,7 +20,15 @@ PLACES = {
     "worker": "/api/orgs/{org}/projects/{project}/workers/nonsense",
     "secret": "/api/users/me/secrets/nonsense",
     "ssh_key": "/api/users/me/ssh-keys/nonsense",
+    "webhook": "/api/orgs/{org}/webhooks/nonsense",
 }
+
+
+async def test_a_delivery_is_an_unknown_one_of_its_webhook(house: House) -> None:
+    ann = await house.person("ann")
+    path = f"/api/orgs/{ann.org_id}/webhooks/{house.ids.new('whk')}/deliveries/nonsense/redeliver"
+
+    assert (await problem_of(await house.call(ann, "POST", path)))["code"] == "webhook_delivery_not_found"
 
 
 @pytest.mark.parametrize("noun", PLACES)
