@@ -31,7 +31,19 @@ _NEEDED: Final = (
     "structlog.testing",
     "xdist.plugin",
 )
-_OPTIONS: Final = ("-q", "-x", "--hypothesis-seed=0", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestWarning")
+_OPTIONS: Final = (
+    "-q",
+    "-x",
+    "--hypothesis-seed=0",
+    "-p",
+    "no:cacheprovider",
+    "-W",
+    "ignore::pytest.PytestWarning",
+    "-m",
+    "not long",
+    "-o",
+    "timeout=0",
+)
 
 
 def main() -> None:
