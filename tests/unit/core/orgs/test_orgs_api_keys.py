@@ -168,6 +168,19 @@ async def test_another_secret_under_a_known_beginning_is_refused(memory: Memory)
     assert await refused(memory.access, new_token())
 
 
+async def test_admins_see_every_key_and_members_their_own(memory: Memory) -> None:
+    made = [await make(memory), await make(memory, memory.member)]
+    admin = replace(memory.member, roles={ORG: Role.ADMIN})
+
+    seen = {
+        role: {key.id for key in (await memory.api_keys.list(actor, ORG, ALL)).items}
+        for role, actor in (("owner", memory.owner), ("admin", admin), ("member", memory.member))
+    }
+
+    every = {each.key.id for each in made}
+    assert seen == {"owner": every, "admin": every, "member": {made[1].key.id}}
+
+
 @pytest.mark.parametrize("owner_type", OwnerType)
 async def test_keys_neither_see_nor_make_nor_end_keys(memory: Memory, owner_type: OwnerType) -> None:
     made = await make(memory, owner_type=owner_type, scopes=frozenset(Scope))

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from quart import Quart
 from tests.unit.authorization.world import PREFIXES
-from tests.unit.entrypoints.http.house import House, build_house, problem_of
+from tests.unit.entrypoints.http.house import House, build_house, json_of, problem_of
 
+from spunto.core.access.policy import Role
 from spunto.entrypoints.http.admission import IDS, install_admission
 
 NONSENSE = "nonsense"
@@ -59,3 +60,42 @@ def test_a_route_without_an_entry_and_an_entry_without_a_route_stop_the_start(un
 
     with pytest.raises(RuntimeError, match="/surprise" if unknown else "GET /healthz"):
         install_admission(app, house.gate)
+
+
+@pytest.mark.parametrize(
+    ("method", "below", "about"),
+    [
+        ("DELETE", "/nodes/{node}", "node"),
+        ("POST", "/nodes/{node}/token", "node"),
+        ("GET", "/audit", "org"),
+        ("POST", "/projects/{project}/versions/1/restore", "project"),
+    ],
+)
+async def test_a_refusal_is_written_down_with_the_innermost_thing_that_was_named(
+    house: House, method: str, below: str, about: str
+) -> None:
+    ann = await house.person("ann")
+    bob = await house.person("bob", role=Role.MEMBER, org_id=ann.org_id)
+    named = {"org": ann.org_id, "node": house.ids.new("nod"), "project": house.ids.new("prj")}
+    asking = {"name": "k", "ownerType": "user", "scopes": ["org:read"]}
+    key = await json_of(await house.call(bob, "POST", f"/api/orgs/{ann.org_id}/api-keys", asking))
+    bob.token = key["token"]
+
+    refused = await house.call(bob, method, f"/api/orgs/{ann.org_id}{below.format(**named)}")
+    await house.spunto.refusals.flush()
+
+    assert refused.status_code == 403
+    audit = await json_of(await house.call(ann, "GET", f"/api/orgs/{ann.org_id}/audit?outcome=refused"))
+    assert [entry["targetId"] for entry in audit["items"]] == [named[about]]
+
+
+async def test_what_is_nobody_s_but_one_s_own_still_needs_the_scope(house: House) -> None:
+    ann = await house.person("ann")
+    asking = {"name": "k", "ownerType": "user", "scopes": ["org:read"]}
+    key = await json_of(await house.call(ann, "POST", f"/api/orgs/{ann.org_id}/api-keys", asking))
+    ann.token = key["token"]
+
+    # The body is not even looked at.
+    problem = await problem_of(await house.call(ann, "PATCH", "/api/users/me", b"{"))
+
+    assert (problem["status"], problem["code"]) == (403, "missing_scope")
