@@ -135,4 +135,7 @@ class Seed:
         return str(self._made(f"{self._org}/webhooks", {"url": "https://hooks.invalid/"})["id"])
 
     def _delivery(self) -> str:
-        return str(self._made(f"{self._org}/webhooks/{self.shared('webhookId')}/test", {})["id"])
+        webhook = f"{self._org}/webhooks/{self.shared('webhookId')}"
+        # What was asked before may have switched it off.
+        self._http.patch(webhook, json={"enabled": True}).raise_for_status()
+        return str(self._made(f"{webhook}/test", {})["id"])
