@@ -9,11 +9,12 @@ from tests.unit.core.builders import ORG, OTHER_USER, USER
 from tests.unit.core.memory import Memory
 
 from spunto.core.access import recognition as module
-from spunto.core.access.api_keys import OwnerType
+from spunto.core.access.api_keys import USED_EVERY, OwnerType
 from spunto.core.access.key_uses import MOST_NOTED, KeyUses
 from spunto.core.access.model import Actor, ApiKeyId
 from spunto.core.access.policy import Role, Scope
-from spunto.core.access.recognition import Recognition
+from spunto.core.access.recognition import CACHE_SECONDS, Recognition
+from spunto.core.access.sessions import SEEN_EVERY, hash_of
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.model import Membership
 
@@ -121,3 +122,34 @@ async def test_of_uses_only_so_many_wait_and_those_are_kept_up_to_date(memory: M
 
     assert len(uses._noted) == MOST_NOTED
     assert uses._noted[ApiKeyId(f"key_{0:026}")] == now + timedelta(seconds=1)
+
+
+async def test_a_use_is_noted_again_only_after_a_while(memory: Memory) -> None:
+    token = await a_key_of(memory, memory.owner)
+    actor = await memory.access.authenticate(token)
+    await memory.key_uses._write(memory.key_uses._noted)
+    memory.key_uses._noted.clear()
+
+    memory.clock.advance(USED_EVERY.total_seconds() - 1)
+    await memory.access.authenticate(token)
+    assert memory.key_uses._noted == {}
+
+    memory.clock.advance(CACHE_SECONDS)
+    await memory.access.authenticate(token)
+    assert memory.key_uses._noted == {actor.api_key_id: memory.clock.now()}
+
+
+@pytest.mark.parametrize("idle", [timedelta(hours=1), None])
+async def test_only_a_session_that_may_idle_out_is_written_to_when_it_is_used(
+    memory: Memory, idle: timedelta | None
+) -> None:
+    opened = await memory.access.open_session(USER, idle=idle)
+    memory.clock.advance(SEEN_EVERY.total_seconds())
+
+    actors = [await memory.access.authenticate(opened.token) for _ in range(2)]
+
+    async with memory.store.reading() as tx:
+        kept = await tx.sessions.find_by_hash(hash_of(opened.token))
+    assert kept is not None
+    assert (kept.last_seen_at > opened.session.last_seen_at) is (idle is not None)
+    assert actors[0] == actors[1]

@@ -53,7 +53,7 @@ def test_ids_have_the_prefixes_that_are_minted() -> None:
 @pytest.mark.parametrize("unknown", [True, False])
 def test_a_route_without_an_entry_and_an_entry_without_a_route_stop_the_start(unknown: bool) -> None:
     house = build_house()
-    app: Any = house.app if unknown else Quart("empty")
+    app: Any = house.app if unknown else Quart("empty", static_folder=None)
     if unknown:
         app._got_first_request = False
         app.add_url_rule("/surprise", "surprise", lambda: "")
