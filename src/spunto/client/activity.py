@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 
+from spunto.client.activity_models import AuditEntry, Event
 from spunto.client.api import Api, Page, validated_json
 from spunto.client.errors import UnexpectedAnswer
 from spunto.client.following import Opened, Place, followed
 from spunto.client.lines import lines_in
-from spunto.client.models import AuditEntry, Event
 
 # Three times what a server lets pass without a word.
 _SILENCE_SECONDS = 45.0

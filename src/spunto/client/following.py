@@ -6,9 +6,10 @@ from contextlib import AbstractAsyncContextManager
 
 from pydantic import ValidationError
 
+from spunto.client.activity_models import Event
 from spunto.client.errors import ServerUnreachable, SpuntoApiError, UnexpectedAnswer
 from spunto.client.lines import Message, Retry, messages_in
-from spunto.client.models import Event, WireModel
+from spunto.client.models import WireModel
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
 

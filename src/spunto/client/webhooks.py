@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
+from spunto.client.activity_models import Delivery, Webhook, WebhookWithSecret
 from spunto.client.api import Api, Page
-from spunto.client.models import Delivery, Webhook, WebhookWithSecret
 
 
 class Webhooks:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from spunto.client.activity import AuditFilter
-from spunto.client.models import AuditEntry
+from spunto.client.activity_models import AuditEntry
 from spunto.core.kernel.ids import is_id
 from spunto.entrypoints.cli import rendering
 from spunto.entrypoints.cli.options import moment_of

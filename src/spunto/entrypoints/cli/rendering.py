@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from spunto.client.activity_models import AuditEntry, Delivery, Event, Webhook
 from spunto.client.models import (
     ApiKey,
-    AuditEntry,
-    Delivery,
-    Event,
     InventoryItem,
     Invitation,
     Member,
@@ -21,7 +19,6 @@ from spunto.client.models import (
     Stats,
     User,
     UserSecret,
-    Webhook,
     Worker,
 )
 from spunto.entrypoints.cli.output import Columns

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spunto.client.models import Delivery, Webhook
+from spunto.client.activity_models import Delivery, Webhook
 from spunto.entrypoints.cli import rendering
 from spunto.entrypoints.cli.resolve import one_of
 from spunto.entrypoints.cli.running import command
