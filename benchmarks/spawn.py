@@ -14,7 +14,7 @@ from tests.fixtures.scripts import answer_of
 from benchmarks.figures import Row, median, spread
 from benchmarks.stack import BUSYBOX, Server, agent, organization, server
 from spunto.adapters.runtimes.translate import docker_container, docker_network
-from spunto.core.nodes.runtime import ContainerSpec, Mount, Network
+from spunto.core.executor.runtime import ContainerSpec, Mount, Network
 
 ROUNDS = 12
 CONCURRENT = 8

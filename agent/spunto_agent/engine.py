@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 
 from spunto.adapters.runtimes.detect import Engine, connect
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     Container,
     ContainerRuntime,
     ContainerSpec,

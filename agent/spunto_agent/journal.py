@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
+from spunto.core.executor.journal import Entry
+from spunto.core.executor.ledger import ledger_from_json, ledger_to_json
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.ids import bare
-from spunto.core.nodes.executor.journal import Entry
-from spunto.core.nodes.executor.ledger import ledger_from_json, ledger_to_json
 from spunto.core.protocol.messages import AssignmentKind, DesiredItem, Wanted
 
 _TABLE = "CREATE TABLE IF NOT EXISTS entries (subject_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"

@@ -3,11 +3,11 @@
 import random
 from collections.abc import Callable
 
+from spunto.core.executor.runner import NodeRunner
+from spunto.core.executor.settings import Log
+from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.executor.runner import NodeRunner
-from spunto.core.nodes.executor.settings import Log
-from spunto.core.nodes.executor.uplink import Uplink
 from spunto.core.protocol import closing
 from spunto.core.protocol.events import Closed
 from spunto_agent.reconnecting import Outage, wait_seconds

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import uvloop
 
+from spunto.core.executor.journal import Journal, MemoryJournal
+from spunto.core.executor.runner import NodeRunner
+from spunto.core.executor.settings import Log, NodeSettings
+from spunto.core.executor.streams.serving import NodeStreams
+from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Unavailable
-from spunto.core.nodes.executor.journal import Journal, MemoryJournal
-from spunto.core.nodes.executor.runner import NodeRunner
-from spunto.core.nodes.executor.settings import Log, NodeSettings
-from spunto.core.nodes.executor.streams import NodeStreams
-from spunto.core.nodes.executor.uplink import Uplink
 from spunto.core.protocol.events import Closed
 from spunto_agent.engine import LateRuntime
 from spunto_agent.journal import SqliteJournal

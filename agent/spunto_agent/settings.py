@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from spunto.core.executor.settings import DEFAULT_SUBNET_POOL, Policy
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.executor.settings import DEFAULT_SUBNET_POOL, Policy
 from spunto.core.nodes.model import NodeId, node_of_token
 
 PREFIX = "SPUNTO_AGENT_"

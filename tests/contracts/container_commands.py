@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.contracts.container_lab import PATIENCE_SECONDS, Lab, Ran, closing, read_until, result
 
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     ContainerGone,
     ContainerNotRunning,
     ContainerRuntime,

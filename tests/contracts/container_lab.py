@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     ContainerRuntime,
     ContainerSpec,
     EngineEvent,

@@ -9,8 +9,7 @@ import pytest
 from tests.contracts.container_commands import ContainerCommandContract
 from tests.contracts.container_lab import PATIENCE_SECONDS, Lab, Mortal, StalledImage, a_subnet, events_until, lines
 
-from spunto.core.kernel.errors import Conflict
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     ContainerGone,
     ContainerRuntime,
     ContainerState,
@@ -22,6 +21,7 @@ from spunto.core.nodes.runtime import (
     Mount,
     SubnetTaken,
 )
+from spunto.core.kernel.errors import Conflict
 
 
 class ContainerRuntimeContract(ContainerCommandContract):

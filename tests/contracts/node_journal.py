@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from spunto.core.nodes.executor.journal import Entry, Journal
-from spunto.core.nodes.executor.ledger import Ledger
-from spunto.core.nodes.executor.setup import Stage
+from spunto.core.executor.journal import Entry, Journal
+from spunto.core.executor.kinds.setup import Stage
+from spunto.core.executor.ledger import Ledger
 from spunto.core.nodes.model import Problem
 from spunto.core.protocol.messages import AssignmentKind, DesiredItem, Wanted
 

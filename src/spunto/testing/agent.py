@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
+from spunto.core.executor.journal import MemoryJournal
+from spunto.core.executor.runner import NodeRunner
+from spunto.core.executor.runtime import ContainerRuntime
+from spunto.core.executor.settings import Log, NodeSettings
+from spunto.core.executor.streams.serving import NodeStreams
+from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import Clock
-from spunto.core.nodes.executor.journal import MemoryJournal
-from spunto.core.nodes.executor.runner import NodeRunner
-from spunto.core.nodes.executor.settings import Log, NodeSettings
-from spunto.core.nodes.executor.streams import NodeStreams
-from spunto.core.nodes.executor.uplink import Uplink
-from spunto.core.nodes.runtime import ContainerRuntime
 from spunto.core.protocol import closing
 from spunto.core.protocol.events import Closed
 from spunto.core.protocol.transport import Transport

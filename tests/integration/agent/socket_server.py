@@ -9,8 +9,8 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
+from spunto.core.executor.containers import container_name
 from spunto.core.kernel.clock import SystemClock
-from spunto.core.nodes.executor.containers import container_name
 from spunto.core.nodes.model import NodeId, new_token
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import (

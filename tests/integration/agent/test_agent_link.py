@@ -7,18 +7,18 @@ from http import HTTPStatus
 
 import pytest
 from tests.integration.agent.socket_server import SocketServer, socket_server
-from tests.unit.core.nodes.executor.node_values import IMAGE, NODE, WORKER, a_desired_item, node_settings
+from tests.unit.core.executor.node_values import IMAGE, NODE, WORKER, a_desired_item, node_settings
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from spunto.adapters.memory.runtime import FakeRuntime
+from spunto.core.executor.journal import MemoryJournal
+from spunto.core.executor.runner import NodeRunner
+from spunto.core.executor.settings import silent
+from spunto.core.executor.streams.serving import NodeStreams
+from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.executor.journal import MemoryJournal
-from spunto.core.nodes.executor.runner import NodeRunner
-from spunto.core.nodes.executor.settings import silent
-from spunto.core.nodes.executor.streams import NodeStreams
-from spunto.core.nodes.executor.uplink import Uplink
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol import closing
 from spunto.core.protocol.messages import Phase

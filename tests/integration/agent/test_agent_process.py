@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.integration.agent.socket_server import SocketServer, socket_server
-from tests.unit.core.nodes.executor.linked_node import output_of, read_until
-from tests.unit.core.nodes.executor.node_values import a_desired_item
+from tests.unit.core.executor.linked_node import output_of, read_until
+from tests.unit.core.executor.node_values import a_desired_item
 
 from spunto.adapters.runtimes.docker import DockerRuntime
+from spunto.core.executor.containers import container_name
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.nodes.assignment import Power
-from spunto.core.nodes.executor.containers import container_name
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
 

@@ -3,7 +3,7 @@
 import pytest
 
 from spunto.adapters.runtimes.detect import connect
-from spunto.core.nodes.runtime import EngineUnavailable
+from spunto.core.executor.runtime import EngineUnavailable
 
 
 @pytest.mark.docker

@@ -11,7 +11,7 @@ from tests.integration.runtimes.engines import private_docker
 from tests.integration.runtimes.real_engine import RealEngineContract
 
 from spunto.adapters.runtimes.docker import DockerRuntime
-from spunto.core.nodes.runtime import EngineUnavailable, Network
+from spunto.core.executor.runtime import EngineUnavailable, Network
 
 pytestmark = pytest.mark.docker
 

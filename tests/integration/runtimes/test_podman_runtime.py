@@ -12,7 +12,7 @@ from tests.integration.runtimes.engines import engine_directory, private_podman
 from tests.integration.runtimes.real_engine import RealEngineContract
 
 from spunto.adapters.runtimes.podman import PodmanRuntime
-from spunto.core.nodes.runtime import EngineUnavailable, Network
+from spunto.core.executor.runtime import EngineUnavailable, Network
 
 pytestmark = pytest.mark.podman
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from tests.unit.journeys.steps import Subject, node_of, running
 
+from spunto.core.executor.runtime import EngineUnavailable
 from spunto.core.kernel.errors import Conflict
 from spunto.core.nodes.model import Demand
-from spunto.core.nodes.runtime import EngineUnavailable
 from spunto.core.projects.model import Project
 from spunto.core.workers.model import DockerState, WorkerState
 from spunto.testing.harness import Harness

@@ -15,8 +15,7 @@ from spunto.adapters.memory.runtime_processes import (
     FakeLog,
     main_process,
 )
-from spunto.core.kernel.errors import Conflict, SpuntoError
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     Container,
     ContainerGone,
     ContainerNotRunning,
@@ -34,6 +33,7 @@ from spunto.core.nodes.runtime import (
     Stats,
     SubnetTaken,
 )
+from spunto.core.kernel.errors import Conflict, SpuntoError
 
 MAX_EVENTS_BEHIND = 256
 MAX_EXECS = 256

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from spunto.adapters.memory.runtime_commands import Command, Files, Process, StreamName, Terminal, run
-from spunto.core.nodes.runtime import Container, ContainerSpec, ContainerState, EngineUnavailable, ExecSpec, LogChunk
+from spunto.core.executor.runtime import Container, ContainerSpec, ContainerState, EngineUnavailable, ExecSpec, LogChunk
 
 MAX_OUTPUT_PIECES = 16
 MAX_READ_BYTES = 64 * 1024

@@ -8,7 +8,7 @@ from typing import Literal
 from spunto.adapters.runtimes import translate
 from spunto.adapters.runtimes.docker import DEFAULT_TIMEOUTS, DockerRuntime
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Timeouts
-from spunto.core.nodes.runtime import ContainerRuntime, EngineUnavailable
+from spunto.core.executor.runtime import ContainerRuntime, EngineUnavailable
 
 Engine = Literal["auto", "docker", "podman"]
 

@@ -7,7 +7,7 @@ import aiodocker
 from spunto.adapters.runtimes import exec_state, host_limits, translate
 from spunto.adapters.runtimes.engine_runtime import EngineRuntime
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, bounded
-from spunto.core.nodes.runtime import Container, ContainerSpec, EngineInfo, Network
+from spunto.core.executor.runtime import Container, ContainerSpec, EngineInfo, Network
 
 DEFAULT_TIMEOUTS = Timeouts()
 

@@ -14,8 +14,8 @@ from yarl import URL
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, engine_answers
 from spunto.adapters.runtimes.exec_state import ExecState
 from spunto.adapters.runtimes.translate import exec_body
+from spunto.core.executor.runtime import ContainerGone, EngineRefused, ExecSpec
 from spunto.core.kernel.errors import SpuntoError
-from spunto.core.nodes.runtime import ContainerGone, EngineRefused, ExecSpec
 
 MAX_READ_BYTES = 64 * 1024
 _MARK = "SPUNTO_TERMINAL"

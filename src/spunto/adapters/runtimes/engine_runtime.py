@@ -12,8 +12,7 @@ from spunto.adapters.runtimes.engine_exec import EngineExec
 from spunto.adapters.runtimes.engine_socket import Refusal, json_lines
 from spunto.adapters.runtimes.engine_streams import EngineStreams
 from spunto.adapters.runtimes.exec_state import ExecState
-from spunto.core.kernel.errors import Conflict
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     Container,
     ContainerGone,
     ContainerNotRunning,
@@ -25,6 +24,7 @@ from spunto.core.nodes.runtime import (
     ImageNotFound,
     Network,
 )
+from spunto.core.kernel.errors import Conflict
 
 
 class EngineRuntime(EngineStreams):

@@ -10,7 +10,7 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from spunto.core.nodes.runtime import EngineRefused, EngineUnavailable
+from spunto.core.executor.runtime import EngineRefused, EngineUnavailable
 
 MAX_LINE_BYTES = 256 * 1024
 

@@ -17,7 +17,7 @@ import aiohttp
 from spunto.adapters.runtimes import samples, translate
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, json_lines
 from spunto.adapters.runtimes.log_lines import LogLines
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     ContainerGone,
     ContainerNotRunning,
     EngineEvent,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from spunto.adapters.runtimes.translate import moment
-from spunto.core.nodes.runtime import LogChunk
+from spunto.core.executor.runtime import LogChunk
 
 MAX_LINE_BYTES = 64 * 1024
 

@@ -14,7 +14,7 @@ from spunto.adapters.runtimes import exec_state, host_limits, translate
 from spunto.adapters.runtimes.docker import DEFAULT_TIMEOUTS
 from spunto.adapters.runtimes.engine_runtime import EngineRuntime
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, bounded
-from spunto.core.nodes.runtime import Container, ContainerSpec, EngineInfo, EngineUnavailable, Network
+from spunto.core.executor.runtime import Container, ContainerSpec, EngineInfo, EngineUnavailable, Network
 
 MAX_THREADS = 8
 T = TypeVar("T")

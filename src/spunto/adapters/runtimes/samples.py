@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from spunto.adapters.runtimes.translate import moment
-from spunto.core.nodes.runtime import Stats
+from spunto.core.executor.runtime import Stats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from spunto.core.kernel.errors import Conflict, SpuntoError
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     Container,
     ContainerSpec,
     ContainerState,
@@ -18,6 +17,7 @@ from spunto.core.nodes.runtime import (
     Network,
     SubnetTaken,
 )
+from spunto.core.kernel.errors import Conflict, SpuntoError
 
 # The hardening profile for dev workers: what sudo, apt and sshd need inside, and nothing beyond it.
 CAPABILITIES = (

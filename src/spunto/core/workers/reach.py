@@ -8,9 +8,9 @@ from datetime import datetime
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
+from spunto.core.executor.containers import container_name
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
-from spunto.core.nodes.executor.containers import container_name
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject

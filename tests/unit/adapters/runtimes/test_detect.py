@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spunto.adapters.runtimes.detect import candidates, connect
-from spunto.core.nodes.runtime import EngineUnavailable
+from spunto.core.executor.runtime import EngineUnavailable
 
 
 def test_what_the_environment_says_comes_first(tmp_path: Path) -> None:

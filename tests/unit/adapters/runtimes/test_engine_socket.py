@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spunto.adapters.runtimes.engine_socket import MAX_LINE_BYTES, json_lines
-from spunto.core.nodes.runtime import EngineUnavailable
+from spunto.core.executor.runtime import EngineUnavailable
 
 
 def _read(chunks: Sequence[bytes]) -> list[object]:

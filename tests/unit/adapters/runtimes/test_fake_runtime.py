@@ -8,7 +8,7 @@ from tests.contracts.container_lab import Lab, Mortal, StalledImage, a_subnet
 from tests.contracts.container_runtime import ContainerRuntimeContract
 
 from spunto.adapters.memory.runtime import MAX_EVENTS_BEHIND, FakeRuntime
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     ContainerState,
     EngineRefused,
     EngineUnavailable,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spunto.adapters.runtimes.log_lines import MAX_LINE_BYTES, LogLines
-from spunto.core.nodes.runtime import LogChunk
+from spunto.core.executor.runtime import LogChunk
 
 STAMP = b"2026-11-24T04:00:37.846043326Z "
 AT = datetime(2026, 11, 24, 4, 0, 37, 846043, tzinfo=UTC)

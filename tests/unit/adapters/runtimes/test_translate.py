@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from spunto.adapters.runtimes import translate
 from spunto.adapters.runtimes.samples import sample, stats
-from spunto.core.kernel.errors import Conflict
-from spunto.core.nodes.runtime import (
+from spunto.core.executor.runtime import (
     Container,
     ContainerSpec,
     ContainerState,
@@ -20,6 +19,7 @@ from spunto.core.nodes.runtime import (
     Network,
     SubnetTaken,
 )
+from spunto.core.kernel.errors import Conflict
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
 texts = st.dictionaries(names, st.text(max_size=20), max_size=4)

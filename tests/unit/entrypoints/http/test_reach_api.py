@@ -11,8 +11,8 @@ from tests.unit.entrypoints.http.site import Site, a_node, container_of
 
 from spunto.adapters.memory.runtime_commands import Process
 from spunto.core.access.policy import Role
+from spunto.core.executor.streams import serving as streams
 from spunto.core.kernel.errors import Unavailable
-from spunto.core.nodes.executor import streams
 from spunto.core.workers import reach as worker_reach
 from spunto.entrypoints.http import reach as door
 

@@ -1,0 +1,106 @@
+"""What a node's owner decides about it, and what it tells the server of itself."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Protocol
+
+from spunto.core.executor.runtime import EngineInfo
+from spunto.core.nodes.assignment import WorkerSpec
+from spunto.core.nodes.model import Problem
+from spunto.core.protocol.messages import EngineReport, Hello, Resources
+
+DEFAULT_SUBNET_POOL = IPv4Network("10.208.0.0/14")
+
+
+class Log(Protocol):
+    """Where events of the node go: a constant name, and data in fields."""
+
+    def __call__(self, event: str, /, **fields: object) -> None: ...
+
+
+def silent(event: str, /, **fields: object) -> None:
+    """A log that keeps nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The owner's limits; they hold whatever the server asks for. None is no limit."""
+
+    max_workers: int | None = None
+    max_worker_cpu_millis: int | None = None
+    max_worker_memory_bytes: int | None = None
+    max_worker_pids: int | None = None
+
+    def objection(self, spec: WorkerSpec, *, others: int) -> str | None:
+        """Why a worker is not let in beside that many others."""
+        if self.max_workers is not None and others >= self.max_workers:
+            return f"at most {self.max_workers} workers"
+        for asked, limit, what in (
+            (spec.cpu_millis, self.max_worker_cpu_millis, "thousandths of a cpu"),
+            (spec.memory_bytes, self.max_worker_memory_bytes, "bytes of memory"),
+            (spec.pids, self.max_worker_pids, "processes"),
+        ):
+            if limit is not None and asked > limit:
+                return f"at most {limit} {what} for a worker, not {asked}"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """`cpu_overcommit` is how many cpus are announced for each that is there."""
+
+    node_id: str
+    instance_id: str
+    boot_id: str
+    agent_version: str
+    engine: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    subnet_pool: IPv4Network = DEFAULT_SUBNET_POOL
+    policy: Policy = Policy()
+    cpu_overcommit: float = 4.0
+    memory_reserve_bytes: int = 0
+    concurrent_starts: int = max(4, 2 * (os.cpu_count() or 1))
+    stop_grace_seconds: float = 10.0
+    engine_seconds: float = 150.0
+    pull_seconds: float = 1800.0
+    setup_seconds: float = 1800.0
+    relist_seconds: float = 30.0
+
+
+def hello_of(settings: NodeSettings, info: EngineInfo | None, problem: Problem | None) -> Hello:
+    """The node's first word. Without an engine the machine's own size is announced, and the engine's problem."""
+    return Hello(
+        agent_version=settings.agent_version,
+        instance_id=settings.instance_id,
+        boot_id=settings.boot_id,
+        capabilities=("worker", "exec", "terminal", "logs", "stats"),
+        engine=engine_report(settings, info, problem),
+        resources=resources_of(settings, info),
+        labels=dict(settings.labels),
+        posture={} if info is None else dict(info.posture),
+    )
+
+
+def engine_report(settings: NodeSettings, info: EngineInfo | None, problem: Problem | None) -> EngineReport:
+    return EngineReport(
+        name=settings.engine if info is None else info.engine,
+        version="" if info is None else info.version,
+        error=None if problem is None else problem.message,
+    )
+
+
+def resources_of(settings: NodeSettings, info: EngineInfo | None) -> Resources:
+    cpu_millis = 1000 * (os.cpu_count() or 1) if info is None else info.cpu_millis
+    memory_bytes = _machine_memory_bytes() if info is None else info.memory_bytes
+    limit = settings.policy.max_worker_cpu_millis
+    return Resources(
+        cpu_millis=int(cpu_millis * settings.cpu_overcommit),
+        memory_bytes=max(0, memory_bytes - settings.memory_reserve_bytes),
+        max_worker_cpu_millis=cpu_millis if limit is None else min(limit, cpu_millis),
+    )
+
+
+def _machine_memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

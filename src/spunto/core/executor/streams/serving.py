@@ -1,0 +1,126 @@
+"""Serves the streams that the server opens into containers: exec, logs, stats and terminals."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+
+from spunto.core.executor.runtime import Container, ContainerGone, ContainerRuntime, LogChunk, Stats
+from spunto.core.executor.settings import Log, silent
+from spunto.core.executor.streams.exec import run_command
+from spunto.core.executor.streams.params import Params
+from spunto.core.executor.streams.terminals import Terminals
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Invalid, SpuntoError
+from spunto.core.protocol.stream import Stream
+
+_MAX_TAIL = 10_000
+
+
+class NodeStreams:
+    """`standing` names the only containers that may be reached: ours, and wanted on this node."""
+
+    def __init__(
+        self,
+        runtime: ContainerRuntime,
+        *,
+        clock: Clock,
+        standing: Callable[[str], Container | None],
+        log: Log = silent,
+    ) -> None:
+        self._runtime = runtime
+        self._clock = clock
+        self._log = log
+        self._group: asyncio.TaskGroup | None = None
+        self._standing = standing
+        self._terminals = Terminals(runtime, clock=clock, log=log)
+        self._kinds: dict[str, Callable[[Stream, str, Params], Awaitable[None]]] = {
+            "exec": self._exec,
+            "logs": self._logs,
+            "stats": self._stats,
+            "terminal": self._terminal,
+        }
+
+    async def run(self) -> None:
+        """Hold the terminals and clean up behind streams, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                await self._terminals.run()
+            finally:
+                self._group = None
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._group is None:
+            work.close()
+            return
+        self._group.create_task(self._quietly(work), name="behind a stream")
+
+    async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except SpuntoError as error:
+            self._log("clean_up_failed", error=error.message)
+
+    async def handle(self, stream: Stream) -> None:
+        """Serve one stream to its end. What it raises is the stream's reset."""
+        serve = self._kinds.get(stream.kind)
+        if serve is None:
+            raise Invalid("unknown_stream_kind", f"This agent knows no stream {stream.kind!r}; update it.")
+        params = Params(stream.params)
+        name = params.text("name")
+        if self._standing(name) is None:
+            raise ContainerGone(name)
+        await serve(stream, name, params)
+
+    async def _exec(self, stream: Stream, name: str, params: Params) -> None:
+        await run_command(self._runtime, stream, name, params, clock=self._clock, later=self._later)
+
+    async def _logs(self, stream: Stream, name: str, params: Params) -> None:
+        tail = params.number("tail", default=200, lowest=0, highest=_MAX_TAIL)
+        since, follow = params.optional_instant("since"), params.flag("follow")
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(
+                _send_logs(stream, self._runtime.logs(name, tail=tail, since=since, follow=follow))
+            )
+            leaving = group.create_task(_drain(stream))
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            sending.cancel()
+            leaving.cancel()
+
+    async def _stats(self, stream: Stream, name: str, _: Params) -> None:
+        await stream.send_control(_stats_body(await self._runtime.stats(name)))
+        await stream.write_eof()
+
+    async def _terminal(self, stream: Stream, name: str, params: Params) -> None:
+        await self._terminals.serve(stream, name, params)
+
+
+async def _send_logs(stream: Stream, chunks: AsyncGenerator[LogChunk, None]) -> None:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            line = {"at": chunk.at, "stream": chunk.stream, "line": chunk.line}
+            await stream.write(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+    await stream.write_eof()
+
+
+async def _drain(stream: Stream) -> None:
+    """Return when the other side ends; a silent log would not notice by itself."""
+    while await stream.next() is not None:
+        pass
+
+
+def _stats_body(stats: Stats) -> dict[str, Any]:
+    return {
+        "cpuPercent": stats.cpu_percent,
+        "memoryBytes": stats.memory_bytes,
+        "memoryLimitBytes": stats.memory_limit_bytes,
+        "pids": stats.pids,
+        "networkRxBytes": stats.network_rx_bytes,
+        "networkTxBytes": stats.network_tx_bytes,
+        "blockReadBytes": stats.block_read_bytes,
+        "blockWriteBytes": stats.block_write_bytes,
+        "sampledAt": stats.sampled_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }

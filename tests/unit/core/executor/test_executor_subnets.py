@@ -1,0 +1,60 @@
+"""Subnets out of a node's pool, and the ring of a terminal's output."""
+
+from ipaddress import IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spunto.core.executor.streams.ring import Ring
+from spunto.core.executor.subnets import next_free_subnet
+
+POOL = IPv4Network("10.208.0.0/24")
+
+
+def networks(*texts: str) -> list[IPv4Network]:
+    return [IPv4Network(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        ([], "10.208.0.0/28"),
+        (["10.208.0.0/28"], "10.208.0.16/28"),
+        (["10.208.0.16/28"], "10.208.0.0/28"),
+        (["10.208.0.0/27", "172.17.0.0/16"], "10.208.0.32/28"),
+        (["10.208.0.3/32"], "10.208.0.16/28"),
+        (["10.208.0.0/25", "10.208.0.0/28"], "10.208.0.128/28"),
+        (["10.0.0.0/8"], None),
+        (["0.0.0.0/0"], None),
+    ],
+)
+def test_the_lowest_subnet_that_overlaps_with_nothing_is_taken(used: list[str], expected: str | None) -> None:
+    assert next_free_subnet(POOL, networks(*used)) == (None if expected is None else IPv4Network(expected))
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.integers(24, 32)), max_size=12))
+def test_a_subnet_is_given_exactly_while_one_is_free(places: list[tuple[int, int]]) -> None:
+    used = [IPv4Network((f"10.208.0.{last}", length), strict=False) for last, length in places]
+    free = [each for each in POOL.subnets(new_prefix=28) if not any(each.overlaps(other) for other in used)]
+
+    assert next_free_subnet(POOL, used) == (free[0] if free else None)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 64))
+def test_a_ring_keeps_the_end_of_what_was_written_by_offset(pieces: list[bytes], capacity: int) -> None:
+    ring, everything = Ring(capacity), b"".join(pieces)
+
+    for piece in pieces:
+        ring.append(piece)
+
+    assert (ring.start, ring.end) == (max(0, len(everything) - capacity), len(everything))
+    assert ring.read(ring.start, 1000) == everything[-capacity:]
+
+
+def test_a_ring_does_not_give_what_was_overwritten() -> None:
+    ring = Ring(4)
+    ring.append(b"123456")
+
+    with pytest.raises(ValueError, match="overwritten"):
+        ring.read(1, 10)
