@@ -22,7 +22,7 @@ from benchmarks.stack import Server, busy_seconds, organization, postgres_databa
 from spunto.core.access.api_keys import OwnerType
 from spunto.core.access.model import OrgId
 from spunto.core.access.policy import Scope
-from spunto.core.access.service import GRANTS_TOPIC
+from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.library import Spunto
 

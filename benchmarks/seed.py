@@ -9,10 +9,11 @@ from spunto.core.access.policy import Action, Role
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, new_token, token_hash
+from spunto.core.nodes.model import Agent, Capacity, Node, NodeId
 from spunto.core.orgs.bootstrap import owner_of
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.projects.model import Environment, Project, ProjectId
+from spunto.core.specs.token import new_token, token_hash
 from spunto.core.workers import factory
 from spunto.core.workers.model import DockerState, WorkerId, WorkerState
 

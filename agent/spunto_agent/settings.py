@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from spunto.core.executor.settings import DEFAULT_SUBNET_POOL, Policy
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.model import NodeId, node_of_token
+from spunto.core.specs.token import node_of_token
 
 PREFIX = "SPUNTO_AGENT_"
 FILE = Path("/etc/spunto/agent.toml")
@@ -88,7 +88,7 @@ class AgentSettings(BaseModel):
             raise SettingsError(f"token_file can't be read: {error}") from error
 
 
-def node_id_of(token: Secret) -> NodeId:
+def node_id_of(token: Secret) -> str:
     """The node that the token is for. Raises SettingsError for what is no token."""
     node_id = node_of_token(token)
     if node_id is None:

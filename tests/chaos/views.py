@@ -14,7 +14,7 @@ from tests.chaos.oracle import TRANSIENT, Seen, SeenContainer, SeenWorker
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import NotThere
 from spunto.client.models import Worker
-from spunto.core.executor.containers import ID_LABEL, NODE_LABEL
+from spunto.core.specs.names import ID_LABEL, NODE_LABEL
 
 
 async def workers_of(client: SpuntoClient, org_id: str, project_id: str) -> list[SeenWorker]:

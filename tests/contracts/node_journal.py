@@ -8,7 +8,7 @@ import pytest
 from spunto.core.executor.journal import Entry, Journal
 from spunto.core.executor.kinds.setup import Stage
 from spunto.core.executor.ledger import Ledger
-from spunto.core.nodes.model import Problem
+from spunto.core.kernel.problem import Problem
 from spunto.core.protocol.messages import AssignmentKind, DesiredItem, Wanted
 
 OpenJournal = Callable[[], Journal]

@@ -8,8 +8,9 @@ from tests.contracts.store import A_DEMAND, LATER, NOW, Store, a_node, a_tenant,
 
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
+from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Observation
-from spunto.core.nodes.model import Demand, Problem
+from spunto.core.nodes.model import Demand
 from spunto.core.protocol.messages import Phase
 
 

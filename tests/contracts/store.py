@@ -12,7 +12,7 @@ from spunto.core.activity.events import Event, EventType
 from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.ids import encode
 from spunto.core.kernel.reconcile import WorkQueue
-from spunto.core.nodes.assignment import Assignment, Power, WorkerSpec
+from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
 from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
@@ -20,6 +20,7 @@ from spunto.core.projects.model import Environment, Project, ProjectId, ProjectV
 from spunto.core.protocol.messages import AssignmentKind, Wanted
 from spunto.core.secrets.model import Sealed, SecretId, UserSecret
 from spunto.core.secrets.ports import SecretsTransaction
+from spunto.core.specs.worker import Power, WorkerSpec
 from spunto.core.webhooks.model import Delivery, DeliveryId, Webhook, WebhookId, WebhookSecret, WebhookSecretId
 from spunto.core.webhooks.ports import WebhooksTransaction
 from spunto.core.workers.model import Worker, WorkerId, WorkerState

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.contracts.store import A_DEMAND, Store, a_node, a_tenant, node_in
 
 from spunto.core.access.model import Tenant
+from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import retried
-from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId, Problem
+from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
 from spunto.core.scheduling.placement import Request, placement_for
 
 CALLERS = 32

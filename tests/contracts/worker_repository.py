@@ -8,7 +8,7 @@ from tests.contracts.store import LATER, NOW, Store, a_tenant, a_worker, project
 from spunto.core.access.model import ApiKeyId
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
-from spunto.core.nodes.model import Problem
+from spunto.core.kernel.problem import Problem
 from spunto.core.workers.model import DockerState, Worker, WorkerState
 
 

@@ -11,9 +11,10 @@ from spunto.core.access.model import Actor, OrgId
 from spunto.core.kernel.errors import SpuntoError, Unauthenticated
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.model import Node, NodeStatus, token_hash
+from spunto.core.nodes.model import Node, NodeStatus
 from spunto.core.nodes.sync import topic
 from spunto.core.projects.model import Environment, Project
+from spunto.core.specs.token import token_hash
 from spunto.entrypoints.library import Spunto
 
 DEFAULT_IMAGE = "localhost/spunto/worker:1"

@@ -6,13 +6,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from spunto.adapters.memory.runtime import FakeRuntime
-from spunto.core.executor.containers import NODE_LABEL, container_name
 from spunto.core.executor.journal import MemoryJournal
 from spunto.core.executor.runtime import Container, ContainerSpec
 from spunto.core.executor.settings import NodeSettings
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.model import NodeId
+from spunto.core.specs.names import NODE_LABEL, container_name
 from spunto.testing.agent import Answer, SimulatedAgent
 from spunto.testing.network import Network
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
-from spunto.core.executor.containers import container_name
 from spunto.core.kernel.clock import SystemClock
-from spunto.core.nodes.model import NodeId, new_token
+from spunto.core.nodes.model import NodeId
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import (
     Desired,
@@ -25,6 +24,8 @@ from spunto.core.protocol.messages import (
     Welcome,
 )
 from spunto.core.protocol.stream import Stream
+from spunto.core.specs.names import container_name
+from spunto.core.specs.token import new_token
 from spunto_agent.transport import WebSocketTransport
 
 PATIENCE_SECONDS = 30.0

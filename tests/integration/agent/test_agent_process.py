@@ -16,12 +16,12 @@ from tests.unit.core.executor.linked_node import output_of, read_until
 from tests.unit.core.executor.node_values import a_desired_item
 
 from spunto.adapters.runtimes.docker import DockerRuntime
-from spunto.core.executor.containers import container_name
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.ids import TimeOrderedIds
-from spunto.core.nodes.assignment import Power
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
+from spunto.core.specs.names import container_name
+from spunto.core.specs.worker import Power
 
 pytestmark = pytest.mark.docker
 # The goal of 50 MiB is the benchmark's to judge; this notices what makes it much worse.

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from spunto.core.nodes.model import NodeId, new_token
+from spunto.core.nodes.model import NodeId
+from spunto.core.specs.token import new_token
 from spunto_agent.settings import SettingsError, load, node_id_of
 
 NODE = NodeId("nod_00000000000000000000000000")

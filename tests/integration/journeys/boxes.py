@@ -17,7 +17,7 @@ from tests.fixtures.waiting import wait_until
 from tests.integration.journeys.command_line import CommandLine
 
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.model import node_of_token
+from spunto.core.specs.token import node_of_token
 
 SPUNTO = str(Path(sys.executable).with_name("spunto"))
 CONVERGE_SECONDS = 30.0

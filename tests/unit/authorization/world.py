@@ -17,7 +17,7 @@ from tests.unit.entrypoints.http.house import House, Person, build_house
 
 from spunto.core.access.model import OrgId
 from spunto.core.access.policy import Role
-from spunto.core.access.service import GRANTS_TOPIC
+from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.codec import decode, encode
 from spunto.core.protocol.messages import Open, Reset, Welcome

@@ -7,10 +7,11 @@ from typing import Any
 
 from spunto.core.access.model import Actor, ActorKind, OrgId, UserId
 from spunto.core.access.policy import Role
-from spunto.core.nodes.assignment import Assignment, Observation, Power, WorkerSpec
+from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
 from spunto.core.projects.model import Environment, Project, ProjectId
 from spunto.core.protocol.messages import AssignmentKind, Phase, Wanted
+from spunto.core.specs.worker import Power, WorkerSpec
 from spunto.core.workers.model import PATIENCE, Worker, WorkerId, WorkerState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

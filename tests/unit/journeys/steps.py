@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from spunto.core.access.model import Actor, OrgId
-from spunto.core.executor.containers import container_name
 from spunto.core.executor.runtime import ContainerState
 from spunto.core.kernel.errors import NotFound
 from spunto.core.nodes.model import Demand, Node, NodeId, NodeStatus
 from spunto.core.projects.model import Project, ProjectId
+from spunto.core.specs.names import container_name
 from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
 from spunto.core.workers.service import WorkerView
 from spunto.testing.harness import Harness

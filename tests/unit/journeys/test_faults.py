@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from tests.unit.journeys.steps import NOTHING, a_ready_worker, a_worker, at, is_clean, node_of, running, status_of
 
-from spunto.core.executor.containers import ID_LABEL, NODE_LABEL
 from spunto.core.executor.runtime import ContainerSpec, EngineUnavailable, Network
 from spunto.core.kernel.errors import Conflict, NotFound, Unavailable
 from spunto.core.nodes.inventory import Standing
 from spunto.core.nodes.model import NodeStatus
+from spunto.core.specs.names import ID_LABEL, NODE_LABEL
 from spunto.core.workers.model import DockerState, WorkerState
 from spunto.core.workers.reach import ExecRequest
 from spunto.testing.harness import Harness

@@ -10,7 +10,7 @@ from spunto.core.access.model import Actor, ActorKind, ApiKeyId, Tenant
 from spunto.core.access.policy import Action, Role
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.assignment import spec_to_json
+from spunto.core.specs.worker import spec_to_json
 from spunto.core.workers.model import WorkerState
 from spunto.core.workers.reach import ExecRequest
 from spunto.testing.harness import Harness

@@ -14,9 +14,10 @@ from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables import assignments, tombstones
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.kernel.errors import StaleVersion
-from spunto.core.nodes.assignment import Assignment, spec_from_json, spec_to_json
+from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.protocol.messages import AssignmentKind, Wanted
+from spunto.core.specs.worker import spec_from_json, spec_to_json
 
 _IS_CURRENT = (assignments.c.subject_id == bindparam("of_subject")) & (assignments.c.version == bindparam("of_version"))
 _SUBJECTS = bindparam("subject_ids", type_=IdList)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Observation
-from spunto.core.nodes.model import Agent, Problem
+from spunto.core.nodes.model import Agent
 from spunto.core.protocol.messages import Phase
 
 

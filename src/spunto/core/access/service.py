@@ -3,13 +3,13 @@
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.model import Actor, SignInCode, UserId
 from spunto.core.access.ports import AccessTransaction
 from spunto.core.access.recognition import Recognition
-from spunto.core.access.sessions import SESSION_IDLE, SESSION_LIFETIME, Opened, hash_of, new_session
+from spunto.core.access.sessions import GRANTS_TOPIC, SESSION_IDLE, SESSION_LIFETIME, Opened, hash_of, new_session
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
@@ -17,8 +17,6 @@ from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.kernel.wakeups import Wakeups
 
 CODE_LIFETIME = timedelta(minutes=10)
-GRANTS_TOPIC = "grants"
-"""Hinted by whatever changes a session, a role or a key: what is cached of them is forgotten."""
 
 
 class AccessService:
@@ -59,11 +57,3 @@ class AccessService:
             await tx.sessions.add_code(SignInCode(code_hash=hash_of(code), user_id=user_id, expires_at=expires_at))
             await tx.commit()
         return code
-
-
-async def replace_session(tx: AccessTransaction, opened: Opened, old: Secret | None, *, now: datetime) -> None:
-    """Store a new session, and end the one of the same browser."""
-    await tx.sessions.add(opened.session)
-    if old is not None:
-        await tx.sessions.revoke_by_hash(hash_of(old), at=now)
-        tx.hint(GRANTS_TOPIC)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spunto.core.access.model import Session, SessionId, UserId
+from spunto.core.access.ports import AccessTransaction
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
 
@@ -13,6 +14,8 @@ SESSION_LIFETIME = timedelta(days=7)
 SESSION_IDLE = timedelta(hours=24)
 # More often than this a session's last use is not written down.
 SEEN_EVERY = timedelta(minutes=1)
+GRANTS_TOPIC = "grants"
+"""Hinted by whatever changes a session, a role or a key: what is cached of them is forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +51,11 @@ def new_session(
 def hash_of(token: Secret) -> bytes:
     """What is stored of a token of ours; 256 random bits need no slow hash (security.md 3.3)."""
     return hashlib.sha256(token.reveal().encode()).digest()
+
+
+async def replace_session(tx: AccessTransaction, opened: Opened, old: Secret | None, *, now: datetime) -> None:
+    """Store a new session, and end the one of the same browser."""
+    await tx.sessions.add(opened.session)
+    if old is not None:
+        await tx.sessions.revoke_by_hash(hash_of(old), at=now)
+        tx.hint(GRANTS_TOPIC)

@@ -5,7 +5,8 @@ from contextlib import suppress
 from typing import Final
 
 from spunto.core.access.model import Actor
-from spunto.core.access.service import GRANTS_TOPIC, AccessService
+from spunto.core.access.service import AccessService
+from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.wakeups import Wakeup, Wakeups

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.policy import Action
-from spunto.core.access.service import GRANTS_TOPIC
+from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.activity.events import Event, topic
 from spunto.core.activity.model import AuditEntry, AuditFilter
 from spunto.core.activity.ports import ActivityTransaction

@@ -1,50 +1,16 @@
-"""How a worker stands on an engine: deterministic names and labels, so that a repeated effect finds the earlier one."""
+"""How a worker's container is made, and what its labels say of it."""
 
 import re
 from collections.abc import Mapping
 
 from spunto.core.executor.runtime import Container, ContainerSpec, Mount
-from spunto.core.kernel.ids import bare
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.assignment import WorkerSpec
+from spunto.core.specs.names import GENERATION_LABEL, container_name, labels, network_name, volume_name
+from spunto.core.specs.worker import WorkerSpec
 
-NODE_LABEL = "spunto.node"
-ORG_LABEL = "spunto.org"
-KIND_LABEL = "spunto.kind"
-ID_LABEL = "spunto.id"
-GENERATION_LABEL = "spunto.generation"
 WORKSPACE = "/workspace"
-WORKER = "worker"
 
 _GENERATION = re.compile(r"[0-9]{1,15}\Z")
-
-
-def container_name(subject_id: str) -> str:
-    return f"mp-worker-{bare(subject_id)}"
-
-
-def network_name(subject_id: str) -> str:
-    return f"{container_name(subject_id)}-net"
-
-
-def volume_name(subject_id: str) -> str:
-    return f"{container_name(subject_id)}-workspace"
-
-
-def labels(subject_id: str, spec: WorkerSpec, *, node_id: str) -> Mapping[str, str]:
-    """The same for a repeat of the same spec: what they equal is adopted."""
-    return {
-        NODE_LABEL: node_id,
-        ORG_LABEL: spec.org_id,
-        KIND_LABEL: WORKER,
-        ID_LABEL: subject_id,
-        GENERATION_LABEL: str(spec.made_in),
-    }
-
-
-def network_labels(subject_id: str, spec: WorkerSpec, *, node_id: str) -> Mapping[str, str]:
-    """Without a generation, because the network stays when the container is replaced."""
-    return {key: value for key, value in labels(subject_id, spec, node_id=node_id).items() if key != GENERATION_LABEL}
 
 
 def container_spec(subject_id: str, spec: WorkerSpec, secrets: Mapping[str, Secret], *, node_id: str) -> ContainerSpec:

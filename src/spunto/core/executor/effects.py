@@ -7,7 +7,6 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 from spunto.core.executor import containers
-from spunto.core.executor.containers import container_name, network_name, volume_name
 from spunto.core.executor.kinds.setup import OUTPUT_TAIL_BYTES
 from spunto.core.executor.plan import (
     Action,
@@ -34,7 +33,8 @@ from spunto.core.executor.subnets import next_free_subnet
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.assignment import WorkerSpec
+from spunto.core.specs.names import ID_LABEL, NODE_LABEL, container_name, network_labels, network_name, volume_name
+from spunto.core.specs.worker import WorkerSpec
 
 _SUBNET_TRIES = 8
 
@@ -145,7 +145,7 @@ class Effects:
 
     async def _create(self, subject_id: str, spec: WorkerSpec, secrets: Mapping[str, Secret]) -> Container:
         node_id = self._settings.node_id
-        labels = containers.network_labels(subject_id, spec, node_id=node_id)
+        labels = network_labels(subject_id, spec, node_id=node_id)
         await self.subnets.ensure_network(network_name(subject_id), labels)
         wanted = containers.container_spec(subject_id, spec, secrets, node_id=node_id)
         return await self._runtime.create_container(wanted)
@@ -177,9 +177,9 @@ class Effects:
         """The subject's container; somebody else's of the same name is none of ours."""
         async with bounded(self._settings.engine_seconds):
             container = await self._runtime.find_container(container_name(subject_id))
-        if container is None or container.labels.get(containers.ID_LABEL) != subject_id:
+        if container is None or container.labels.get(ID_LABEL) != subject_id:
             return None
-        return container if container.labels.get(containers.NODE_LABEL) == self._settings.node_id else None
+        return container if container.labels.get(NODE_LABEL) == self._settings.node_id else None
 
 
 def _started(container: Container, clock: Clock) -> Container:

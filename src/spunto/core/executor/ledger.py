@@ -7,8 +7,8 @@ from typing import Any
 from spunto.core.executor.kinds import setup
 from spunto.core.executor.kinds.setup import Stage
 from spunto.core.executor.runtime import Container, ContainerState
-from spunto.core.nodes.assignment import WorkerSpec
-from spunto.core.nodes.model import Problem
+from spunto.core.kernel.problem import Problem
+from spunto.core.specs.worker import WorkerSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

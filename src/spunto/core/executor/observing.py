@@ -6,9 +6,9 @@ from spunto.core.executor.containers import made_in
 from spunto.core.executor.ledger import Ledger
 from spunto.core.executor.plan import Action, Assigned, PullImage, Trouble
 from spunto.core.executor.runtime import Container, ContainerState
-from spunto.core.nodes.assignment import Power
-from spunto.core.nodes.model import Problem
-from spunto.core.protocol.messages import Fault, ObservedItem, Phase, Wanted
+from spunto.core.kernel.problem import Problem
+from spunto.core.protocol.messages import ObservedItem, Phase, Wanted
+from spunto.core.specs.worker import Power
 
 CONTAINER_LOST = Problem(
     code="container_lost",
@@ -50,7 +50,7 @@ def observation_of(
         container_id=None if container is None else container.container_id,
         container_state="not_found" if container is None else container.state.value,
         exit_code=None if container is None else container.exit_code,
-        error=None if problem is None else Fault(code=problem.code, message=problem.message),
+        error=problem,
         setup=None if ledger.setup is None else dict(ledger.setup),
         at=at,
     )

@@ -11,10 +11,11 @@ from spunto.core.executor.ledger import Ledger
 from spunto.core.executor.runtime import Container, ContainerState, EngineUnavailable, ImageNotFound
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, SpuntoError
 from spunto.core.kernel.ids import is_id
+from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.assignment import Power, WorkerSpec, secrets_from_json, spec_from_json
-from spunto.core.nodes.model import Problem
 from spunto.core.protocol.messages import AssignmentKind, DesiredItem, Wanted
+from spunto.core.specs.secrets import secrets_from_json
+from spunto.core.specs.worker import Power, WorkerSpec, spec_from_json
 
 MAX_SURPRISES = 5
 _BACK_OFF_BASE_SECONDS = 0.5

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from spunto.core.executor.containers import ID_LABEL, KIND_LABEL, container_name, made_in
+from spunto.core.executor.containers import made_in
 from spunto.core.executor.driver import Driver, Hooks, Slots
 from spunto.core.executor.effects import Effects
 from spunto.core.executor.journal import Entry, Journal
@@ -19,6 +19,7 @@ from spunto.core.executor.watch import EngineWatch
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.protocol.messages import Desired, DesiredItem, Hello, InventoryItem, ObservedItem, Phase, Wanted
+from spunto.core.specs.names import ID_LABEL, KIND_LABEL, container_name
 
 
 class NodeRunner:

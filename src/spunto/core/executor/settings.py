@@ -7,9 +7,9 @@ from ipaddress import IPv4Network
 from typing import Protocol
 
 from spunto.core.executor.runtime import EngineInfo
-from spunto.core.nodes.assignment import WorkerSpec
-from spunto.core.nodes.model import Problem
+from spunto.core.kernel.problem import Problem
 from spunto.core.protocol.messages import EngineReport, Hello, Resources
+from spunto.core.specs.worker import WorkerSpec
 
 DEFAULT_SUBNET_POOL = IPv4Network("10.208.0.0/14")
 

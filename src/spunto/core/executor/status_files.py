@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import orjson
 
-from spunto.core.executor.containers import container_name
 from spunto.core.executor.effects import bounded
 from spunto.core.executor.kinds.setup import STATUS_PATH, Status
 from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
 from spunto.core.kernel.wakeups import Wakeup
+from spunto.core.specs.names import container_name
 
 _BUSY_SECONDS = 0.2
 _PATIENCE_ROUNDS = 25

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
-from spunto.core.executor.containers import NODE_LABEL
 from spunto.core.executor.effects import bounded
 from spunto.core.executor.plan import back_off_seconds
 from spunto.core.executor.runtime import Container, ContainerRuntime, EngineEvent, EngineInfo, EngineUnavailable
 from spunto.core.executor.settings import Log, NodeSettings
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
+from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.wakeups import Wakeup
-from spunto.core.nodes.model import Problem
+from spunto.core.specs.names import NODE_LABEL
 
 _MIDDLE = 0.5
 

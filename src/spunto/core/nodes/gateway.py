@@ -9,11 +9,12 @@ from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, Unauthenticated, Unavailable
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.links import Link, NodeLinks
-from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, Problem, node_of_token, token_hash
+from spunto.core.nodes.model import Agent, Capacity, Node, NodeId
 from spunto.core.nodes.ports import NodesTransaction, SecretSource
 from spunto.core.nodes.reports import Reports
 from spunto.core.nodes.sync import keep_in_step, topic
@@ -22,6 +23,7 @@ from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, Inventory, Observed, StateMessage, Welcome
 from spunto.core.protocol.stream import ConnectionLost
 from spunto.core.protocol.transport import Transport
+from spunto.core.specs.token import node_of_token, token_hash
 
 HEARTBEAT_SECONDS = 15.0
 FLAPPING_WINDOW_SECONDS = 300.0
@@ -86,7 +88,7 @@ class NodeGateway:
         node_id = node_of_token(token)
         if node_id is not None:
             async with self.uow.reading() as tx:
-                node = await tx.nodes.find(node_id)
+                node = await tx.nodes.find(NodeId(node_id))
             if node is not None and hmac.compare_digest(node.token_hash, token_hash(token)):
                 return node
         raise Unauthenticated("node_token_not_good", "The node's token is unknown or was rotated; take the new one.")

@@ -1,10 +1,5 @@
 """Nodes: servers that people bring, with what they can hold, what is reserved, and how their connection stands."""
 
-import base64
-import hashlib
-import re
-import secrets
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,7 +7,7 @@ from enum import StrEnum
 from typing import NewType
 
 from spunto.core.access.model import OrgId
-from spunto.core.kernel.secret import Secret
+from spunto.core.kernel.problem import Problem
 
 NodeId = NewType("NodeId", str)
 
@@ -40,14 +35,6 @@ class Demand:
 
     cpu_millis: int
     memory_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """What is wrong with a thing, for people (`message`, with a way out) and programs (`code`)."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,24 +101,3 @@ def status_of(*, has_connected: bool, connected: bool, draining: bool) -> NodeSt
     if not connected:
         return NodeStatus.OFFLINE
     return NodeStatus.DRAINING if draining else NodeStatus.ONLINE
-
-
-_TOKEN = re.compile(r"spn_([0-9a-hjkmnp-tv-z]{26})_([A-Za-z0-9_-]{43})([0-9a-f]{8})\Z")
-
-
-def new_token(node_id: NodeId) -> Secret:
-    """`spn_<node's 26 characters>_<256 random bits><crc32>`; the checksum lets a typo be refused without a look-up."""
-    body = f"spn_{node_id.partition('_')[2]}_{base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b'=').decode()}"
-    return Secret(f"{body}{zlib.crc32(body.encode()):08x}")
-
-
-def node_of_token(token: Secret) -> NodeId | None:
-    """The node that a well-formed token names; None for anything else. Says nothing of its being good."""
-    match = _TOKEN.match(token.reveal())
-    if match is None or f"{zlib.crc32(token.reveal()[:-8].encode()):08x}" != match[3]:
-        return None
-    return NodeId(f"nod_{match[1]}")
-
-
-def token_hash(token: Secret) -> bytes:
-    return hashlib.sha256(token.reveal().encode()).digest()

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes import inventory
 from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.links import Link, NodeLinks
-from spunto.core.nodes.model import NodeId, Problem
+from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import (
@@ -109,7 +110,7 @@ def _observation_of(item: ObservedItem) -> Observation:
         container_id=item.container_id,
         container_state=item.container_state,
         exit_code=item.exit_code,
-        problem=None if item.error is None else Problem(code=item.error.code, message=item.error.message),
+        problem=item.error,
         setup=item.setup,
         at=item.at,
     )

@@ -16,9 +16,10 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.inventory import Inventory
 from spunto.core.nodes.links import NodeLinks
-from spunto.core.nodes.model import Node, NodeId, new_token, token_hash
+from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.protocol.closing import FORBIDDEN
+from spunto.core.specs.token import new_token, token_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

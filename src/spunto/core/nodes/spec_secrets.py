@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.assignment import Assignment, Power, secrets_to_json
+from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.ports import SecretSource
 from spunto.core.protocol.messages import Wanted
+from spunto.core.specs.secrets import secrets_to_json
+from spunto.core.specs.worker import Power
 
 Values = Mapping[str, Mapping[str, Secret]]
 """By user id and name."""

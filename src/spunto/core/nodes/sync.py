@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from spunto.core.kernel.crash import crash_point
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.kernel.wakeups import Wakeups
-from spunto.core.nodes.assignment import Assignment, spec_to_json
+from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.ports import NodesTransaction, SecretSource
 from spunto.core.nodes.spec_secrets import Values, sent_secrets, values_for, wants_secrets
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Desired, DesiredItem, Wanted
+from spunto.core.specs.worker import spec_to_json
 
 # Only a hint that got lost costs this wait; thousands of idle nodes must not cost a query each few seconds.
 POLL_SECONDS = 120.0

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 from spunto.core.access.api_keys import KEY_LIFETIME, LONGEST_LIFETIME, ApiKey, OwnerType, new_token, parsed
 from spunto.core.access.model import Actor, ApiKeyId, OrgId, Tenant
 from spunto.core.access.policy import Action, Role, Scope
-from spunto.core.access.service import GRANTS_TOPIC
+from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Invalid

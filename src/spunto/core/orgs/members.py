@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Action, Role
-from spunto.core.access.service import GRANTS_TOPIC
+from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Forbidden

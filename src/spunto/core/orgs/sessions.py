@@ -5,8 +5,7 @@ from typing import Final
 
 from spunto.core.access.model import Actor, ActorKind, Session, SessionId, Tenant
 from spunto.core.access.policy import Action
-from spunto.core.access.service import GRANTS_TOPIC, replace_session
-from spunto.core.access.sessions import Opened, hash_of, new_session
+from spunto.core.access.sessions import GRANTS_TOPIC, Opened, hash_of, new_session, replace_session
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, Unauthenticated

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spunto.core.access.model import UserId
-from spunto.core.access.service import replace_session
-from spunto.core.access.sessions import Opened, new_session
+from spunto.core.access.sessions import Opened, new_session, replace_session
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated

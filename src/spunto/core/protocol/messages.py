@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MaxLen, Predicate
 
+from spunto.core.kernel.problem import Code, ErrorText, Problem
+
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
 
@@ -21,9 +23,7 @@ JsonObject = dict[str, Any]
 
 SmallObject = Annotated[JsonObject, MaxLen(128)]
 Ident = Annotated[str, Predicate(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}").fullmatch)]
-Code = Annotated[str, Predicate(re.compile(r"[a-z][a-z0-9_]{0,63}").fullmatch)]
 ShortText = Annotated[str, MaxLen(255)]
-ErrorText = Annotated[str, MaxLen(4096)]
 Natural = Annotated[int, Ge(0), Le(2**53 - 1)]
 StreamId = Annotated[int, Ge(1), Le(2**32 - 1)]
 # The years are bounded so that no arithmetic with the other side's clock can overflow.
@@ -79,14 +79,6 @@ class Resources:
     cpu_millis: Natural
     memory_bytes: Natural
     max_worker_cpu_millis: Natural
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """Why something failed, with the engine's own words in `message`."""
-
-    code: Code
-    message: ErrorText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +163,7 @@ class ObservedItem:
     container_id: ShortText | None = None
     container_state: ShortText | None = None
     exit_code: Annotated[int, Ge(-(2**31)), Le(2**31 - 1)] | None = None
-    error: Fault | None = None
+    error: Problem | None = None
     setup: SmallObject | None = None
     at: Instant
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from spunto.core.nodes.assignment import Assignment, Observation, Power
+from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.model import Node
 from spunto.core.protocol.messages import Wanted
+from spunto.core.specs.worker import Power
 from spunto.core.workers.model import Worker, WorkerState
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 
 from spunto.core.access.model import Actor
 from spunto.core.kernel.errors import Conflict, NotFound
-from spunto.core.nodes.assignment import Assignment, Power, WorkerSpec
+from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.projects.model import Environment, Project
 from spunto.core.protocol.messages import AssignmentKind, Wanted
 from spunto.core.scheduling.placement import Request
+from spunto.core.specs.worker import Power, WorkerSpec
 from spunto.core.workers.model import PATIENCE, DockerState, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 

@@ -8,7 +8,8 @@ from typing import Any, NewType
 
 from spunto.core.access.model import ApiKeyId, OrgId, UserId
 from spunto.core.kernel.errors import Conflict
-from spunto.core.nodes.model import NodeId, Problem
+from spunto.core.kernel.problem import Problem
+from spunto.core.nodes.model import NodeId
 from spunto.core.projects.model import ProjectId
 
 WorkerId = NewType("WorkerId", str)

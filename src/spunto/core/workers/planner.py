@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from spunto.core.nodes.assignment import Assignment, Observation, Power
-from spunto.core.nodes.model import Problem
+from spunto.core.kernel.problem import Problem
+from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.protocol.messages import Phase
+from spunto.core.specs.worker import Power
 from spunto.core.workers.model import PATIENCE, DockerState, Worker, WorkerState
 
 _UNREACHABLE_RECHECK_SECONDS = 30.0

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
-from spunto.core.executor.containers import container_name
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
+from spunto.core.specs.names import container_name
 from spunto.core.workers import git_status, listening
 from spunto.core.workers.answers import as_asked
 from spunto.core.workers.factory import not_found

@@ -8,9 +8,10 @@ from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork, retried
-from spunto.core.nodes.assignment import Assignment, Power
+from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node
 from spunto.core.nodes.sync import topic as node_topic
+from spunto.core.specs.worker import Power
 from spunto.core.workers.model import Worker, WorkerId
 from spunto.core.workers.planner import Step, next_step
 from spunto.core.workers.ports import WorkersTransaction

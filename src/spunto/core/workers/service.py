@@ -13,12 +13,12 @@ from spunto.core.kernel.idempotency import IdempotencyKey, find_made
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
-from spunto.core.nodes.assignment import Power
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.projects.model import Project, ProjectId
 from spunto.core.scheduling.placement import Request, matches, obstacle
+from spunto.core.specs.worker import Power
 from spunto.core.workers import factory
 from spunto.core.workers.explain import Explanation, explain
 from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState

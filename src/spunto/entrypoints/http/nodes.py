@@ -7,8 +7,9 @@ from quart import Blueprint, Response
 from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId
+from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.inventory import Found, Inventory, Standing
-from spunto.core.nodes.model import Agent, Node, NodeId, NodeStatus, Problem
+from spunto.core.nodes.model import Agent, Node, NodeId, NodeStatus
 from spunto.core.nodes.service import NodeService, NodeWithToken
 from spunto.entrypoints.http.install import cloud_init, install_command
 from spunto.entrypoints.http.operations import operation

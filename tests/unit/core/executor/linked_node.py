@@ -9,7 +9,6 @@ from typing import Any
 from tests.unit.core.executor.living_node import LivingNode
 from tests.unit.core.executor.node_values import NODE, WORKER, a_desired_item, desired
 
-from spunto.core.executor.containers import container_name
 from spunto.core.executor.settings import silent
 from spunto.core.executor.streams.serving import NodeStreams
 from spunto.core.executor.uplink import Uplink
@@ -17,6 +16,7 @@ from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, Inventory, Observed, ObservedItem, Phase, StateMessage, Welcome
 from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
 from spunto.core.protocol.stream import Stream
+from spunto.core.specs.names import container_name
 
 PATIENCE_SECONDS = 5.0
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from spunto.core.executor.containers import container_name, labels
 from spunto.core.executor.plan import Assigned
 from spunto.core.executor.runtime import Container, ContainerState
 from spunto.core.executor.settings import NodeSettings
-from spunto.core.nodes.assignment import Power, WorkerSpec, spec_to_json
 from spunto.core.protocol.messages import AssignmentKind, Desired, DesiredItem, Wanted
+from spunto.core.specs.names import container_name, labels
+from spunto.core.specs.worker import Power, WorkerSpec, spec_to_json
 
 NODE = "nod_00000000000000000000000000"
 WORKER = "wkr_00000000000000000000000000"

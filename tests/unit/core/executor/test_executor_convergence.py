@@ -12,8 +12,8 @@ from spunto.core.executor.ledger import Ledger, ledger_from_json, ledger_to_json
 from spunto.core.executor.observing import observation_of
 from spunto.core.executor.plan import CALM, Action, Assigned, Trouble, WaitUntil
 from spunto.core.executor.runtime import Container, ContainerGone, ContainerState, EngineUnavailable, ImageNotFound
-from spunto.core.nodes.assignment import Power
 from spunto.core.protocol.messages import Phase, Wanted
+from spunto.core.specs.worker import Power
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_STEPS = 12

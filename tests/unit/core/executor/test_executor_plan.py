@@ -34,9 +34,9 @@ from spunto.core.executor.plan import (
 )
 from spunto.core.executor.runtime import Container, ContainerState, EngineRefused, EngineUnavailable, ImageNotFound
 from spunto.core.kernel.errors import Conflict, Forbidden
-from spunto.core.nodes.assignment import Power
-from spunto.core.nodes.model import Problem
-from spunto.core.protocol.messages import DesiredItem, Fault, Phase, Wanted
+from spunto.core.kernel.problem import Problem
+from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
+from spunto.core.specs.worker import Power
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NEW, RAN = Ledger(), Ledger(ran_generation=1)
@@ -49,7 +49,7 @@ def step(item: Assigned, container: Container | None = None, ledger: Ledger = NE
     return next_step(item, container, ledger, trouble=CALM, now=0.0)
 
 
-def phase(item: Assigned, container: Container | None = None, ledger: Ledger = NEW) -> tuple[Phase, Fault | None]:
+def phase(item: Assigned, container: Container | None = None, ledger: Ledger = NEW) -> tuple[Phase, Problem | None]:
     observed = observation_of(item, container, ledger, doing=None, trouble=CALM, at=NOW)
     return observed.phase, observed.error
 
@@ -262,7 +262,7 @@ def test_what_is_retried_is_told_with_its_reason() -> None:
 
     observed = observation_of(an_item(1), None, Ledger(), doing=None, trouble=trouble, at=NOW)
 
-    assert (observed.phase, observed.error) == (Phase.CREATING, Fault(code="engine_unavailable", message="gone"))
+    assert (observed.phase, observed.error) == (Phase.CREATING, Problem(code="engine_unavailable", message="gone"))
 
 
 @pytest.mark.parametrize(

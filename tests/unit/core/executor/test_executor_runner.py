@@ -17,7 +17,6 @@ from tests.unit.core.executor.node_values import (
 )
 
 from spunto.adapters.memory.runtime import FakeRuntime
-from spunto.core.executor.containers import container_name, network_name
 from spunto.core.executor.journal import Entry, MemoryJournal
 from spunto.core.executor.runtime import (
     Container,
@@ -29,8 +28,9 @@ from spunto.core.executor.runtime import (
 )
 from spunto.core.executor.settings import Policy
 from spunto.core.kernel.errors import Unavailable
-from spunto.core.nodes.assignment import Power
 from spunto.core.protocol.messages import Phase, Wanted
+from spunto.core.specs.names import container_name, network_name
+from spunto.core.specs.worker import Power
 
 NAME = container_name(WORKER)
 ABSENT = a_desired_item(9, wanted=Wanted.ABSENT)

@@ -9,14 +9,16 @@ from tests.unit.core.executor.living_node import LivingNode
 from tests.unit.core.executor.node_values import WORKER, a_container, a_desired_item, a_spec, desired
 
 from spunto.adapters.memory.runtime import FakeRuntime
-from spunto.core.executor.containers import container_name, container_spec
+from spunto.core.executor.containers import container_spec
 from spunto.core.executor.journal import Entry
 from spunto.core.executor.ledger import Ledger
 from spunto.core.executor.plan import CALM, CreateContainer, next_step, read_item
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.runtime import ContainerState, EngineRefused, ExecSpec
+from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
-from spunto.core.protocol.messages import DesiredItem, Fault, Phase
+from spunto.core.protocol.messages import DesiredItem, Phase
+from spunto.core.specs.names import container_name
 
 NAMES: dict[str, Any] = {"owner_user_id": "usr_1", "secret_names": ("TOKEN",)}
 VALUE = "sesame-open"
@@ -101,7 +103,7 @@ async def test_a_restarted_agent_waits_for_the_server_and_then_goes_on() -> None
     async with node.running() as (runner, listener):
         await node.while_time_passes(lambda: Phase.CREATING in listener.phases())
         [waiting] = listener.heard
-        assert waiting.error == Fault(
+        assert waiting.error == Problem(
             code="secrets_awaited",
             message="The worker waits for its owner's secrets, which the server sends again when it can read them.",
         )

@@ -11,11 +11,11 @@ from tests.unit.core.executor.node_values import IMAGE, OTHER_WORKER, WORKER, a_
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.adapters.memory.runtime_commands import Process
-from spunto.core.executor.containers import container_name
 from spunto.core.executor.streams.terminal import RING_BYTES, UNREAD_BYTES
 from spunto.core.executor.streams.terminals import DETACHED_SECONDS, MAX_TERMINALS
 from spunto.core.protocol.multiplexer import StreamReset
 from spunto.core.protocol.stream import Stream
+from spunto.core.specs.names import container_name
 
 NAME = container_name(WORKER)
 

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.core.builders import a_report, a_spec, an_assignment, later
 
-from spunto.core.nodes.assignment import Observation, Power, WorkerSpec, spec_from_json, spec_to_json
+from spunto.core.nodes.assignment import Observation
 from spunto.core.protocol.messages import Phase, Wanted
+from spunto.core.specs.worker import Power, WorkerSpec, spec_from_json, spec_to_json
 
 generations = st.integers(min_value=1, max_value=8)
 reports = st.builds(

@@ -9,8 +9,10 @@ from tests.unit.core.builders import NODE, a_node, later
 
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.ids import TimeOrderedIds, encode
+from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.model import Agent, Capacity, NodeId, NodeStatus, Problem, new_token, node_of_token, token_hash
+from spunto.core.nodes.model import Agent, Capacity, NodeId, NodeStatus
+from spunto.core.specs.token import new_token, node_of_token, token_hash
 
 AGENT = Agent(version="1", instance_id="i", engine="fake", engine_version="1")
 CAPACITY = Capacity(cpu_millis=1000, memory_bytes=1, max_worker_cpu_millis=1000)

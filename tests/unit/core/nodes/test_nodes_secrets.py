@@ -11,13 +11,14 @@ from tests.unit.core.nodes.test_nodes_gateway import HELLO
 
 from spunto.core.access.model import OrgId
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.assignment import Power, secrets_from_json, secrets_to_json, spec_from_json, spec_to_json
 from spunto.core.nodes.sync import SECRETS_SECONDS, keep_in_step, topic
 from spunto.core.protocol.codec import MAX_FRAME_BYTES, decode, encode
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import AssignmentKind, Desired, DesiredItem, Hello, StateMessage, Wanted, Welcome
 from spunto.core.protocol.pipe import memory_transport_pair
 from spunto.core.secrets.model import MAX_USER_BYTES
+from spunto.core.specs.secrets import secrets_from_json, secrets_to_json
+from spunto.core.specs.worker import Power, spec_from_json, spec_to_json
 from spunto.testing.settling import settle
 
 

@@ -7,8 +7,9 @@ from tests.unit.core.memory import Memory
 from spunto.core.kernel.errors import Conflict, Forbidden, NotFound, Unavailable
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.nodes.inventory import Standing, judge
-from spunto.core.nodes.model import NodeStatus, node_of_token, token_hash
+from spunto.core.nodes.model import NodeStatus
 from spunto.core.protocol.messages import InventoryItem
+from spunto.core.specs.token import node_of_token, token_hash
 from spunto.core.workers.model import WorkerState
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.core.builders import GIB, NODE, a_node
 
-from spunto.core.nodes.model import Capacity, Demand, Node, NodeId, Problem
+from spunto.core.kernel.problem import Problem
+from spunto.core.nodes.model import Capacity, Demand, Node, NodeId
 from spunto.core.scheduling.placement import Request, load_key, matches, obstacle, placement_for
 
 ONE_CPU = Request(demand=Demand(cpu_millis=1000, memory_bytes=GIB))

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from tests.unit.core.builders import NOW, a_node, a_report, a_worker, an_assignment, later
 
-from spunto.core.nodes.assignment import Power
-from spunto.core.nodes.model import Problem
+from spunto.core.kernel.problem import Problem
 from spunto.core.protocol.messages import Phase
+from spunto.core.specs.worker import Power
 from spunto.core.workers.explain import explain
 from spunto.core.workers.model import WorkerState
 

@@ -10,9 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.unit.core.builders import NOW, a_report, a_spec, a_worker, an_assignment, later
 
 from spunto.core.kernel.errors import Conflict
-from spunto.core.nodes.assignment import Assignment, Observation, Power
-from spunto.core.nodes.model import Problem
+from spunto.core.kernel.problem import Problem
+from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.protocol.messages import Phase, Wanted
+from spunto.core.specs.worker import Power
 from spunto.core.workers.factory import started
 from spunto.core.workers.model import MOVES, PATIENCE, DockerState, Worker, WorkerState
 from spunto.core.workers.planner import Step, next_step

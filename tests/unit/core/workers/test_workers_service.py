@@ -10,10 +10,10 @@ from spunto.core.access.policy import Role
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, NotFound, StaleVersion
 from spunto.core.kernel.idempotency import IdempotencyKey
 from spunto.core.kernel.paging import PageRequest
-from spunto.core.nodes.assignment import Power
 from spunto.core.nodes.model import Demand, Node, NodeId
 from spunto.core.projects.model import Project
 from spunto.core.protocol.messages import Phase, Wanted
+from spunto.core.specs.worker import Power
 from spunto.core.workers.model import DockerState, Worker, WorkerState
 
 KEY = IdempotencyKey(key="k", fingerprint=b"1")

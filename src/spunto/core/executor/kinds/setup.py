@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from spunto.core.nodes.assignment import WorkerSpec
+from spunto.core.specs.worker import WorkerSpec
 
 STATUS_PATH = "/tmp/mp-status.json"  # noqa: S108 - a path inside the container, fixed by the contract
 OUTPUT_TAIL_BYTES = 4096
