@@ -1,4 +1,4 @@
-"""Which node gets a worker: pure rules, the same that storage applies when it chooses and reserves in one step."""
+"""Which node gets a thing: pure rules, the same that storage applies when it chooses and reserves in one step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,15 @@ from spunto.core.nodes.model import Demand, Node, NodeId, NodeStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be placed. `node_id` pins it; every one of `labels` must stand on the node with that value."""
+    """What is to be placed. `node_id` pins it; every one of `labels` must stand on the node with that value.
+
+    `what` names it to people.
+    """
 
     demand: Demand
     labels: Mapping[str, str] = field(default_factory=dict)
     node_id: NodeId | None = None
+    what: str = "worker"
 
 
 def placement_for(request: Request, nodes: Sequence[Node]) -> NodeId | None:

@@ -1,6 +1,5 @@
 """Use cases of workers: what should be. Nodes make it so, the reconciler tells how far they are."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,7 +7,6 @@ from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.idempotency import IdempotencyKey, find_made
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
@@ -17,7 +15,7 @@ from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.projects.model import Project, ProjectId
-from spunto.core.scheduling.placement import Request, matches, obstacle
+from spunto.core.scheduling.placing import place, take_room
 from spunto.core.specs.worker import Power
 from spunto.core.workers import factory
 from spunto.core.workers.explain import Explanation, explain
@@ -68,7 +66,7 @@ class WorkerService:
             made = await find_made(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
             if made is not None:
                 return self._view(await tx.workers.get(tenant, WorkerId(made)), project)
-            placed_on = await self._place(tx, tenant, factory.request_for(project.environment, node_id=node_id))
+            placed_on = await place(tx, tenant, factory.request_for(project.environment, node_id=node_id))
             worker = factory.new_worker(
                 WorkerId(self._ids.new("wkr")),
                 project,
@@ -143,9 +141,8 @@ class WorkerService:
             if worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
                 return self._view(worker, project)
             assignment = await factory.assignment_of(tx, worker)
-            if not assignment.reserves and not await tx.nodes.reserve(worker.node_id, assignment.demand):
-                request = Request(demand=assignment.demand, node_id=worker.node_id)
-                raise await _no_node_available(tx, tenant, request)
+            if not assignment.reserves:
+                await take_room(tx, tenant, worker.node_id, assignment.demand)
             asked = factory.started(assignment, at=self._clock.now(), cause=actor.request_id)
             await tx.assignments.update(asked)
             worker = worker.moved(WorkerState.STARTING, at=self._clock.now())
@@ -184,15 +181,6 @@ class WorkerService:
             await tx.commit()
         return self._view(worker, project)
 
-    async def _place(self, tx: WorkersTransaction, tenant: Tenant, request: Request) -> NodeId:
-        among: Sequence[NodeId] | None = None
-        if request.labels or request.node_id is not None:
-            among = [node.id for node in await tx.nodes.all_of(tenant) if matches(request, node)]
-        node_id = await tx.nodes.reserve_least_loaded(tenant.org_id, request.demand, among=among)
-        if node_id is None:
-            raise await _no_node_available(tx, tenant, request)
-        return node_id
-
     async def _save(
         self, tx: WorkersTransaction, tenant: Tenant, action: Action, worker: Worker, project: Project
     ) -> WorkerView:
@@ -229,14 +217,3 @@ async def _own_or_administered(
     worker = await _of_project(tx, tenant, project_id, worker_id)
     tenant.require_own_or_admin(user_id=worker.user_id, api_key_id=worker.api_key_id)
     return worker
-
-
-async def _no_node_available(tx: WorkersTransaction, tenant: Tenant, request: Request) -> Conflict:
-    nodes = await tx.nodes.all_of(tenant)
-    reasons = [{"nodeId": node.id, "name": node.name, "reason": obstacle(request, node)} for node in nodes]
-    told = [f"{each['name']} {each['reason'] or 'was taken by somebody faster'}" for each in reasons]
-    return Conflict(
-        "no_node_available",
-        f"No node can take the worker: {'; '.join(told)}." if told else "The organization has no node yet; add one.",
-        nodes=reasons,
-    )
