@@ -10,7 +10,7 @@ from werkzeug.datastructures import Headers
 
 from spunto.core.access.model import Actor
 from spunto.entrypoints import serve, server
-from spunto.entrypoints.limits import Gate
+from spunto.entrypoints.serving.limits import Gate
 
 
 class OpenGate(Gate):

@@ -9,13 +9,13 @@ from typing import Final
 
 from spunto.core.access.policy import POLICY, Action, Role, Scope
 from spunto.entrypoints.describing import described_application
-from spunto.entrypoints.endpoints import WEBSOCKETS, Access
 from spunto.entrypoints.http.catalogue import CATALOGUE
 from spunto.entrypoints.http.openapi.document import endpoints_of
 from spunto.entrypoints.http.openapi.naming import TAGS, tag_of
 from spunto.entrypoints.http.openapi.paths import Endpoint
 from spunto.entrypoints.http.openapi.problems import scopes_of
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.endpoints import WEBSOCKETS, Access
+from spunto.entrypoints.serving.settings import Settings
 
 FOLDER: Final = Path(__file__).parents[1] / "docs"
 
@@ -43,7 +43,7 @@ A WebSocket is refused by the same problems before its upgrade, and afterwards c
 """
 PERMISSIONS: Final = """# Permissions
 
-Made by `make docs` from the table of endpoints (`src/spunto/entrypoints/endpoints.py`) and the policy
+Made by `make docs` from the table of endpoints (`src/spunto/entrypoints/serving/endpoints.py`) and the policy
 (`src/spunto/core/access/policy.py`), which the server itself asks.
 
 A session may do what its user's role in the organization allows; roles are `owner` > `admin` > `member`. An API key may

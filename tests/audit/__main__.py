@@ -12,7 +12,7 @@ from tests.audit.figures import Section
 from tests.audit.mutants.section import audit_mutants
 from tests.audit.society import audit_society
 
-from spunto.entrypoints.logs import configure_logs
+from spunto.entrypoints.serving.logs import configure_logs
 
 SECTIONS: Final[Mapping[str, Callable[[Path], Section]]] = {
     "conformance": audit_conformance,

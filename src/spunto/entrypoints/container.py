@@ -46,7 +46,7 @@ from spunto.core.webhooks.watch import WebhookWatch
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.service import WorkerService
-from spunto.entrypoints.telemetry import SILENT
+from spunto.entrypoints.serving.telemetry import SILENT
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

@@ -4,9 +4,9 @@ import asyncio
 
 from spunto.adapters.sql import migrate
 from spunto.core.kernel.secret import Secret
-from spunto.entrypoints.failures import ended
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.failures import ended
+from spunto.entrypoints.serving.settings import Settings
 
 
 def upgrade(url: str | None = None) -> int:

@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 from quart import Quart
 
-from spunto.entrypoints.failures import ended
 from spunto.entrypoints.http.openapi.document import document_of
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.server import application
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.failures import ended
+from spunto.entrypoints.serving.settings import Settings
 from spunto.entrypoints.ws.sockets import Sockets
 
 

@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 
 from spunto.adapters.crypto.keyring import KeyringFile, new_key
 from spunto.core.secrets.rotation import KeyUse
-from spunto.entrypoints.failures import EXIT_FAILED, ended
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.failures import EXIT_FAILED, ended
+from spunto.entrypoints.serving.settings import Settings
 
 
 def generate() -> int:

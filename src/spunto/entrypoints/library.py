@@ -47,7 +47,7 @@ from spunto.core.workers.census import Census
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.container import DEFAULT_URL, Container
-from spunto.entrypoints.telemetry import SILENT, Telemetry
+from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
 
 PUBLIC_INTERNET = AddressRule()
 

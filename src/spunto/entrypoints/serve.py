@@ -10,12 +10,12 @@ import sys
 import structlog
 import uvloop
 
-from spunto.entrypoints.box import Box, owner_token_file
-from spunto.entrypoints.failures import ended
+from spunto.entrypoints.box.box import Box, owner_token_file
 from spunto.entrypoints.library import NoKeyring, Spunto
-from spunto.entrypoints.logs import configure_logs
 from spunto.entrypoints.server import listening, serve
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.failures import ended
+from spunto.entrypoints.serving.logs import configure_logs
+from spunto.entrypoints.serving.settings import Settings
 
 log = structlog.get_logger()
 

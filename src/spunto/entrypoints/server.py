@@ -17,20 +17,20 @@ from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.closing import RESTARTING
 from spunto.core.webhooks.addresses import AddressRule
-from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Place, create_app
 from spunto.entrypoints.http.metrics import Figures
 from spunto.entrypoints.http.streaming import Streams
-from spunto.entrypoints.identity import identity_provider
 from spunto.entrypoints.library import NoKeyring, Spunto
-from spunto.entrypoints.limits import Gate, Limits
-from spunto.entrypoints.mailing import mailer_of
 from spunto.entrypoints.scraping import Scraper
-from spunto.entrypoints.secret_settings import secret_of
-from spunto.entrypoints.security import Doorkeeper, PublicAddress
-from spunto.entrypoints.settings import Settings
-from spunto.entrypoints.telemetry import SILENT, Telemetry
-from spunto.entrypoints.tracing import traced
+from spunto.entrypoints.serving.addresses import ClientAddresses
+from spunto.entrypoints.serving.identity import identity_provider
+from spunto.entrypoints.serving.limits import Gate, Limits
+from spunto.entrypoints.serving.mailing import mailer_of
+from spunto.entrypoints.serving.secret_settings import secret_of
+from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.serving.settings import Settings
+from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
+from spunto.entrypoints.serving.tracing import traced
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import install as install_streams

@@ -8,12 +8,12 @@ from spunto.client.client import SpuntoClient
 from spunto.client.retry import NO_RETRY
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.secret import Secret
-from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.app import Place, create_app
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.limits import Gate, Limits
-from spunto.entrypoints.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.serving.addresses import ClientAddresses
+from spunto.entrypoints.serving.limits import Gate, Limits
+from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
 
 URL = "http://127.0.0.1:8000"
 

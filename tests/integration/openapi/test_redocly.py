@@ -10,7 +10,7 @@ import orjson
 from tests.fixtures.scripts import answer_of
 
 from spunto.entrypoints.describing import document
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.settings import Settings
 
 
 def test_the_linter_finds_nothing_but_ways_through_a_browser(tmp_path: Path) -> None:

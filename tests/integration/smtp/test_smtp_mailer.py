@@ -15,8 +15,8 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.invitation import MailState
 from spunto.core.orgs.mail import InvitationMail
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.mailing import mailer_of
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.mailing import mailer_of
+from spunto.entrypoints.serving.settings import Settings
 
 SENDER = "Spunto <spunto@example.org>"
 MAIL = InvitationMail(

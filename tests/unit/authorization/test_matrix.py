@@ -9,7 +9,7 @@ from tests.unit.authorization.asking import Answer
 from tests.unit.authorization.decisions import BY_A_CREDENTIAL_OF_ITS_OWN, OPEN, RULES, Rule, verdict
 from tests.unit.authorization.world import PREFIXES, Principal, World, open_world
 
-from spunto.entrypoints.endpoints import HTTP, WEBSOCKETS
+from spunto.entrypoints.serving.endpoints import HTTP, WEBSOCKETS
 
 FAMILIES = {
     "people of X": r"(owner|admin|member|other member) of X",

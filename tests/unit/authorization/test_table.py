@@ -4,7 +4,7 @@ import pytest
 from tests.unit.authorization.decisions import BY_A_CREDENTIAL_OF_ITS_OWN, MEMBER, OPEN, RULES
 
 from spunto.core.access.policy import POLICY, Action, Scope
-from spunto.entrypoints.endpoints import HTTP, OWN_CREDENTIAL, PUBLIC, WEBSOCKETS
+from spunto.entrypoints.serving.endpoints import HTTP, OWN_CREDENTIAL, PUBLIC, WEBSOCKETS
 
 TABLE = {**HTTP, **WEBSOCKETS}
 # `*` is a scope only a session or a key for everything has; where only a sign-in will do, no scope helps.

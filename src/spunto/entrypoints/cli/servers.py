@@ -27,7 +27,7 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="With a project and a worker to begin with.")] = False,
 ) -> None:
     """Run everything on this machine: server, agent and database."""
-    run = _entry_point("spunto.entrypoints.up", "run")
+    run = _entry_point("spunto.entrypoints.box.up", "run")
     raise typer.Exit(run(host=host, port=port, data_dir=data_dir, engine=engine.value, demo=demo))
 
 

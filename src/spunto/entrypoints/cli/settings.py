@@ -59,7 +59,7 @@ def server_settings() -> Iterator[Setting]:
     """The server's own, where the server is installed."""
     try:
         # By name: what is only needed for a server may be missing where the command line is.
-        settings_type = importlib.import_module("spunto.entrypoints.settings").Settings
+        settings_type = importlib.import_module("spunto.entrypoints.serving.settings").Settings
     except ModuleNotFoundError:
         return
     try:

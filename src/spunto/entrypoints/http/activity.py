@@ -20,7 +20,7 @@ from spunto.entrypoints.http.paging import PageQuery, asked_page_of, page_respon
 from spunto.entrypoints.http.requests import Query, query
 from spunto.entrypoints.http.responses import json_bytes
 from spunto.entrypoints.http.streaming import Streams
-from spunto.entrypoints.security import Doorkeeper
+from spunto.entrypoints.serving.security import Doorkeeper
 
 JSON_LINES: Final = "application/x-ndjson"
 EVENT_STREAM: Final = "text/event-stream"

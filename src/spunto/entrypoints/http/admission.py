@@ -12,8 +12,8 @@ from spunto.core.access.model import Actor
 from spunto.core.access.policy import Action
 from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.ids import is_id
-from spunto.entrypoints.endpoints import HTTP, WEBSOCKETS, Access, limit_of
-from spunto.entrypoints.limits import Gate, Limit
+from spunto.entrypoints.serving.endpoints import HTTP, WEBSOCKETS, Access, limit_of
+from spunto.entrypoints.serving.limits import Gate, Limit
 
 IDS: Final[Mapping[str, tuple[str, str]]] = {
     "org_id": ("org", "organization"),

@@ -34,9 +34,9 @@ from spunto.entrypoints.http.watching import install_watching
 from spunto.entrypoints.http.webhooks import deliveries_blueprint, webhooks_blueprint
 from spunto.entrypoints.http.workers import workers_blueprint
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.limits import Gate
-from spunto.entrypoints.security import PublicAddress
-from spunto.entrypoints.telemetry import SILENT, Telemetry
+from spunto.entrypoints.serving.limits import Gate
+from spunto.entrypoints.serving.security import PublicAddress
+from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from spunto.entrypoints.http.cookies import old_session_of, require_cookies_are_
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.requests import Nothing, Query, query, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.serving.security import PublicAddress
 
 
 class BootstrapQuery(Query):

@@ -8,7 +8,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, W
 from quart import Quart, Websocket
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 
-from spunto.entrypoints.targets import path_of
+from spunto.entrypoints.serving.targets import path_of
 
 # Messages are as big as Hypercorn lets them be (1 MiB), so their number decides how much a socket can hold.
 MAX_WAITING_MESSAGES: Final = 2

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from spunto.core.access.sessions import SESSION_LIFETIME
 from spunto.core.kernel.errors import Forbidden
 from spunto.core.kernel.secret import Secret
-from spunto.entrypoints.security import MAX_TOKEN_CHARACTERS, PublicAddress, cookies_named
+from spunto.entrypoints.serving.security import MAX_TOKEN_CHARACTERS, PublicAddress, cookies_named
 
 A = TypeVar("A", Response, WerkzeugResponse)
 _NO_LIFETIME: Final = timedelta()

@@ -20,8 +20,8 @@ from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.pages import page, refusal
 from spunto.entrypoints.http.requests import In, Query, query, read
 from spunto.entrypoints.http.responses import json_response
-from spunto.entrypoints.limits import Gate
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.serving.limits import Gate
+from spunto.entrypoints.serving.security import PublicAddress
 
 PAGE: Final = "/device"
 

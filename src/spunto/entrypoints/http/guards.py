@@ -10,8 +10,8 @@ from werkzeug.exceptions import MisdirectedRequest, RequestHeaderFieldsTooLarge
 from werkzeug.routing import Rule
 
 from spunto.entrypoints.http.admission import path_of
-from spunto.entrypoints.security import request_id_of
-from spunto.entrypoints.telemetry import RequestCame
+from spunto.entrypoints.serving.security import request_id_of
+from spunto.entrypoints.serving.telemetry import RequestCame
 
 MAX_HEADERS: Final = 100
 # Probes and scrapers come by the address of the machine or container, whatever the public name is.

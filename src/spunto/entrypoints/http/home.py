@@ -6,7 +6,7 @@ from quart import Blueprint, Response, request
 
 from spunto.core.access.service import AccessService
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
 
 PAGE = """<!doctype html>
 <html lang="en">

@@ -13,7 +13,7 @@ from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.wheel import build_wheel, wheel_name
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.serving.security import PublicAddress
 
 SCRIPT = Path(__file__).with_name("install.sh")
 

@@ -15,7 +15,7 @@ from spunto.entrypoints.http.errors import status_of
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.pages import page
 from spunto.entrypoints.http.requests import read_nothing
-from spunto.entrypoints.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
 
 INVITED = (
     """<p>You are invited to join <strong>{organization}</strong> as {role}, with the e-mail address {email}.</p>"""

@@ -17,7 +17,7 @@ from spunto.entrypoints.http.orgs import OrganizationOut, RoleIn, organization_o
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.requests import In, idempotency_key, read
 from spunto.entrypoints.http.responses import json_response, no_content
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.serving.security import PublicAddress
 
 EmailAddress = Annotated[
     str,

@@ -8,9 +8,9 @@ from quart import Blueprint, Response, request
 
 from spunto.core.kernel.errors import Forbidden, Unauthenticated
 from spunto.core.kernel.secret import Secret
-from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.security import PublicAddress, bearer_of
+from spunto.entrypoints.serving.addresses import ClientAddresses
+from spunto.entrypoints.serving.security import PublicAddress, bearer_of
 
 
 async def nothing() -> bytes:

@@ -17,7 +17,7 @@ from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.projects import Labels
 from spunto.entrypoints.http.requests import In, Name, Nothing, Query, idempotency_key, query, read, read_nothing
 from spunto.entrypoints.http.responses import json_response, no_content
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.serving.security import PublicAddress
 
 
 class NodeIn(In):

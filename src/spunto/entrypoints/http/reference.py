@@ -13,7 +13,7 @@ from quart import Blueprint, Quart, Response, current_app, request
 from spunto.core.kernel.errors import NotFound
 from spunto.entrypoints.http.openapi.document import document_of
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.serving.security import PublicAddress
 
 DOCUMENT_PATH: Final = "/api/openapi.json"
 _PAGE: Final = """<!doctype html>

@@ -25,7 +25,7 @@ from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.pages import refusal
 from spunto.entrypoints.http.redirects import safe_next
 from spunto.entrypoints.http.requests import Query, query
-from spunto.entrypoints.security import PublicAddress, cookies_named
+from spunto.entrypoints.serving.security import PublicAddress, cookies_named
 
 LOGIN: Final = "/api/auth/login"
 CALLBACK: Final = "/api/auth/callback"

@@ -11,8 +11,8 @@ from werkzeug.routing import Rule
 
 from spunto.core.access.model import Actor
 from spunto.entrypoints.http.admission import path_of
-from spunto.entrypoints.security import SAFE_METHODS
-from spunto.entrypoints.telemetry import RequestTook
+from spunto.entrypoints.serving.security import SAFE_METHODS
+from spunto.entrypoints.serving.telemetry import RequestTook
 
 # Both are labels of figures, which must not grow with what somebody invents.
 UNKNOWN_ROUTE: Final = "unknown"

@@ -19,10 +19,10 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.protocol.closing import BUSY, UNAUTHENTICATED
 from spunto.core.protocol.transport import TransportClosed
-from spunto.entrypoints.limits import Gate, Limit
-from spunto.entrypoints.security import bearer_of
-from spunto.entrypoints.targets import path_of
-from spunto.entrypoints.telemetry import RequestCame
+from spunto.entrypoints.serving.limits import Gate, Limit
+from spunto.entrypoints.serving.security import bearer_of
+from spunto.entrypoints.serving.targets import path_of
+from spunto.entrypoints.serving.telemetry import RequestCame
 from spunto.entrypoints.ws.sockets import CLOSE_SECONDS, Sockets
 from spunto.entrypoints.ws.streams import OWN_HEARTBEAT
 

@@ -32,7 +32,7 @@ from spunto.core.workers.answers import as_asked, log_lines, refusal_of, unreada
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import WorkerReach
-from spunto.entrypoints.limits import Gate, Limit
+from spunto.entrypoints.serving.limits import Gate, Limit
 from spunto.entrypoints.ws.frames import LARGEST_SIDE, asked_by, output_text, text_of
 from spunto.entrypoints.ws.sockets import Sockets, close_quietly
 

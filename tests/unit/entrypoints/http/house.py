@@ -22,14 +22,14 @@ from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.secrets.ports import Cipher
-from spunto.entrypoints.addresses import ClientAddresses
 from spunto.entrypoints.container import Container
 from spunto.entrypoints.http.app import Place, create_app
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import Spunto
-from spunto.entrypoints.limits import Gate, Limit, Limits
-from spunto.entrypoints.security import Doorkeeper, PublicAddress
-from spunto.entrypoints.telemetry import SILENT, Telemetry
+from spunto.entrypoints.serving.addresses import ClientAddresses
+from spunto.entrypoints.serving.limits import Gate, Limit, Limits
+from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.terminal import terminal_blueprint

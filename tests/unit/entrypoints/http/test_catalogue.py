@@ -28,11 +28,11 @@ ELSEWHERE: Final = (
     "entrypoints/cli/",
     "adapters/sql/urls.py",
     "core/secrets/rotation.py",
-    "entrypoints/secret_settings.py",
+    "entrypoints/serving/secret_settings.py",
     "entrypoints/keys.py",
     "entrypoints/library.py",
     "entrypoints/server.py",
-    "entrypoints/settings.py",
+    "entrypoints/serving/settings.py",
     "testing/",
 )
 # Raised beside what is an HTTP answer, and met by no client.

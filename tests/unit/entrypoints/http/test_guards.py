@@ -4,8 +4,8 @@ import pytest
 from quart.wrappers import Response
 from tests.unit.entrypoints.http.house import LOCAL, House, build_house, problem_of
 
-from spunto.entrypoints.endpoints import HTTP
-from spunto.entrypoints.security import PublicAddress
+from spunto.entrypoints.serving.endpoints import HTTP
+from spunto.entrypoints.serving.security import PublicAddress
 
 HTTPS = "https://spunto.example.org"
 NEVER = "0" * 26

@@ -13,9 +13,9 @@ from tests.unit.entrypoints.ws.visitor import Visitor
 from spunto.core.kernel.buckets import Rate
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.protocol.closing import UNAUTHENTICATED
-from spunto.entrypoints.addresses import ClientAddresses
-from spunto.entrypoints.endpoints import HTTP, OWN_CREDENTIAL, PUBLIC, WEBSOCKETS, limit_of
-from spunto.entrypoints.limits import Limit, Limits
+from spunto.entrypoints.serving.addresses import ClientAddresses
+from spunto.entrypoints.serving.endpoints import HTTP, OWN_CREDENTIAL, PUBLIC, WEBSOCKETS, limit_of
+from spunto.entrypoints.serving.limits import Limit, Limits
 
 ONE_A_SECOND = Rate(per_second=1, burst=1)
 HERE, THERE = "192.0.2.1", "198.51.100.9"

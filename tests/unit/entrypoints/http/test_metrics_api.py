@@ -11,7 +11,7 @@ from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.http.metrics import Figures
 from spunto.entrypoints.scraping import CENSUS_SECONDS, Scraper
-from spunto.entrypoints.telemetry import Telemetry
+from spunto.entrypoints.serving.telemetry import Telemetry
 
 HERE = {"Host": "127.0.0.1:8000"}
 TOKEN = {"Authorization": "Bearer the-scraper-s"}

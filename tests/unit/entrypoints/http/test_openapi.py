@@ -10,11 +10,11 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from tests.unit.entrypoints.http.house import House, build_house, json_of, problem_of
 
 from spunto.core.access.policy import POLICY, Action
-from spunto.entrypoints.endpoints import HTTP, WEBSOCKETS
 from spunto.entrypoints.http.catalogue import CATALOGUE
 from spunto.entrypoints.http.openapi.document import document_of, endpoints_of
 from spunto.entrypoints.http.openapi.websockets import websockets_of
 from spunto.entrypoints.http.operations import operation_of
+from spunto.entrypoints.serving.endpoints import HTTP, WEBSOCKETS
 from spunto.entrypoints.ws.terminal import TerminalQuery
 
 URL: Final = "https://spunto.example.org"

@@ -5,7 +5,7 @@ from tests.unit.entrypoints.http.house import LOCAL, House
 from werkzeug.datastructures import Headers
 
 from spunto.core.kernel.errors import Forbidden, Malformed, Unauthenticated
-from spunto.entrypoints.security import Doorkeeper, PublicAddress, bearer_of, cookies_named, request_id_of
+from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress, bearer_of, cookies_named, request_id_of
 
 HTTPS = PublicAddress(url="https://spunto.example.org")
 

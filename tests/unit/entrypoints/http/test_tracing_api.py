@@ -15,8 +15,8 @@ from tests.unit.entrypoints.http.site import Site, a_node, id_of, open_site
 from tests.unit.entrypoints.ws.visitor import Visitor
 
 from spunto.adapters.opentelemetry.tracing import Tracing
-from spunto.entrypoints.telemetry import SILENT, Telemetry
-from spunto.entrypoints.tracing import also_to
+from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
+from spunto.entrypoints.serving.tracing import also_to
 from spunto.entrypoints.ws.agents import PATH
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -9,7 +9,6 @@ from quart import Quart
 from werkzeug.routing import Rule
 
 from spunto.core.access.policy import Scope
-from spunto.entrypoints.endpoints import HTTP
 from spunto.entrypoints.http.admission import path_of
 from spunto.entrypoints.http.openapi.naming import TAGS, tag_of
 from spunto.entrypoints.http.openapi.paths import Endpoint, name_of_view, operation_object
@@ -17,6 +16,7 @@ from spunto.entrypoints.http.openapi.problems import examples_of
 from spunto.entrypoints.http.openapi.schemas import Schemas
 from spunto.entrypoints.http.openapi.websockets import websockets_of
 from spunto.entrypoints.http.operations import Operation, operation_of
+from spunto.entrypoints.serving.endpoints import HTTP
 
 _DESCRIPTION: Final = """Spunto runs development workers on your own servers.
 

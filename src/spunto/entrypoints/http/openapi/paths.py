@@ -8,7 +8,6 @@ from pydantic.alias_generators import to_camel
 
 from spunto.core.access.policy import POLICY, Action, Scope
 from spunto.core.kernel.ids import pattern_of
-from spunto.entrypoints.endpoints import Access, limit_of
 from spunto.entrypoints.http.admission import IDS
 from spunto.entrypoints.http.openapi.examples import example_of
 from spunto.entrypoints.http.openapi.naming import operation_id_of, tag_of
@@ -16,6 +15,7 @@ from spunto.entrypoints.http.openapi.problems import codes_of, responses_of, sco
 from spunto.entrypoints.http.openapi.schemas import Schemas
 from spunto.entrypoints.http.operations import Operation
 from spunto.entrypoints.http.requests import Nothing
+from spunto.entrypoints.serving.endpoints import Access, limit_of
 
 _ARGUMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "number": ("A version: `7` or `v7`.", {"type": "string", "pattern": "^v?[0-9]{1,10}$", "example": "7"}),

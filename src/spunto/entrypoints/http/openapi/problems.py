@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from spunto.core.access.policy import POLICY, Action, Role, Scope
-from spunto.entrypoints.endpoints import Access
 from spunto.entrypoints.http.admission import IDS
 from spunto.entrypoints.http.catalogue import CATALOGUE
 from spunto.entrypoints.http.operations import Operation
 from spunto.entrypoints.http.paging import PageQuery
+from spunto.entrypoints.serving.endpoints import Access
 
 UNSAFE: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CREDENTIAL: Final = ("credential_missing", "credential_not_good", "duplicate_cookie", "duplicate_header")

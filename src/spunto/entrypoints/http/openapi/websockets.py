@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spunto.entrypoints.endpoints import WEBSOCKETS
 from spunto.entrypoints.http.openapi.paths import auth_of
+from spunto.entrypoints.serving.endpoints import WEBSOCKETS
 
 _COMMON_CODES: Final[Mapping[str, str]] = {
     "1000": "Ended: the shell's last frame was `exit`, the log is over, or the worker does not run.",

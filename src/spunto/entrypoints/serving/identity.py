@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid
 from spunto.core.orgs.ports import IdentityProvider
-from spunto.entrypoints.secret_settings import secret_of
-from spunto.entrypoints.security import LOOPBACK_HOSTS
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.secret_settings import secret_of
+from spunto.entrypoints.serving.security import LOOPBACK_HOSTS
+from spunto.entrypoints.serving.settings import Settings
 
 
 @asynccontextmanager

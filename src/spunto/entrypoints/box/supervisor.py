@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spunto.entrypoints.failures import EXIT_CONFIG
+from spunto.entrypoints.serving.failures import EXIT_CONFIG
 
 STOP_SECONDS = 15.0
 _STEADY_SECONDS = 30.0

@@ -16,8 +16,8 @@ from pydantic_settings import (
 )
 
 from spunto.core.kernel.buckets import Rate
-from spunto.entrypoints.limits import DEFAULT_RATES, Limit
-from spunto.entrypoints.secret_settings import SecretText
+from spunto.entrypoints.serving.limits import DEFAULT_RATES, Limit
+from spunto.entrypoints.serving.secret_settings import SecretText
 
 CONFIG_FILE = Path("/etc/spunto/server.toml")
 

@@ -11,8 +11,8 @@ from spunto.core.access.model import Actor
 from spunto.core.kernel.buckets import Buckets, Rate
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import QuotaExceeded, Unauthenticated
-from spunto.entrypoints.addresses import ClientAddresses
-from spunto.entrypoints.security import Doorkeeper
+from spunto.entrypoints.serving.addresses import ClientAddresses
+from spunto.entrypoints.serving.security import Doorkeeper
 
 MAX_KNOWN_CREDENTIALS: Final = 10_000
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from spunto.core.access.policy import Action
-from spunto.entrypoints.limits import Limit
+from spunto.entrypoints.serving.limits import Limit
 
 PUBLIC: Final = "public"
 """Open to everybody, with a credential or without."""

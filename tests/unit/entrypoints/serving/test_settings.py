@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from spunto.core.kernel.buckets import Rate
-from spunto.entrypoints.limits import DEFAULT_RATES, Limit
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.limits import DEFAULT_RATES, Limit
+from spunto.entrypoints.serving.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 from spunto.adapters.log_mailer import LogMailer
 from spunto.core.orgs.mail import Mailer
-from spunto.entrypoints.secret_settings import secret_of
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.secret_settings import secret_of
+from spunto.entrypoints.serving.settings import Settings
 
 
 def mailer_of(settings: Settings) -> Mailer:

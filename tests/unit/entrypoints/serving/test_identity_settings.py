@@ -9,9 +9,9 @@ from spunto.adapters.oidc.provider import OidcProvider
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.cli.settings import server_settings
-from spunto.entrypoints.identity import identity_provider
-from spunto.entrypoints.secret_settings import secret_of
-from spunto.entrypoints.settings import Settings
+from spunto.entrypoints.serving.identity import identity_provider
+from spunto.entrypoints.serving.secret_settings import secret_of
+from spunto.entrypoints.serving.settings import Settings
 
 
 async def provider_of(**settings: Any) -> Any:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from spunto.core.kernel.errors import Invalid
-from spunto.entrypoints.telemetry import Telemetry
+from spunto.entrypoints.serving.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from spunto.adapters.opentelemetry.tracing import Tracing

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spunto.entrypoints.failures import EXIT_CONFIG, told
-from spunto.entrypoints.supervisor import Program, ProgramFailed, keep_running
+from spunto.entrypoints.box.supervisor import Program, ProgramFailed, keep_running
+from spunto.entrypoints.serving.failures import EXIT_CONFIG, told
 
 
 def run(*, host: str, port: int, data_dir: Path, engine: str, demo: bool) -> int:

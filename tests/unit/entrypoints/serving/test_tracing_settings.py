@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from spunto.core.kernel.errors import Invalid
-from spunto.entrypoints.telemetry import SILENT, Telemetry
-from spunto.entrypoints.tracing import traced, tracing_asked
+from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
+from spunto.entrypoints.serving.tracing import traced, tracing_asked
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from spunto.entrypoints.addresses import UNKNOWN, ClientAddresses
+from spunto.entrypoints.serving.addresses import UNKNOWN, ClientAddresses
 
 NOBODY = ClientAddresses()
 BEHIND_TWO = ClientAddresses([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
