@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, event
+from sqlalchemy import URL, PoolProxiedConnection, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from spunto.adapters.sql.driver_reads import DriverStatements, Writer
+from spunto.adapters.sql.driver import DriverStatements, DriverTransaction, Writer
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
-from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, Statements, in_turn
+from spunto.adapters.sql.statements import STATEMENT_SECONDS, Statements, in_turn
 from spunto.adapters.sql.types import to_json
 
 CONNECTIONS = 16
@@ -39,18 +39,27 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Statements]:
-        async with in_turn(self._turns), _connected(self._engine) as statements:
-            yield statements
+        async with self._borrowed() as borrowed:
+            transaction = DriverTransaction(borrowed, self._writer)
+            try:
+                yield transaction
+            finally:
+                await transaction.roll_back()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Statements]:
+        async with self._borrowed() as borrowed:
+            yield DriverStatements(borrowed, self._writer)
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[PoolProxiedConnection]:
         async with in_turn(self._turns):
             try:
                 borrowed = await self._engine.raw_connection()
             except DRIVER_ERRORS as error:
                 raise translated(error) from error
             try:
-                yield DriverStatements(borrowed, self._writer)
+                yield borrowed
             finally:
                 borrowed.close()
 
@@ -72,19 +81,6 @@ def engine_of(url: URL, *, pool_size: int = 1) -> AsyncEngine:
             "server_settings": _SERVER_SETTINGS,
         },
     )
-
-
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[Statements]:
-    connection = engine.connect()
-    try:
-        _ = await connection.start()
-    except DRIVER_ERRORS as error:
-        raise translated(error) from error
-    try:
-        yield AsyncStatements(connection)
-    finally:
-        await connection.close()
 
 
 def _refuse_closed(_: Any, record: Any, __: Any) -> None:

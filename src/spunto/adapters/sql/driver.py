@@ -1,0 +1,148 @@
+"""Statements on Postgres without SQLAlchemy's engine: Core writes each of them once, and asyncpg runs it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Dialect, Executable, PoolProxiedConnection
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
+from spunto.adapters.sql.statements import AnyRow
+from spunto.core.kernel.errors import SpuntoError, StaleVersion
+
+_Processor = Callable[[Any], Any] | None
+_Parameters = dict[str, Any] | list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """A statement in the driver's words; `fixed` are the values that are part of it."""
+
+    sql: str
+    processors: Sequence[tuple[str, _Processor]]
+    fixed: Mapping[str, Any]
+
+    def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
+        values = {**self.fixed, **parameters}
+        return [values[name] if process is None else process(values[name]) for name, process in self.processors]
+
+
+class Writer:
+    """Remembers statements as written for the driver. They are constants of their modules, so their number is small.
+
+    Which columns an insert or an update sets follows from the names of its parameters, as it does for SQLAlchemy.
+    """
+
+    CAPACITY = 512
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._written: dict[tuple[Executable, tuple[str, ...]], _Written] = {}
+
+    def written(self, statement: Executable, parameters: Mapping[str, Any]) -> _Written:
+        names = tuple(parameters)
+        known = self._written.get((statement, names))
+        if known is None:
+            if len(self._written) >= self.CAPACITY:
+                self._written.clear()
+            known = self._written[statement, names] = _written(statement, names, self.dialect)
+        return known
+
+
+class DriverStatements:
+    """On a borrowed connection outside transactions: each statement sees what is committed when it starts.
+
+    The connection's own `command_timeout` bounds each statement.
+    """
+
+    def __init__(self, borrowed: PoolProxiedConnection, writer: Writer) -> None:
+        self._borrowed = borrowed
+        self._driver: Any = borrowed.driver_connection
+        self._writer = writer
+        self.dialect = writer.dialect.name
+
+    async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:
+        written = self._writer.written(statement, parameters)
+        rows: Sequence[AnyRow] = await self._run(self._driver.fetch, written.sql, *written.arguments(parameters))
+        return rows
+
+    async def change(self, statement: Executable, parameters: _Parameters) -> int:
+        raise TypeError("what reads does not change anything")
+
+    async def commit(self) -> None:
+        """There is nothing to make permanent."""
+
+    async def _run(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return await call(*arguments)
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError):
+                # Broken off midway: nobody knows what the connection would answer next.
+                self._borrowed.invalidate()
+            if isinstance(error, DRIVER_ERRORS):
+                raise translated(error) from error
+            raise
+
+
+class DriverTransaction(DriverStatements):
+    """The same in a transaction, which begins with its first statement; whoever leaves it rolls back the rest."""
+
+    _has_begun = False
+
+    async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:
+        await self._begin()
+        return await super().all(statement, parameters)
+
+    async def change(self, statement: Executable, parameters: _Parameters) -> int:
+        await self._begin()
+        if isinstance(parameters, dict):
+            return await self._change(statement, parameters)
+        if len(parameters) == 1:
+            return await self._change(statement, parameters[0])
+        written = self._writer.written(statement, parameters[0])
+        await self._run(self._driver.executemany, written.sql, [written.arguments(each) for each in parameters])
+        return len(parameters)
+
+    async def commit(self) -> None:
+        if not self._has_begun:
+            return
+        self._has_begun = False
+        if await self._run(self._driver.execute, "COMMIT") != "COMMIT":
+            # A statement had failed before, and Postgres has rolled everything back.
+            raise StaleVersion("database", "")
+
+    async def roll_back(self) -> None:
+        """What was not committed never happened. On a connection that broke this is so without a word."""
+        if self._has_begun and self._borrowed.is_valid:
+            self._has_begun = False
+            with suppress(SpuntoError):
+                await self._run(self._driver.execute, "ROLLBACK")
+
+    async def _begin(self) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            await self._run(self._driver.execute, "BEGIN")
+
+    async def _change(self, statement: Executable, parameters: dict[str, Any]) -> int:
+        written = self._writer.written(statement, parameters)
+        # Such as `UPDATE 1` or `INSERT 0 1`.
+        status: str = await self._run(self._driver.execute, written.sql, *written.arguments(parameters))
+        return int(status.rpartition(" ")[2])
+
+
+def _written(statement: Any, names: Sequence[str], dialect: Dialect) -> _Written:
+    """Raises TypeError for a column whose values SQLAlchemy would have to change on their way out."""
+    keys = None if statement.is_select else list(names)
+    compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=keys)
+    for column in statement.exported_columns:
+        if column.type.dialect_impl(dialect).result_processor(dialect, None) is not None:
+            raise TypeError(f"{column} does not come from the driver as it should be read")
+    places = compiled.positiontup or []
+    return _Written(
+        sql=compiled.string,
+        processors=[(name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in places],
+        fixed={name: compiled.binds[name].effective_value for name in places if not compiled.binds[name].required},
+    )
