@@ -30,10 +30,11 @@ install_packages() {
 }
 
 # start_daemon NAME COMMAND...: its pid goes to $state/NAME.pid, from where scripts/stop ends it.
+# It runs in $state, because conmon writes a file `oom` wherever Podman runs, as soon as a container is out of memory.
 start_daemon() {
     local name=$1
     shift
-    setsid nohup "$@" >>"$logs/$name.log" 2>&1 </dev/null 9>&- &
+    (cd "$state" && exec setsid nohup "$@" >>"$logs/$name.log" 2>&1 </dev/null 9>&-) &
     echo $! >"$state/$name.pid"
     disown
 }

@@ -33,7 +33,12 @@ class PrivateEngine:
         try:
             with (self._directory / "log").open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
-                    *self._command, stdout=log, stderr=log, env={**os.environ, "NOTIFY_SOCKET": str(notify)}
+                    *self._command,
+                    # Podman's conmon leaves a file in its working directory when a container is out of memory.
+                    cwd=self._directory,
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, "NOTIFY_SOCKET": str(notify)},
                 )
             async with asyncio.timeout(START_SECONDS):
                 await self._ready_or_gone(ready)
