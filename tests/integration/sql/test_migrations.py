@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from spunto.adapters.sql import migrations
 from spunto.adapters.sql.migrate import head, upgrade
 from spunto.adapters.sql.store import SqlStore
-from spunto.adapters.sql.tables import metadata
+from spunto.adapters.sql.tables.schema import SCHEMA
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.wakeups import Wakeups
@@ -110,7 +110,7 @@ async def test_an_impossible_url_is_named(url: str) -> None:
 
 
 def _differences(connection: Connection) -> list[Any]:
-    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+    return list(compare_metadata(MigrationContext.configure(connection), SCHEMA))
 
 
 async def _timeline(url: str) -> str:

@@ -37,7 +37,7 @@ from tests.fixtures.postgres import fresh_database
 
 from spunto.adapters.sql.migrate import upgrade
 from spunto.adapters.sql.store import SqlStore
-from spunto.adapters.sql.tables import metadata
+from spunto.adapters.sql.tables.schema import SCHEMA
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.wakeups import Wakeups
 
@@ -68,7 +68,7 @@ async def store(database: str, wakeups: Wakeups) -> AsyncIterator[SqlStore]:
     try:
         yield opened
         async with opened._database.writing() as statements:
-            for table in reversed(metadata.sorted_tables):
+            for table in reversed(SCHEMA.sorted_tables):
                 await statements.change(delete(table), {})
             await statements.commit()
     finally:

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import memberships, organizations, sessions, sign_in_codes
+from spunto.adapters.sql.tables.access import sessions, sign_in_codes
+from spunto.adapters.sql.tables.orgs import memberships, organizations
 from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Role

@@ -7,7 +7,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements
-from spunto.adapters.sql.tables import audit_entries, organizations
+from spunto.adapters.sql.tables.activity import audit_entries
+from spunto.adapters.sql.tables.orgs import organizations
 from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.access.model import Tenant
 from spunto.core.access.policy import Action

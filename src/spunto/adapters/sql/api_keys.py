@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import api_keys as keys
+from spunto.adapters.sql.tables.access import api_keys as keys
 from spunto.adapters.sql.types import ID, IdList, Instant, is_in
 from spunto.core.access.api_keys import USED_EVERY, ApiKey
 from spunto.core.access.model import ApiKeyId, Tenant, UserId

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from spunto.adapters.sql.documents import observation_from_json, observation_to_json
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import assignments, tombstones
+from spunto.adapters.sql.tables.nodes import assignments, tombstones
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.kernel.errors import StaleVersion
 from spunto.core.nodes.assignment import Assignment

@@ -6,7 +6,9 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 
 from spunto.adapters.sql.statements import Statements
-from spunto.adapters.sql.tables import due_subjects, nodes, workers
+from spunto.adapters.sql.tables.kernel import due_subjects
+from spunto.adapters.sql.tables.nodes import nodes
+from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import Instant
 from spunto.core.nodes.model import NodeStatus, status_of
 from spunto.core.workers.census import Backlog, Census

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Text, bindparam, delete, func, insert, select
 
 from spunto.adapters.sql.paging import one_more, page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import webhook_deliveries
+from spunto.adapters.sql.tables.webhooks import webhook_deliveries
 from spunto.adapters.sql.types import Instant
 from spunto.core.kernel.errors import NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import device_codes
+from spunto.adapters.sql.tables.access import device_codes
 from spunto.adapters.sql.types import Instant
 from spunto.core.access.model import UserId
 from spunto.core.orgs.devices import DeviceRequest, DeviceState

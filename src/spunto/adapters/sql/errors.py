@@ -7,7 +7,7 @@ from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from spunto.adapters.sql.tables import CONFLICTS, metadata
+from spunto.adapters.sql.tables.schema import CONFLICTS, SCHEMA
 from spunto.core.kernel.errors import Conflict, Invalid, SpuntoError, StaleVersion, Unavailable
 
 RETRY_AFTER_SECONDS = 1.0
@@ -28,7 +28,7 @@ _SQLITE_AWAY = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOP
 # SQLite names the columns of a broken constraint and not the constraint.
 _SQLITE_CONSTRAINTS = {
     ", ".join(f"{table.name}.{column.name}" for column in constraint.columns): str(constraint.name)
-    for table in metadata.tables.values()
+    for table in SCHEMA.tables.values()
     for constraint in table.constraints
     if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint)
 }

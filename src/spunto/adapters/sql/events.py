@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, bindparam, delete, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import event_feeds as feeds
-from spunto.adapters.sql.tables import events
+from spunto.adapters.sql.tables.activity import event_feeds as feeds
+from spunto.adapters.sql.tables.activity import events
 from spunto.adapters.sql.types import Instant
 from spunto.core.access.model import OrgId
 from spunto.core.activity.events import ANY_TOPIC, Event, EventType, topic

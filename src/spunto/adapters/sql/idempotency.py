@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from spunto.adapters.sql.statements import Statements, first
-from spunto.adapters.sql.tables import remembered_requests as requests
+from spunto.adapters.sql.tables.kernel import remembered_requests as requests
 from spunto.adapters.sql.types import Instant
 from spunto.core.kernel.errors import StaleVersion
 from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey

@@ -3,7 +3,7 @@
 from sqlalchemy import bindparam, insert, select
 
 from spunto.adapters.sql.statements import Statements, first
-from spunto.adapters.sql.tables import identities
+from spunto.adapters.sql.tables.access import identities
 from spunto.core.access.model import UserId
 from spunto.core.orgs.model import Identity
 

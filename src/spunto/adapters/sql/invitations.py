@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import invitations
+from spunto.adapters.sql.tables.orgs import invitations
 from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.access.model import Tenant, UserId
 from spunto.core.access.policy import Role

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from spunto.adapters.sql.documents import agent_from_json, agent_to_json, problem_from_json, problem_to_json
 from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import nodes
+from spunto.adapters.sql.tables.nodes import nodes
 from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import NotFound, StaleVersion

@@ -8,7 +8,10 @@ from sqlalchemy import bindparam, delete, func, insert, literal_column, select, 
 
 from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import memberships, nodes, organizations, projects, users, workers
+from spunto.adapters.sql.tables.nodes import nodes
+from spunto.adapters.sql.tables.orgs import memberships, organizations, users
+from spunto.adapters.sql.tables.projects import projects
+from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Role

@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, bindparam, delete, exists, insert, select, up
 
 from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import project_versions, projects, workers
+from spunto.adapters.sql.tables.projects import project_versions, projects
+from spunto.adapters.sql.tables.workers import workers
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest

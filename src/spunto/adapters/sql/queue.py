@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Text, bindparam, case, delete, func, null, se
 from sqlalchemy.dialects import postgresql, sqlite
 
 from spunto.adapters.sql.statements import Statements, first
-from spunto.adapters.sql.tables import due_subjects as due
+from spunto.adapters.sql.tables.kernel import due_subjects as due
 from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.reconcile import Claim, topic

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from spunto.adapters.sql.paging import one_more, page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import canaries, user_secrets
+from spunto.adapters.sql.tables.secrets import canaries, user_secrets
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.access.model import UserId
 from spunto.core.kernel.errors import NotFound, StaleVersion

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, delete, insert, select
 
 from spunto.adapters.sql.statements import AnyRow, Statements
-from spunto.adapters.sql.tables import ssh_keys
+from spunto.adapters.sql.tables.orgs import ssh_keys
 from spunto.core.access.model import UserId
 from spunto.core.kernel.errors import NotFound
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId

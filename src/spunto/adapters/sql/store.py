@@ -26,7 +26,7 @@ from spunto.adapters.sql.secrets import SqlCanaryRepository, SqlSecretRepository
 from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.ssh_keys import SqlSshKeyRepository
 from spunto.adapters.sql.statements import Statements
-from spunto.adapters.sql.tables import timelines
+from spunto.adapters.sql.tables.kernel import timelines
 from spunto.adapters.sql.timing import Database, TimedDatabase
 from spunto.adapters.sql.urls import is_sqlite, parsed
 from spunto.adapters.sql.watched import Watch, WatchedDatabase

@@ -9,7 +9,8 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from spunto.adapters.sql.paging import one_more, page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import event_feeds, webhook_secrets, webhooks
+from spunto.adapters.sql.tables.activity import event_feeds
+from spunto.adapters.sql.tables.webhooks import webhook_secrets, webhooks
 from spunto.adapters.sql.types import Instant
 from spunto.core.access.model import Tenant
 from spunto.core.activity.events import EventType

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
 from spunto.adapters.sql.paging import paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables import workers
+from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.errors import NotFound, StaleVersion

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import spunto.entrypoints
-from spunto.adapters.sql.tables import CONFLICTS
+from spunto.adapters.sql.tables.schema import CONFLICTS
 from spunto.core.kernel import errors
 from spunto.core.workers import answers
 from spunto.entrypoints.http.admission import IDS

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from spunto.adapters.sql.tables import metadata
+from spunto.adapters.sql.tables.schema import SCHEMA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=SCHEMA,
     render_as_batch=True,
 )
 context.run_migrations()

@@ -1,0 +1,82 @@
+"""Nodes; assignments and tombstones go with their node."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from spunto.adapters.sql.tables.metadata import Conflicts, metadata
+from spunto.adapters.sql.types import ID, JSON_MAP, Instant
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("org_id", ID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("labels", JSON_MAP, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("cpu_millis", BigInteger),
+    Column("memory_bytes", BigInteger),
+    Column("max_worker_cpu_millis", BigInteger),
+    Column("reserved_cpu_millis", BigInteger, nullable=False),
+    Column("reserved_memory_bytes", BigInteger, nullable=False),
+    Column("assignments", BigInteger, nullable=False),
+    Column("draining", Boolean, nullable=False),
+    Column("quarantine", JSON_MAP),
+    Column("epoch", BigInteger, nullable=False),
+    Column("connected", Boolean, nullable=False),
+    Column("connection_changed_at", Instant),
+    Column("agent", JSON_MAP),
+    Column("version", BigInteger, nullable=False),
+    # What `scheduling.placement` says of the node, kept for choosing by index: its obstacle to a demand of nothing, and
+    # the share in its load key.
+    Column("accepting", Boolean, nullable=False),
+    Column("load", Double),
+    UniqueConstraint("org_id", "name"),
+    Index(None, "org_id", "id"),
+    Index(None, "org_id", "accepting", "load", "assignments", "id"),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("subject_id", ID, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("org_id", ID, nullable=False),
+    Column("node_id", ID, ForeignKey("nodes.id", ondelete="CASCADE"), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("spec", JSON_MAP, nullable=False),
+    Column("cpu_millis", BigInteger, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("reserves", Boolean, nullable=False),
+    Column("observed", JSON_MAP),
+    Column("wanted_since", Instant, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index(None, "node_id", "subject_id"),
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("node_id", ID, ForeignKey("nodes.id", ondelete="CASCADE"), nullable=False),
+    Column("subject_id", ID, nullable=False),
+    Column("buried_at", Instant, nullable=False),
+    PrimaryKeyConstraint("node_id", "subject_id"),
+)
+
+CONFLICTS: Conflicts = {
+    "uq_nodes_org_id_name": ("node_name_taken", "The organization has a node of this name already."),
+    "pk_assignments": ("assignment_exists", "This stands on a node already."),
+}

@@ -1,0 +1,39 @@
+"""Workers; a project that has some stays."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, Text, UniqueConstraint
+
+from spunto.adapters.sql.tables.metadata import Conflicts, metadata
+from spunto.adapters.sql.types import ID, JSON_MAP, Instant
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("org_id", ID, nullable=False),
+    Column("project_id", ID, ForeignKey("projects.id"), nullable=False),
+    Column("project_version", BigInteger, nullable=False),
+    Column("user_id", ID),
+    Column("api_key_id", ID),
+    Column("index", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("branch", Text),
+    Column("node_id", ID, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_since", Instant, nullable=False),
+    Column("deadline_at", Instant),
+    Column("generation", BigInteger, nullable=False),
+    Column("container_id", Text),
+    Column("docker_state", Text, nullable=False),
+    Column("setup", JSON_MAP),
+    Column("problem", JSON_MAP),
+    Column("last_activity_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("stopped_at", Instant),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("project_id", "name"),
+    Index(None, "org_id", "project_id", "id"),
+)
+
+CONFLICTS: Conflicts = {
+    "uq_workers_project_id_name": ("worker_name_taken", "The project has a worker of this name already."),
+}
