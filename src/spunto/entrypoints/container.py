@@ -14,7 +14,7 @@ from spunto.core.activity.refusals import Refusals
 from spunto.core.activity.service import ActivityService
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import TimeOrderedIds
-from spunto.core.kernel.reconcile import Around, FlowingReconciler, Reconciler, WorkQueue
+from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
@@ -133,7 +133,7 @@ class Container(DeclarativeContainer):
     webhook_watch = Singleton(WebhookWatch, store, clock=clock, wakeups=wakeups)
     webhook_courier = Singleton(WebhookCourier, store, sender=webhook_sender, cipher=cipher, clock=clock, ids=ids)
     webhook_loop = Factory(
-        FlowingReconciler,
+        Reconciler,
         WEBHOOK,
         webhook_courier.provided.handle,
         queue=queue,

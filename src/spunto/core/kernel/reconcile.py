@@ -63,7 +63,10 @@ Around = Callable[[str, str], AbstractContextManager[None]]
 
 
 class Reconciler:
-    """Handles the due subjects of one kind. One subject's failure never stops the loop; it is tried again, later."""
+    """Handles the due subjects of one kind, at most a batch at a time, and takes the next as soon as any one ends.
+
+    One subject's failure never stops the loop; it is tried again, later. One slow subject holds up nobody behind it.
+    """
 
     def __init__(
         self,
@@ -86,24 +89,33 @@ class Reconciler:
 
     async def run(self) -> None:
         """Work until cancelled; while the queue can't be reached, try again at the poll's pace."""
-        with self._wakeups.subscribe(topic(self._kind)) as wakeup:
-            while True:
-                try:
-                    idle_seconds = 0.0 if await self.run_once() else await self._idle_seconds()
-                except Unavailable as error:
-                    self._report(self._kind, "", error)
-                    await self._clock.sleep(POLL_SECONDS)
-                    continue
-                if idle_seconds > 0:
-                    await wakeup.wait(max_seconds=idle_seconds)
-
-    async def run_once(self) -> int:
-        """Claim and handle one batch; how many there were."""
-        claims = await self._claims(BATCH)
         async with asyncio.TaskGroup() as group:
-            for claim in claims:
-                group.create_task(self._handle_claim(claim), name=f"reconcile {claim.subject_id}")
-        return len(claims)
+            with self._wakeups.subscribe(topic(self._kind)) as wakeup:
+                in_hand: set[asyncio.Task[None]] = set()
+
+                def ended(task: asyncio.Task[None]) -> None:
+                    in_hand.discard(task)
+                    # There is room again, and the item itself may be due again.
+                    wakeup.hint()
+
+                while True:
+                    try:
+                        room = BATCH - len(in_hand)
+                        claims = await self._claims(room) if room else []
+                        for claim in claims:
+                            task = group.create_task(self._handle_claim(claim), name=f"reconcile {claim.subject_id}")
+                            in_hand.add(task)
+                            task.add_done_callback(ended)
+                        # More may be due than there was room for.
+                        idle_seconds = await self._idle_seconds() if len(claims) < room else 0.0
+                    except Unavailable as error:
+                        self._report(self._kind, "", error)
+                        await self._clock.sleep(POLL_SECONDS)
+                        continue
+                    if len(in_hand) >= BATCH:
+                        idle_seconds = POLL_SECONDS
+                    if idle_seconds > 0:
+                        await wakeup.wait(max_seconds=idle_seconds)
 
     async def _claims(self, limit: int) -> list[Claim]:
         return await self._queue.claim(self._kind, now=self._clock.now(), limit=limit, for_seconds=LEASE_SECONDS)
@@ -134,40 +146,6 @@ class Reconciler:
 
     def _later(self, seconds: float | None) -> datetime | None:
         return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
-
-
-class FlowingReconciler(Reconciler):
-    """Takes the next item as soon as any one ends, and not only with the whole batch; at most a batch at a time.
-
-    For what waits on the world outside, where one slow subject would hold up everybody behind it.
-    """
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            with self._wakeups.subscribe(topic(self._kind)) as wakeup:
-                handling: set[asyncio.Task[None]] = set()
-
-                def ended(task: asyncio.Task[None]) -> None:
-                    handling.discard(task)
-                    # There is room again, and the item itself may be due again.
-                    wakeup.hint()
-
-                while True:
-                    try:
-                        claims = await self._claims(BATCH - len(handling)) if len(handling) < BATCH else []
-                        idle_seconds = 0.0 if claims else await self._idle_seconds()
-                    except Unavailable as error:
-                        self._report(self._kind, "", error)
-                        await self._clock.sleep(POLL_SECONDS)
-                        continue
-                    for claim in claims:
-                        task = group.create_task(self._handle_claim(claim), name=f"reconcile {claim.subject_id}")
-                        handling.add(task)
-                        task.add_done_callback(ended)
-                    if len(handling) >= BATCH:
-                        idle_seconds = POLL_SECONDS
-                    if idle_seconds > 0:
-                        await wakeup.wait(max_seconds=idle_seconds)
 
 
 def topic(kind: str) -> str:

@@ -17,7 +17,6 @@ from spunto.core.kernel.reconcile import (
     LEASE_SECONDS,
     POLL_SECONDS,
     Claim,
-    FlowingReconciler,
     Reconciler,
     topic,
 )
@@ -57,13 +56,12 @@ class Bench:
     reported: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     handle: Callable[[str], Awaitable[float | None]] | None = None
-    kind_of_loop: type[Reconciler] = Reconciler
     wakeups: Wakeups = field(init=False)
     loop: Reconciler = field(init=False)
 
     def __post_init__(self) -> None:
         self.wakeups = Wakeups(self.clock)
-        self.loop = self.kind_of_loop(
+        self.loop = Reconciler(
             KIND,
             self._handle,
             queue=self.queue,
@@ -213,7 +211,7 @@ async def test_a_lost_hint_costs_the_poll_interval_and_nothing_else() -> None:
     assert bench.handled == [(POLL_SECONDS, "one")]
 
 
-async def test_more_than_a_batch_is_handled_at_once_batch_by_batch() -> None:
+async def test_more_than_a_batch_is_handled_in_the_order_in_which_it_is_due() -> None:
     bench = Bench()
     async with bench.running():
         for number in range(2 * BATCH + 1):
@@ -288,9 +286,9 @@ def slow_ones(gate: asyncio.Event) -> Callable[[str], Awaitable[float | None]]:
     return wait
 
 
-async def test_a_flowing_loop_goes_on_beside_what_is_slow() -> None:
+async def test_the_loop_goes_on_beside_what_is_slow() -> None:
     gate = asyncio.Event()
-    bench = Bench(handle=slow_ones(gate), kind_of_loop=FlowingReconciler)
+    bench = Bench(handle=slow_ones(gate))
     async with bench.running():
         bench.due("slow")
         bench.due("quick")
@@ -307,9 +305,9 @@ async def test_a_flowing_loop_goes_on_beside_what_is_slow() -> None:
     assert await bench.queue.next_due_at(KIND) is None
 
 
-async def test_a_flowing_loop_has_no_more_than_a_batch_in_hand() -> None:
+async def test_the_loop_has_no_more_than_a_batch_in_hand() -> None:
     gate = asyncio.Event()
-    bench = Bench(handle=slow_ones(gate), kind_of_loop=FlowingReconciler)
+    bench = Bench(handle=slow_ones(gate))
     async with bench.running():
         for number in range(BATCH - 1):
             bench.due(f"slow {number:03}")
@@ -324,8 +322,8 @@ async def test_a_flowing_loop_has_no_more_than_a_batch_in_hand() -> None:
     assert (begun, len(bench.handled)) == (BATCH, BATCH + 3)
 
 
-async def test_a_flowing_loop_outlives_failures_and_a_queue_that_cannot_be_reached() -> None:
-    bench = Bench(handle=fail, kind_of_loop=FlowingReconciler)
+async def test_the_loop_outlives_failures_beside_a_queue_that_cannot_be_reached() -> None:
+    bench = Bench(handle=fail)
     bench.queue.claims_lost = 1
     async with bench.running():
         bench.due("bad")
@@ -336,13 +334,13 @@ async def test_a_flowing_loop_outlives_failures_and_a_queue_that_cannot_be_reach
     assert bench.reported == ["worker  gone", "worker bad bad", "worker bad bad"]
 
 
-async def test_what_a_flowing_loop_is_to_look_at_again_it_looks_at_again() -> None:
+async def test_what_is_to_be_looked_at_again_is_looked_at_again_at_its_time() -> None:
     waits: list[float | None] = [0.0, 3.0, None]
 
     async def handle(_: str) -> float | None:
         return waits.pop(0)
 
-    bench = Bench(handle=handle, kind_of_loop=FlowingReconciler)
+    bench = Bench(handle=handle)
     async with bench.running():
         bench.due("one")
         await bench.advance(60)
