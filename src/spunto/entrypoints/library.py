@@ -184,7 +184,7 @@ class Spunto:
         # SQLAlchemy takes half a second to import; the memory harness goes without.
         from spunto.adapters.sql.migrate import upgrade
         from spunto.adapters.sql.store import SqlStore
-        from spunto.adapters.sql.watched import watch_of
+        from spunto.adapters.sql.watched import Watch
 
         clock = clock or SystemClock()
         wakeups = Wakeups(clock)
@@ -193,8 +193,11 @@ class Spunto:
             url,
             wakeups,
             pool_size=pool_size,
-            statement_took=telemetry.statement_took,
-            watch=watch_of(telemetry.around_transaction, telemetry.around_statement),
+            watch=Watch(
+                took=telemetry.statement_took,
+                around_transaction=telemetry.around_transaction,
+                around_statement=telemetry.around_statement,
+            ),
         )
         try:
             file = KeyringFile(keyring)

@@ -1,6 +1,6 @@
 """The storage ports on SQLite and Postgres: the unit of work over one database."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy import URL, select
@@ -27,9 +27,8 @@ from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.ssh_keys import SqlSshKeyRepository
 from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables.kernel import timelines
-from spunto.adapters.sql.timing import Database, TimedDatabase
 from spunto.adapters.sql.urls import is_sqlite, parsed
-from spunto.adapters.sql.watched import Watch, WatchedDatabase
+from spunto.adapters.sql.watched import UNWATCHED, Database, Watch, watched
 from spunto.adapters.sql.webhooks import SqlWebhookRepository, SqlWebhookSecretRepository
 from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
 from spunto.core.kernel.wakeups import Wakeups
@@ -96,22 +95,17 @@ class SqlStore:
         wakeups: Wakeups,
         *,
         pool_size: int = CONNECTIONS,
-        statement_took: Callable[[float], None] | None = None,
-        watch: Watch | None = None,
+        watch: Watch = UNWATCHED,
     ) -> "SqlStore":
-        """`statement_took` hears of every statement how many seconds it took; `watch` stands around each of them.
-
-        Raises Unavailable `database_revision` unless the database has the tables that this version knows."""
+        """Raises Unavailable `database_revision` unless the database has the tables that this version knows."""
         database = _database_at(parsed(url), pool_size)
-        if statement_took is not None:
-            database = TimedDatabase(database, statement_took)
         try:
             async with database.reading() as statements:
                 await require_current(statements)
         except BaseException:
             await database.aclose()
             raise
-        return cls(database if watch is None else WatchedDatabase(database, watch), wakeups)
+        return cls(watched(database, watch), wakeups)
 
     async def aclose(self) -> None:
         await self._database.aclose()
