@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
+from spunto.core.kernel.backoff import BackOff
 from spunto.core.protocol import closing
 from spunto.core.protocol.events import Closed
 
-FAST_CAP_SECONDS = 4.0
-SLOW_CAP_SECONDS = 30.0
+# All of the wait is by chance: every agent of a server lost it at the same moment.
+FAST = BackOff(base_seconds=0.5, cap_seconds=4.0, least=0.0)
+SLOW = BackOff(base_seconds=0.5, cap_seconds=30.0, least=0.0)
 FAST_PHASE_SECONDS = 60.0
 STABLE_SECONDS = 60.0
-_BASE_SECONDS = 0.5
 _RESTART_SECONDS = 3.0
 _SUPERSEDED_SECONDS = 60.0
 
@@ -40,6 +41,6 @@ def wait_seconds(closed: Closed, outage: Outage, *, now: float, jitter: float) -
     if closed.code == closing.RESTARTING:
         return _RESTART_SECONDS * jitter
     if closed.code in (closing.BUSY, closing.BAD_PROTOCOL, closing.FLOODING):
-        return SLOW_CAP_SECONDS * (0.5 + jitter / 2)
-    cap = FAST_CAP_SECONDS if now - outage.since < FAST_PHASE_SECONDS else SLOW_CAP_SECONDS
-    return jitter * min(cap, _BASE_SECONDS * 2.0 ** min(outage.attempts, 16))
+        return SLOW.cap_seconds * (0.5 + jitter / 2)
+    back_off = FAST if now - outage.since < FAST_PHASE_SECONDS else SLOW
+    return back_off.seconds(outage.attempts, jitter=jitter)

@@ -10,6 +10,7 @@ from spunto.client.activity_models import Event
 from spunto.client.errors import ServerUnreachable, SpuntoApiError, UnexpectedAnswer
 from spunto.client.lines import Message, Retry, messages_in
 from spunto.client.models import WireModel
+from spunto.core.kernel.backoff import BackOff
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
 
@@ -62,9 +63,10 @@ async def followed(connect: Open, *, after: int | None, clock: Clock) -> AsyncGe
                 raise
             asked_seconds = getattr(error, "retry_after_seconds", None) or 0.0
         # Growing, and spread: everybody lost the same server at the same moment.
-        backoff_seconds = min(_SLOWEST_SECONDS, retry_seconds * 2.0**failures)
-        failures = min(failures + 1, 10)
-        await clock.sleep(asked_seconds + backoff_seconds * (0.5 + random.random() / 2))  # noqa: S311 - guards nothing
+        back_off = BackOff(base_seconds=retry_seconds, cap_seconds=_SLOWEST_SECONDS, least=0.5)
+        waited_seconds = back_off.seconds(failures, jitter=random.random())  # noqa: S311 - guards nothing
+        failures += 1
+        await clock.sleep(asked_seconds + waited_seconds)
 
 
 def _told(message: Message, place: int | None) -> Place | Event | None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from spunto.core.kernel.backoff import BackOff
+
 
 class Repeat(Enum):
     """How often a request may take effect."""
@@ -45,8 +47,8 @@ class RetryPolicy:
         asked_seconds = retry_after_seconds or 0.0
         if asked_seconds > self.patience_seconds:
             return None
-        backoff_seconds = min(self.cap_seconds, self.base_seconds * 2.0 ** (attempt - 1))
-        return asked_seconds + backoff_seconds * (0.5 + jitter / 2)
+        back_off = BackOff(base_seconds=self.base_seconds, cap_seconds=self.cap_seconds, least=0.5)
+        return asked_seconds + back_off.seconds(attempt - 1, jitter=jitter)
 
 
 NO_RETRY = RetryPolicy(attempts=1)

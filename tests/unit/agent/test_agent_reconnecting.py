@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spunto.core.protocol import closing
 from spunto.core.protocol.events import Closed
-from spunto_agent.reconnecting import FAST_CAP_SECONDS, SLOW_CAP_SECONDS, Outage, wait_seconds
+from spunto_agent.reconnecting import FAST, SLOW, Outage, wait_seconds
 
 
 def waits(
@@ -47,7 +47,7 @@ def test_waits_grow_with_full_jitter_up_to_a_cap(attempts: int, outage_seconds: 
 
     wait = wait_seconds(Closed(code=1006, reason=""), outage, now=outage_seconds, jitter=jitter)
 
-    cap = FAST_CAP_SECONDS if outage_seconds < 60 else SLOW_CAP_SECONDS
+    cap = FAST.cap_seconds if outage_seconds < 60 else SLOW.cap_seconds
     assert wait == jitter * min(cap, 0.5 * 2.0 ** min(attempts, 16))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from spunto.core.kernel.backoff import BackOff
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, SpuntoError, Unavailable
 from spunto.core.kernel.wakeups import Wakeups
@@ -15,7 +16,7 @@ POLL_SECONDS = 5.0
 HANDLE_SECONDS = 20.0
 LEASE_SECONDS = 30.0
 BATCH = 32
-_BACK_OFF_CAP_SECONDS = 60.0
+_BACK_OFF = BackOff(base_seconds=0.2, cap_seconds=60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ class Reconciler:
         except Exception as error:  # noqa: BLE001 - the edge of the loop: reported, and the item is tried again
             self._report(self._kind, claim.subject_id, error)
             error_code = error.code if isinstance(error, SpuntoError) else type(error).__name__
-            again_seconds = min(_BACK_OFF_CAP_SECONDS, 0.2 * 2 ** min(claim.attempts, 20))
+            again_seconds = _BACK_OFF.seconds(claim.attempts)
         try:
             await self._queue.finish(claim, look_again_at=self._later(again_seconds), error_code=error_code)
         except Conflict:

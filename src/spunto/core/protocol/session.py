@@ -8,10 +8,10 @@ from collections import deque
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from spunto.core.kernel.buckets import Bucket, Rate
 from spunto.core.protocol import closing
 from spunto.core.protocol.codec import ProtocolViolation, decode, encode, encode_parts, protocol_range, size_bytes
 from spunto.core.protocol.events import Closed, Event, HelloReceived, MessageReceived, Welcomed
-from spunto.core.protocol.flood import TokenBucket
 from spunto.core.protocol.messages import (
     MAX_ITEMS,
     PROTOCOL_MAX,
@@ -53,7 +53,7 @@ class SessionSettings:
     handshake_seconds: float = 10.0
     heartbeat_seconds: float = 15.0
     control_per_second: float = 200.0
-    control_burst: float = 2000.0
+    control_burst: int = 2000
     backlog_frames: int = 1024
     backlog_bytes: int = 16 * 1024 * 1024
     inbox_messages: int = 64
@@ -80,9 +80,7 @@ class Session:
         self._ping_at = now + self._heartbeat_seconds
         self._ping: Ping | None = None
         self._sending_since: float | None = None
-        self._bucket = TokenBucket(
-            per_second=self._settings.control_per_second, burst=self._settings.control_burst, now=now
-        )
+        self._bucket = Bucket(Rate(per_second=self._settings.control_per_second, burst=self._settings.control_burst))
         self._backlog: deque[str] = deque()
         self._backlog_bytes = 0
         self._parts: list[DesiredItem] = []
@@ -190,7 +188,7 @@ class Session:
     def _is_flood(self, message: Message, now: float) -> bool:
         if isinstance(message, Credit | StreamControl | Eof | Reset) and self.streams.is_paid(message):
             return False
-        return not self._bucket.take(now)
+        return self._bucket.take(now) > 0
 
     def _receive(self, message: Message, now: float, *, size: int) -> list[Event]:
         if isinstance(message, Goodbye):

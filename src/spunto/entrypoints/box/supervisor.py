@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spunto.core.kernel.backoff import BackOff
 from spunto.entrypoints.serving.failures import EXIT_CONFIG
 
 STOP_SECONDS = 15.0
 _STEADY_SECONDS = 30.0
 _FILE_POLL_SECONDS = 0.05
-_FIRST_DELAY_SECONDS = 0.2
-_LAST_DELAY_SECONDS = 10.0
+_BACK_OFF = BackOff(base_seconds=0.2, cap_seconds=10.0)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,7 +40,7 @@ class ProgramFailed(Exception):
 
 async def keep_running(program: Program) -> None:
     """Run until cancelled, which ends the process. Raises ProgramFailed."""
-    delay_seconds = _FIRST_DELAY_SECONDS
+    failures = 0
     while program.waits_for is not None and not program.waits_for.exists():  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(_FILE_POLL_SECONDS)
     while True:
@@ -49,10 +49,10 @@ async def keep_running(program: Program) -> None:
         if exit_code in program.final:
             raise ProgramFailed(program.name, exit_code)
         if time.monotonic() - started > _STEADY_SECONDS:
-            delay_seconds = _FIRST_DELAY_SECONDS
+            failures = 0
         print(f"spunto: the {program.name} ended ({exit_code}); starting it again", file=sys.stderr)  # noqa: T201
-        await asyncio.sleep(delay_seconds)
-        delay_seconds = min(_LAST_DELAY_SECONDS, delay_seconds * 2)
+        await asyncio.sleep(_BACK_OFF.seconds(failures))
+        failures += 1
 
 
 async def _run_once(program: Program) -> int:
