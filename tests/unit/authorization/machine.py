@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, ClassVar, Final, TypeAlias
 
 import hypothesis
 import orjson
@@ -16,6 +17,8 @@ from tests.unit.authorization.society import MARK, Club, Credential, Society
 from tests.unit.authorization.world import NAME, PREFIXES, SCOPES
 from tests.unit.entrypoints.http.house import House, build_house
 
+OpenHouse: TypeAlias = Callable[[], AbstractAsyncContextManager[House]]
+
 BURST: Final = 20
 """Requests of one step: hypothesis shrinks the steps, and a burst is drawn from one number, which is quick."""
 MANY: Final = 12
@@ -25,17 +28,20 @@ _IDEMPOTENCY: Final = "Idempotency-Key"
 
 
 class Requests(RuleBasedStateMachine):
-    """`tally` counts over all runs, by the status that came."""
+    """`tally` counts over all runs, by the status that came; `opening` gives each run a house of its own."""
 
     tally: ClassVar[Counter[int]] = Counter()
+    opening: ClassVar[OpenHouse | None] = None
 
     def __init__(self) -> None:
         super().__init__()
         self._runner = asyncio.Runner()
-        self._house: House = build_house()
+        self._opened = (type(self).opening or in_memory)()
+        self._house: House = self._runner.run(self._opened.__aenter__())
         self._society = Society()
 
     def teardown(self) -> None:
+        self._runner.run(self._opened.__aexit__(None, None, None))
         self._runner.close()
 
     @initialize()
@@ -233,9 +239,15 @@ def _outcome(answer: Answer) -> str:
     return str(answer.status) if answer.status in (401, 403, 404) else "ok"
 
 
-def run_requests(count: int) -> Counter[int]:
+@asynccontextmanager
+async def in_memory() -> AsyncIterator[House]:
+    yield build_house()
+
+
+def run_requests(count: int, opening: OpenHouse = in_memory) -> Counter[int]:
     """Run until at least so many requests have been answered; gives them by status. Raises AssertionError."""
     Requests.tally.clear()
+    Requests.opening = opening
     settings = hypothesis.settings(
         max_examples=50,
         stateful_step_count=50,

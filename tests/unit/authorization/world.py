@@ -1,7 +1,6 @@
 """Two organizations with everything in them, everybody who may come, and a memory that is put back after each visit."""
 
 import asyncio
-import dataclasses
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import Any, Final
 import orjson
 from tests.unit.authorization.asking import Answer, ask, upgrade
 from tests.unit.authorization.decisions import Asker, Target
+from tests.unit.authorization.vaults import MemoryVault, Vault
 from tests.unit.core.protocol.messages import a_hello
 from tests.unit.entrypoints.http.house import House, Person, build_house
 
@@ -93,15 +93,14 @@ class Home:
 
 
 class World:
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, vault: Vault) -> None:
         self.house = house
+        self.vault = vault
         self.homes: dict[str, Home] = {}
         self.principals: dict[str, Principal] = {}
         self.things: dict[tuple[str | None, str], Thing] = {}
         self.frames: list[str] = []
         self.never = {name: house.ids.new(prefix) for name, prefix in PREFIXES.items()}
-        self._kept: dict[str, Any] = {}
-        self._due: dict[Any, Any] = {}
 
     async def visit(self, principal: Principal, endpoint: str, path: str, body: Any) -> Answer:
         """One request or upgrade; what it changed stays until `put_back`."""
@@ -139,41 +138,20 @@ class World:
             owner_is_an_owner=found is not None and found.is_an_owner,
         )
 
-    def rows(self) -> dict[str, dict[Any, Any]]:
-        """Everything that is stored, by table."""
-        return {name: dict(table) for name, table in self._tables()}
-
-    def _tables(self) -> list[tuple[str, dict[Any, Any]]]:
-        tables = self.house.store._tables
-        named = [(each.name, getattr(tables, each.name)) for each in dataclasses.fields(tables)]
-        # An event is always added with its number, so that the numbers tell of every change of the feed.
-        return [("feeds", tables.feeds.last), *((name, table) for name, table in named if name != "feeds")]
-
-    def keep(self) -> None:
-        self._kept = self.rows()
-        self._due = dict(self.house.store.queue._entries)
+    async def keep(self) -> None:
+        await self.vault.keep()
         self.frames.clear()
 
-    def changed(self) -> list[str]:
-        """The tables that are not as they were kept."""
-        now = self.rows()
-        return [name for name, rows in now.items() if rows != self._kept[name]]
-
     async def put_back(self) -> None:
+        changed = await self.vault.changed()
         # What was hinted is told to the nodes before it is taken back.
-        if self.frames or self.changed():
+        if self.frames or changed:
             for _ in range(TURNS):
                 await asyncio.sleep(0)
         self.frames.clear()
-        if not self.changed():
-            return
-        for name, table in self._tables():
-            table.clear()
-            table.update(self._kept[name])
-        self.house.store._tables.feeds.events.clear()
-        self.house.store.queue._entries.clear()
-        self.house.store.queue._entries.update(self._due)
-        self.house.spunto.wakeups.hint(GRANTS_TOPIC)
+        if changed:
+            await self.vault.put_back()
+            self.house.spunto.wakeups.hint(GRANTS_TOPIC)
 
     async def do(self, by: Mapping[str, str], method: str, path: str, body: Any = None) -> Any:
         """Part of the building: it has to succeed."""
@@ -191,15 +169,17 @@ def _self(name: str, value: str) -> str | None:
 
 
 @asynccontextmanager
-async def open_world() -> AsyncIterator[World]:
-    world = World(build_house())
+async def open_world(house: House | None = None, vault: Vault | None = None) -> AsyncIterator[World]:
+    """In memory where no house is given; a house of another store comes with its vault."""
+    house = house or build_house()
+    world = World(house, vault or MemoryVault(house))
     async with asyncio.TaskGroup() as group:
         agents: list[asyncio.Task[None]] = []
         for label in ("X", "Y"):
             await _furnish(world, label, group, agents)
         await _strangers(world)
         await _machines(world)
-        world.keep()
+        await world.keep()
         try:
             yield world
         finally:
@@ -297,7 +277,7 @@ async def _delete_a_worker(world: World, home: Home, owner: Person) -> None:
     gone = home.workers_of.pop("gone")
     del world.things[home.org_id, gone]
     async with world.house.store() as tx:
-        worker = await tx.workers.find(gone)  # type: ignore[arg-type]  # an id is text
+        worker = await tx.workers.find(gone)
         assert worker is not None
         await tx.workers.remove(worker)
         await tx.commit()

@@ -62,7 +62,8 @@ class House:
     streams: Streams
     gate: Gate
     access: AccessService
-    store: MemoryStore
+    # The store of every slice at once, which no single type says.
+    store: Any
     clock: ManualClock
     ids: TimeOrderedIds
     provider: FakeIdentityProvider | None = None
@@ -108,7 +109,7 @@ class House:
 
 def house_of(
     spunto: Spunto,
-    store: MemoryStore,
+    store: Any,
     clock: ManualClock,
     *,
     url: str = LOCAL,
@@ -118,7 +119,7 @@ def house_of(
     telemetry: Telemetry = SILENT,
     **more: Any,
 ) -> House:
-    """The doors of a Spunto on memory; nothing is limited but what is in `rates`; `more` goes into Place."""
+    """The doors of a Spunto; nothing is limited but what is in `rates`; `more` goes into Place."""
     address = PublicAddress(url=url)
     gate = Gate(Doorkeeper(spunto.access, address), Limits(rates or {}, clock=clock), clients or ClientAddresses())
     place = Place(
@@ -149,11 +150,17 @@ def house_of(
 
 
 def build_house(*, cipher: Cipher | None = None, **changes: Any) -> House:
-    """Doors to a store where nothing happens by itself, with a sign-in provider in memory."""
+    """Doors to a store in memory where nothing happens by itself, with a sign-in provider in memory."""
     clock = ManualClock()
-    provider = FakeIdentityProvider(clock=clock)
     wakeups = Wakeups(clock)
-    store = MemoryStore(wakeups)
+    return house_on(MemoryStore(wakeups), wakeups, clock, cipher=cipher, **changes)
+
+
+def house_on(
+    store: Any, wakeups: Wakeups, clock: ManualClock, *, cipher: Cipher | None = None, **changes: Any
+) -> House:
+    """The same on a store of any kind, which is open and stays so."""
+    provider = FakeIdentityProvider(clock=clock)
     container = Container(
         clock=clock,
         wakeups=wakeups,

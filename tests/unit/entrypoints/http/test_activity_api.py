@@ -267,7 +267,7 @@ async def test_a_session_that_is_ended_elsewhere_ends_the_stream_at_the_next_loo
         actor = await house.access.authenticate(Secret(ann.token))
         async with house.store() as tx:
             # Another process does it: nothing hints this one.
-            await tx.sessions.revoke(actor.credential_id, at=house.clock.now())  # type: ignore[arg-type]
+            await tx.sessions.revoke(actor.credential_id, at=house.clock.now())
             await tx.commit()
 
         for _ in range(5):
