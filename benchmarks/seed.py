@@ -9,7 +9,8 @@ from spunto.core.access.policy import Action, Role
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.model import Agent, Capacity, Node, NodeId
+from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, ReplicaId
+from spunto.core.nodes.replica import Replica
 from spunto.core.orgs.bootstrap import owner_of
 from spunto.core.orgs.model import Membership, Organization, User
 from spunto.core.projects.model import Environment, Project, ProjectId
@@ -19,6 +20,8 @@ from spunto.core.workers.model import DockerState, WorkerId, WorkerState
 
 clock = SystemClock()
 ids = TimeOrderedIds(clock)
+# Nobody: what it holds stays connected for as long as anything is measured.
+HOLDER = Replica(id=ReplicaId("rpl_bench"))
 AGENT = Agent(version="0", instance_id="bench", engine="docker", engine_version="0")
 
 
@@ -38,7 +41,9 @@ async def a_connected_node(store: SqlStore, tenant: Tenant, *, name: str, cpu_mi
     [(node, _)] = await some_nodes(store, tenant, names=[name])
     capacity = Capacity(cpu_millis=cpu_millis, memory_bytes=memory_bytes, max_worker_cpu_millis=cpu_millis)
     async with store() as tx:
-        node = await tx.nodes.update(node.connected_anew(agent=AGENT, capacity=capacity, at=clock.now()))
+        await tx.replicas.renew(HOLDER, now=clock.now(), for_seconds=86400)
+        anew = node.connected_anew(agent=AGENT, capacity=capacity, holder=HOLDER.id, at=clock.now())
+        node = await tx.nodes.update(anew)
         await tx.commit()
     return node
 

@@ -94,19 +94,6 @@ class NodeRepositoryContract:
             assert await tx.assignments.find(standing.subject_id) is None
             assert await tx.assignments.buried(node.id, [gone.subject_id]) == frozenset()
 
-    async def test_a_starting_server_disconnects_all(self, store: Store) -> None:
-        tenant = a_tenant()
-        connected, away = await node_in(store, tenant), await node_in(store, tenant, connected=False)
-
-        async with store() as tx:
-            assert await tx.nodes.disconnect_all(at=LATER) == [(connected.id, tenant.org_id)]
-            await tx.commit()
-
-        cut = replace(connected, connected=False, connection_changed_at=LATER, version=2)
-        async with store() as tx:
-            assert await tx.nodes.all_of(tenant) == [cut, away]
-            assert await tx.nodes.reserve_least_loaded(tenant.org_id, A_DEMAND, among=None) is None
-
 
 class AssignmentRepositoryContract:
     async def test_an_assignment_comes_back_whole(self, store: Store) -> None:

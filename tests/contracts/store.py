@@ -14,6 +14,7 @@ from spunto.core.kernel.ids import encode
 from spunto.core.kernel.reconcile import WorkQueue
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
+from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
@@ -31,7 +32,7 @@ LATER = NOW + timedelta(hours=1)
 _counter = itertools.count(1)
 
 
-class StoreTransaction(WebhooksTransaction, SecretsTransaction, WorkersTransaction, Protocol):
+class StoreTransaction(WebhooksTransaction, SecretsTransaction, NodesTransaction, WorkersTransaction, Protocol):
     """The transaction of every slice at once."""
 
 

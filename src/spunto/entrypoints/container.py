@@ -13,11 +13,14 @@ from spunto.core.access.standing import Standing
 from spunto.core.activity.refusals import Refusals
 from spunto.core.activity.service import ActivityService
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.ids import TimeOrderedIds
+from spunto.core.kernel.ids import Ids, TimeOrderedIds
 from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
+from spunto.core.nodes.holding import Holding
 from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.model import ReplicaId
+from spunto.core.nodes.replica import Replica
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService
@@ -51,6 +54,11 @@ from spunto.entrypoints.serving.telemetry import SILENT
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
+def _replica(ids: Ids, url: str | None) -> Replica:
+    """This run of the process, as the others know it."""
+    return Replica(id=ReplicaId(ids.new("rpl")), url=url)
+
+
 class Container(DeclarativeContainer):
     """`store` is the unit of work of every slice; `report` hears what a reconcile loop could not do."""
 
@@ -70,8 +78,11 @@ class Container(DeclarativeContainer):
     webhook_rule: Dependency[AddressRule] = Dependency(default=Object(AddressRule()))
     webhook_sender: Dependency[WebhookSender] = Dependency()
 
+    replica_url: Dependency[str | None] = Dependency(default=Object(None))
+
     ids = Singleton(TimeOrderedIds, clock)
     links = Singleton(NodeLinks)
+    replica = Singleton(_replica, ids, replica_url)
 
     key_uses = Singleton(KeyUses, store, clock=clock)
     access = Singleton(AccessService, store, clock=clock, ids=ids, wakeups=wakeups, uses=key_uses)
@@ -101,7 +112,11 @@ class Container(DeclarativeContainer):
         clock=clock,
         ids=ids,
         wakeups=wakeups,
+        replica_id=replica.provided.id,
         timeline_id=timeline_id,
+    )
+    holding = Singleton(
+        Holding, store, replica=replica, links=links, clock=clock, ids=ids, wakeups=wakeups, report=report
     )
     workers = Singleton(WorkerService, store, links=links, clock=clock, ids=ids)
     reach = Singleton(WorkerReach, store, links=links)

@@ -244,10 +244,11 @@ class Spunto:
     @asynccontextmanager
     async def _running(cls, container: Container) -> AsyncIterator["Spunto"]:
         await container.rotation().check()
-        await container.gateway().disconnect_all()
+        await container.holding().enter()
         async with asyncio.TaskGroup() as group:
             loops = (
                 group.create_task(container.worker_loop().run(), name="reconcile workers"),
+                group.create_task(container.holding().run(), name="hold nodes"),
                 group.create_task(container.key_uses().run(), name="note uses of keys"),
                 group.create_task(container.standing().run(), name="watch standing"),
                 group.create_task(container.mail_loop().run(), name="mail invitations"),
@@ -262,6 +263,7 @@ class Spunto:
             finally:
                 for loop in loops:
                     loop.cancel()
+                await container.holding().leave()
 
 
 async def _ensure_keyring(file: KeyringFile, rotation: KeyRotation, no_keyring: NoKeyring) -> None:

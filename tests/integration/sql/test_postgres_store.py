@@ -17,6 +17,7 @@ from tests.contracts.organization_repository import (
     OrganizationRepositoryContract,
 )
 from tests.contracts.project_repository import ProjectRepositoryContract
+from tests.contracts.replica_repository import ReplicaRepositoryContract
 from tests.contracts.secret_repository import (
     CanaryRepositoryContract,
     SecretRepositoryContract,
@@ -152,6 +153,10 @@ class TestWorkers(WorkerRepositoryContract):
 
 
 class TestNodes(NodeRepositoryContract):
+    pass
+
+
+class TestReplicas(ReplicaRepositoryContract):
     pass
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from tests.unit.core.builders import ORG, OTHER_USER, USER, a_node, a_report, an_actor, an_environment
 
@@ -20,7 +20,7 @@ from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment, Observation
-from spunto.core.nodes.links import Link, NodeLinks
+from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
@@ -231,10 +231,6 @@ class Memory:
             for entry in (await tx.audit.list(tenant, PageRequest(limit=1000))).items:
                 counted[entry.action.value] = counted.get(entry.action.value, 0) + 1
         return counted
-
-    def link(self, node_id: NodeId) -> None:
-        """As if the node's agent were connected to this process; nothing can be opened on it."""
-        self.links.attach(node_id, cast("Link", object()))
 
     async def _assignment(self, tx: MemoryTransaction, worker_id: WorkerId) -> Assignment:
         assignment = await tx.assignments.find(worker_id)

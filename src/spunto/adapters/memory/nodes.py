@@ -1,16 +1,17 @@
 """Nodes, their reservations and their assignments in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from spunto.adapters.memory.paging import page_of
+from spunto.adapters.memory.replicas import Lease
 from spunto.adapters.memory.rows import Draft
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.nodes.assignment import Assignment
-from spunto.core.nodes.model import Demand, Node, NodeId
+from spunto.core.nodes.model import Demand, Node, NodeId, ReplicaId
 from spunto.core.scheduling.placement import Request, obstacle, placement_for
 
 
@@ -39,8 +40,10 @@ class MemoryNodes:
         names: Draft[tuple[str, ...], str],
         assignments: Draft[str, Assignment],
         tombstones: Draft[tuple[NodeId, str], datetime],
+        leases: Draft[ReplicaId, Lease],
     ) -> None:
         self._nodes = nodes
+        self._leases = leases
         self._loads = loads
         self._names = names
         self._assignments = assignments
@@ -109,11 +112,24 @@ class MemoryNodes:
             self._move(chosen, demand, assignments=1)
         return chosen
 
-    async def disconnect_all(self, *, at: datetime) -> Sequence[tuple[NodeId, OrgId]]:
-        connected = [node for node in self._nodes.values() if node.connected]
-        for node in connected:
-            self._nodes.put(node.id, replace(node, connected=False, connection_changed_at=at, version=node.version + 1))
-        return [(node.id, node.org_id) for node in connected]
+    async def epoch_of(self, node_id: NodeId) -> int | None:
+        node = self._nodes.get(node_id)
+        return None if node is None else node.epoch
+
+    async def connected_among(self, node_ids: Collection[NodeId]) -> frozenset[NodeId]:
+        found = (self._nodes.get(node_id) for node_id in node_ids)
+        return frozenset(node.id for node in found if node is not None and node.connected)
+
+    async def held_by(self, holder: ReplicaId) -> Mapping[NodeId, int]:
+        return {node.id: node.epoch for node in self._nodes.values() if node.holder == holder and node.connected}
+
+    async def abandoned(self, *, now: datetime, limit: int) -> Sequence[Node]:
+        lost = (node for node in self._nodes.values() if node.connected and not self._is_held(node, now))
+        return [self._loaded(node) for node in sorted(lost, key=lambda node: node.id)[:limit]]
+
+    def _is_held(self, node: Node, now: datetime) -> bool:
+        lease = None if node.holder is None else self._leases.get(node.holder)
+        return lease is not None and lease.until > now
 
     def _of(self, org_id: OrgId) -> Sequence[Node]:
         own = (self._loaded(node) for node in self._nodes.values() if node.org_id == org_id)
@@ -136,9 +152,15 @@ class MemoryNodes:
 
 
 class MemoryAssignments:
-    def __init__(self, assignments: Draft[str, Assignment], tombstones: Draft[tuple[NodeId, str], datetime]) -> None:
+    def __init__(
+        self,
+        assignments: Draft[str, Assignment],
+        tombstones: Draft[tuple[NodeId, str], datetime],
+        nodes: Draft[NodeId, Node],
+    ) -> None:
         self._assignments = assignments
         self._tombstones = tombstones
+        self._nodes = nodes
 
     async def add(self, assignment: Assignment) -> None:
         if self._assignments.get(assignment.subject_id) is not None:
@@ -155,6 +177,15 @@ class MemoryAssignments:
     async def of_subjects(self, subject_ids: Sequence[str]) -> Sequence[Assignment]:
         found = (self._assignments.get(subject_id) for subject_id in sorted(set(subject_ids)))
         return [assignment for assignment in found if assignment is not None]
+
+    async def asked_since(self, holder: ReplicaId, *, since: datetime) -> Mapping[str, tuple[NodeId, int]]:
+        return {
+            each.subject_id: (each.node_id, each.generation)
+            for each in self._assignments.values()
+            if each.wanted_since > since
+            and (node := self._nodes.get(each.node_id)) is not None
+            and node.holder == holder
+        }
 
     async def update(self, assignment: Assignment) -> Assignment:
         self._require_current(assignment)

@@ -16,6 +16,7 @@ from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
 from spunto.adapters.memory.orgs import MemoryIdempotency, MemoryIdentities, MemoryMembers, MemoryOrganizations
 from spunto.adapters.memory.projects import MemoryProjects
 from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
+from spunto.adapters.memory.replicas import Lease, MemoryReplicas
 from spunto.adapters.memory.rows import Draft
 from spunto.adapters.memory.secrets import MemoryCanary, MemorySecrets
 from spunto.adapters.memory.ssh_keys import MemorySshKeys
@@ -27,7 +28,7 @@ from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.idempotency import IdempotencyKey
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment
-from spunto.core.nodes.model import Node, NodeId
+from spunto.core.nodes.model import Node, NodeId, ReplicaId
 from spunto.core.orgs.devices import DeviceRequest
 from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Membership, Organization, User
@@ -60,6 +61,7 @@ class _Tables:
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     tombstones: dict[tuple[NodeId, str], datetime] = field(default_factory=dict)
+    leases: dict[ReplicaId, Lease] = field(default_factory=dict)
     projects: dict[ProjectId, Project] = field(default_factory=dict)
     versions: dict[tuple[ProjectId, int], ProjectVersion] = field(default_factory=dict)
     workers: dict[WorkerId, Worker] = field(default_factory=dict)
@@ -111,8 +113,10 @@ class MemoryTransaction:
         self.secrets = MemorySecrets(draft("secret", tables.secrets), names)
         self.canary = MemoryCanary(draft("canary", tables.canaries))
         self.members = MemoryMembers(users, memberships, names)
-        self.nodes = MemoryNodes(nodes, draft("node", tables.loads), names, assignments, tombstones)
-        self.assignments = MemoryAssignments(assignments, tombstones)
+        leases = draft("replica", tables.leases)
+        self.nodes = MemoryNodes(nodes, draft("node", tables.loads), names, assignments, tombstones, leases)
+        self.assignments = MemoryAssignments(assignments, tombstones, nodes)
+        self.replicas = MemoryReplicas(leases)
         self.projects = MemoryProjects(
             projects, versions, draft("project", tables.indexes), names, workers, self._guards.append
         )

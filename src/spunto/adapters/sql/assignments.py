@@ -1,6 +1,6 @@
 """Assignments and tombstones in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,11 +11,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from spunto.adapters.sql.documents import observation_from_json, observation_to_json
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables.nodes import assignments, tombstones
-from spunto.adapters.sql.types import IdList, is_in
+from spunto.adapters.sql.tables.nodes import assignments, nodes, tombstones
+from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.kernel.errors import StaleVersion
 from spunto.core.nodes.assignment import Assignment
-from spunto.core.nodes.model import Demand, NodeId
+from spunto.core.nodes.model import Demand, NodeId, ReplicaId
 from spunto.core.protocol.messages import AssignmentKind, Wanted
 from spunto.core.specs.worker import spec_from_json, spec_to_json
 
@@ -25,6 +25,11 @@ _ADD = generic_insert(assignments)
 _FIND = select(assignments).where(assignments.c.subject_id == bindparam("subject_id"))
 _OF_NODE = select(assignments).where(assignments.c.node_id == bindparam("node_id")).order_by(assignments.c.subject_id)
 _OF_SUBJECTS = select(assignments).where(is_in(assignments.c.subject_id, _SUBJECTS)).order_by(assignments.c.subject_id)
+_ASKED_SINCE = (
+    select(assignments.c.subject_id, assignments.c.node_id, assignments.c.generation)
+    .join(nodes, nodes.c.id == assignments.c.node_id)
+    .where(assignments.c.wanted_since > bindparam("since", type_=Instant), nodes.c.holder == bindparam("holder"))
+)
 _UPDATE = update(assignments).where(_IS_CURRENT)
 _REMOVE = delete(assignments).where(_IS_CURRENT)
 _BURY = {
@@ -61,6 +66,10 @@ class SqlAssignmentRepository:
 
     async def of_subjects(self, subject_ids: Sequence[str]) -> Sequence[Assignment]:
         return [_assignment(row) for row in await self._statements.all(_OF_SUBJECTS, {"subject_ids": subject_ids})]
+
+    async def asked_since(self, holder: ReplicaId, *, since: datetime) -> Mapping[str, tuple[NodeId, int]]:
+        rows = await self._statements.all(_ASKED_SINCE, {"holder": holder, "since": since})
+        return {subject_id: (NodeId(node_id), generation) for subject_id, node_id, generation in rows}
 
     async def update(self, assignment: Assignment) -> Assignment:
         after = replace(assignment, version=assignment.version + 1)

@@ -1,12 +1,12 @@
 """Values of the nodes slice as they stand in JSON columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Observation
-from spunto.core.nodes.model import Agent
+from spunto.core.nodes.model import Agent, Supersession
 from spunto.core.protocol.messages import Phase
 
 
@@ -41,6 +41,19 @@ def agent_from_json(body: Mapping[str, Any] | None) -> Agent | None:
         engine_version=body["engineVersion"],
         engine_problem=problem_from_json(body["engineProblem"]),
         posture=body["posture"],
+    )
+
+
+def supersessions_to_json(supersessions: Sequence[Supersession]) -> list[dict[str, str]] | None:
+    """None where there are none, as for most nodes."""
+    return [
+        {"instanceId": each.instance_id, "at": each.at.isoformat(timespec="microseconds")} for each in supersessions
+    ] or None
+
+
+def supersessions_from_json(body: Sequence[Mapping[str, str]] | None) -> tuple[Supersession, ...]:
+    return tuple(
+        Supersession(instance_id=each["instanceId"], at=datetime.fromisoformat(each["at"])) for each in body or ()
     )
 
 

@@ -1,6 +1,6 @@
 """Nodes and their reservations in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,22 +14,30 @@ from sqlalchemy import (
     case,
     cast,
     delete,
-    false,
+    exists,
     func,
     insert,
     select,
     update,
 )
 
-from spunto.adapters.sql.documents import agent_from_json, agent_to_json, problem_from_json, problem_to_json
+from spunto.adapters.sql.documents import (
+    agent_from_json,
+    agent_to_json,
+    problem_from_json,
+    problem_to_json,
+    supersessions_from_json,
+    supersessions_to_json,
+)
 from spunto.adapters.sql.paging import page_of, paged, window
+from spunto.adapters.sql.replicas import has_lease
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables.nodes import nodes
-from spunto.adapters.sql.types import IdList, Instant, is_in
+from spunto.adapters.sql.tables.nodes import nodes, replicas
+from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
-from spunto.core.nodes.model import Capacity, Demand, Node, NodeId
+from spunto.core.nodes.model import Capacity, Demand, Node, NodeId, ReplicaId
 from spunto.core.scheduling.placement import Request, load_key, obstacle
 
 _NOTHING = Demand(cpu_millis=0, memory_bytes=0)
@@ -80,17 +88,16 @@ _UPDATE = (
 )
 _REMOVE = delete(nodes).where(nodes.c.id == bindparam("node_id"), _IN_TENANT)
 _RELEASE = update(nodes).where(nodes.c.id == bindparam("of_id")).values(_moving(-1))
-_DISCONNECT_ALL = (
-    update(nodes)
-    .where(nodes.c.connected)
-    .values(
-        connected=false(),
-        accepting=false(),
-        connection_changed_at=bindparam("at", type_=Instant),
-        version=nodes.c.version + 1,
-    )
-    .returning(nodes.c.id, nodes.c.org_id)
-)
+_EPOCH = select(nodes.c.epoch).where(nodes.c.id == bindparam("node_id"))
+_CONNECTED = select(nodes.c.id).where(is_in(nodes.c.id, bindparam("node_ids", type_=IdList)), nodes.c.connected)
+_HELD = select(nodes.c.id, nodes.c.epoch).where(nodes.c.holder == bindparam("holder"), nodes.c.connected)
+_ABANDONED = {
+    dialect: select(*_COLUMNS)
+    .where(nodes.c.connected, ~exists().where(replicas.c.id == nodes.c.holder, has_lease(dialect)))
+    .order_by(nodes.c.id)
+    .limit(bindparam("limit", type_=BigInteger))
+    for dialect in ("sqlite", "postgresql")
+}
 
 # What `scheduling.placement.obstacle` asks of a node and a demand.
 _cpu, _memory = bindparam("demanded_cpu", type_=BigInteger), bindparam("demanded_memory", type_=BigInteger)
@@ -196,9 +203,23 @@ class SqlNodeRepository:
                 return NodeId(candidate[0])
         return None
 
-    async def disconnect_all(self, *, at: datetime) -> Sequence[tuple[NodeId, OrgId]]:
-        rows = await self._statements.all(_DISCONNECT_ALL, {"at": at})
-        return [(NodeId(node_id), OrgId(org_id)) for node_id, org_id in rows]
+    async def epoch_of(self, node_id: NodeId) -> int | None:
+        row = await first(self._statements, _EPOCH, {"node_id": node_id})
+        return None if row is None else int(row[0])
+
+    async def connected_among(self, node_ids: Collection[NodeId]) -> frozenset[NodeId]:
+        if not node_ids:
+            return frozenset()
+        rows = await self._statements.all(_CONNECTED, {"node_ids": node_ids})
+        return frozenset(NodeId(row[0]) for row in rows)
+
+    async def held_by(self, holder: ReplicaId) -> Mapping[NodeId, int]:
+        rows = await self._statements.all(_HELD, {"holder": holder})
+        return {NodeId(node_id): epoch for node_id, epoch in rows}
+
+    async def abandoned(self, *, now: datetime, limit: int) -> Sequence[Node]:
+        parameters = {"limit": limit, **({"now": now} if self._statements.dialect == "sqlite" else {})}
+        return [_node(row) for row in await self._statements.all(_ABANDONED[self._statements.dialect], parameters)]
 
 
 def _not_found(node_id: NodeId) -> NotFound:
@@ -224,6 +245,8 @@ def _changing(node: Node) -> dict[str, Any]:
         "epoch": node.epoch,
         "connected": node.connected,
         "connection_changed_at": node.connection_changed_at,
+        "holder": node.holder,
+        "supersessions": supersessions_to_json(node.supersessions),
         "agent": agent_to_json(node.agent),
         "accepting": obstacle(Request(demand=_NOTHING), empty) is None,
     }
@@ -255,7 +278,9 @@ def _node(row: AnyRow) -> Node:
         epoch,
         connected,
         connection_changed_at,
+        holder,
         agent,
+        supersessions,
         version,
     ) = row
     capacity = None
@@ -278,6 +303,8 @@ def _node(row: AnyRow) -> Node:
         epoch=epoch,
         connected=connected,
         connection_changed_at=connection_changed_at,
+        holder=holder,
         agent=agent_from_json(agent),
+        supersessions=supersessions_from_json(supersessions),
         version=version,
     )

@@ -22,6 +22,7 @@ from spunto.adapters.sql.orgs import SqlMemberRepository, SqlOrganizationReposit
 from spunto.adapters.sql.postgres import CONNECTIONS, PostgresDatabase
 from spunto.adapters.sql.projects import SqlProjectRepository
 from spunto.adapters.sql.queue import SqlQueue, SqlSchedule
+from spunto.adapters.sql.replicas import SqlReplicaRepository
 from spunto.adapters.sql.secrets import SqlCanaryRepository, SqlSecretRepository
 from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.ssh_keys import SqlSshKeyRepository
@@ -59,6 +60,7 @@ class SqlTransaction:
         self.deliveries = SqlDeliveryRepository(statements)
         self.nodes = SqlNodeRepository(statements)
         self.assignments = SqlAssignmentRepository(statements)
+        self.replicas = SqlReplicaRepository(statements)
         self.projects = SqlProjectRepository(statements)
         self.workers = SqlWorkerRepository(statements, known)
         self.audit = SqlAuditLog(statements)

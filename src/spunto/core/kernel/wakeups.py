@@ -64,6 +64,11 @@ class Wakeups:
         self._listeners[topic].append(callback)
 
     def hint(self, topic: str) -> None:
+        """Tell everybody, in this process now and in the others soon."""
+        self.heard(topic)
+
+    def heard(self, topic: str) -> None:
+        """Tell everybody in this process."""
         for callback in self._listeners.get(topic, ()):
             callback()
         for wakeup in self._waiters.get(topic, ()):

@@ -2,23 +2,23 @@
 
 import asyncio
 import hmac
-from collections import deque
 
 from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Forbidden, Unauthenticated, Unavailable
+from spunto.core.kernel.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.links import Link, NodeLinks
-from spunto.core.nodes.model import Agent, Capacity, Node, NodeId
+from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, ReplicaId
 from spunto.core.nodes.ports import NodesTransaction, SecretSource
+from spunto.core.nodes.replica import topic as replica_topic
 from spunto.core.nodes.reports import Reports
 from spunto.core.nodes.sync import keep_in_step, topic
-from spunto.core.protocol.closing import BUSY, FORBIDDEN, SUPERSEDED, UNAUTHENTICATED
+from spunto.core.protocol.closing import BUSY, UNAUTHENTICATED
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, Inventory, Observed, StateMessage, Welcome
 from spunto.core.protocol.stream import ConnectionLost
@@ -26,10 +26,14 @@ from spunto.core.protocol.transport import Transport
 from spunto.core.specs.token import node_of_token, token_hash
 
 HEARTBEAT_SECONDS = 15.0
-FLAPPING_WINDOW_SECONDS = 300.0
-FLAPPING_LIMIT = 3
 _LEAVE_SECONDS = 10.0
 _RETRY_SECONDS = 5.0
+# What could not be stored is told again after this long.
+_TELL_AGAIN_SECONDS = 1.0
+_FLAPPING = Problem(
+    code="node_flapping",
+    message="Several agents use this node's token; stop all but one, then rotate the token.",
+)
 
 
 class NodeGateway:
@@ -44,6 +48,7 @@ class NodeGateway:
         clock: Clock,
         ids: Ids,
         wakeups: Wakeups,
+        replica_id: ReplicaId,
         timeline_id: str,
     ) -> None:
         self.uow = uow
@@ -51,18 +56,10 @@ class NodeGateway:
         self.links = links
         self.clock = clock
         self.wakeups = wakeups
+        self.replica_id = replica_id
         self.timeline_id = timeline_id
-        self.reports = Reports(uow, links=links, clock=clock)
+        self.reports = Reports(uow, clock=clock)
         self.auditor = Auditor(clock=clock, ids=ids)
-        self._supersessions: dict[NodeId, deque[tuple[float, str]]] = {}
-
-    @retried
-    async def disconnect_all(self) -> None:
-        """What a starting server knows: no node is connected to it yet."""
-        async with self.uow() as tx:
-            for node_id, org_id in await tx.nodes.disconnect_all(at=self.clock.now()):
-                await self.auditor.announce(tx, org_id, EventType.NODE_OFFLINE, node_id, data={})
-            await tx.commit()
 
     async def serve(self, transport: Transport, token: Secret) -> None:
         """Speak with one agent until its connection ends. A token that is not good closes it with 4401."""
@@ -72,17 +69,6 @@ class NodeGateway:
             await transport.close(UNAUTHENTICATED, error.code)
             return
         await _Attendance(self, node, transport).serve()
-
-    def is_flapping(self, node_id: NodeId, *, newcomer: str, superseded: str) -> bool:
-        """Note one agent superseding another; whether they do it in turns, so that both are alive with one token.
-
-        An agent that is restarted again and again supersedes its own earlier runs, which never come back.
-        """
-        now = self.clock.monotonic()
-        noted = self._supersessions.setdefault(node_id, deque(maxlen=FLAPPING_LIMIT))
-        noted.append((now, superseded))
-        recent = [instance_id for at, instance_id in noted if now - at <= FLAPPING_WINDOW_SECONDS]
-        return len(recent) == FLAPPING_LIMIT and newcomer in recent
 
     async def _authenticate(self, token: Secret) -> Node:
         node_id = node_of_token(token)
@@ -118,13 +104,17 @@ class _Attendance:
                 await self._leave()
 
     async def _accept(self, hello: Hello, protocol: int) -> Welcome:
-        epoch = await self._connect(hello)
-        await self._supersede(hello)
-        self._link = Link(connection=self._connection, instance_id=hello.instance_id)
+        node = await self._connect(hello)
+        older = self._gateway.links.find(node.id)
+        if older is not None:
+            older.supersede()
+        if node.quarantine is not None:
+            raise Forbidden(node.quarantine.code, node.quarantine.message)
+        self._link = Link(connection=self._connection, token_hash=self._token_hash, epoch=node.epoch)
         self._gateway.links.attach(self._node_id, self._link)
         return Welcome(
             protocol=protocol,
-            epoch=epoch,
+            epoch=node.epoch,
             timeline_id=self._gateway.timeline_id,
             node_id=self._node_id,
             server_time=self._gateway.clock.now(),
@@ -132,8 +122,11 @@ class _Attendance:
         )
 
     @retried
-    async def _connect(self, hello: Hello) -> int:
-        """Open the next epoch. What is checked again here may have changed since the token was."""
+    async def _connect(self, hello: Hello) -> Node:
+        """Open the next epoch. What is checked again here may have changed since the token was.
+
+        Two living agents that keep superseding each other share a token by mistake: the node is quarantined.
+        """
         async with self._gateway.uow() as tx:
             node = await tx.nodes.find(self._node_id)
             if node is None or node.token_hash != self._token_hash:
@@ -142,46 +135,26 @@ class _Attendance:
                 raise Forbidden(node.quarantine.code, node.quarantine.message)
             if not node.connected:
                 await self._announce(tx, node, EventType.NODE_ONLINE)
-            now = self._gateway.clock.now()
-            node = await tx.nodes.update(
-                node.connected_anew(agent=_agent_of(hello), capacity=_capacity_of(hello), at=now)
+            now, older = self._gateway.clock.now(), node.holder
+            node = node.connected_anew(
+                agent=_agent_of(hello), capacity=_capacity_of(hello), holder=self._gateway.replica_id, at=now
             )
+            if node.is_flapping(now=now):
+                node = node.quarantined(_FLAPPING, at=now)
+                await self._announce(tx, node, EventType.NODE_QUARANTINED)
+            node = await tx.nodes.update(node)
             tx.hint(topic(node.id))
+            if older is not None and older != self._gateway.replica_id:
+                tx.hint(replica_topic(older))
             # Known before the commit, because a connection that dies during it has to be ended all the same.
             self._epoch = node.epoch
             await tx.commit()
-        return node.epoch
-
-    async def _supersede(self, hello: Hello) -> None:
-        """Close the older connection; two living agents that keep doing this to each other share a token by mistake."""
-        older = self._gateway.links.find(self._node_id)
-        if older is None:
-            return
-        older.connection.close(SUPERSEDED, "superseded", message="Another agent connected with this node's token.")
-        newcomer, superseded = hello.instance_id, older.instance_id
-        if newcomer != superseded and self._gateway.is_flapping(
-            self._node_id, newcomer=newcomer, superseded=superseded
-        ):
-            await self._quarantine()
-
-    @retried
-    async def _quarantine(self) -> None:
-        problem = Problem(
-            code="node_flapping",
-            message="Several agents use this node's token; stop all but one, then rotate the token.",
-        )
-        async with self._gateway.uow() as tx:
-            node = await tx.nodes.find(self._node_id)
-            if node is not None:
-                await tx.nodes.update(node.quarantined(problem, at=self._gateway.clock.now()))
-                await self._announce(tx, node, EventType.NODE_QUARANTINED)
-                await tx.commit()
-        raise Forbidden(problem.code, problem.message)
+        return node
 
     async def _keep_in_step(self) -> None:
         try:
             await self._connection.ready()
-            await self._refuse_if_outdated()
+            await self._cut_if_outdated()
             await keep_in_step(
                 self._gateway.uow,
                 self._gateway.wakeups,
@@ -194,20 +167,26 @@ class _Attendance:
         except Unavailable as error:
             self._connection.close(BUSY, error.code, message=error.message, retry_after_seconds=_RETRY_SECONDS)
 
-    async def _refuse_if_outdated(self) -> None:
-        """A rotation between the accepting transaction and the link's being known could not cut this connection."""
+    async def _cut_if_outdated(self) -> None:
+        """What happened between the accepting transaction and the link's being known could not cut this connection."""
         async with self._gateway.uow.reading() as tx:
             node = await tx.nodes.find(self._node_id)
-        if node is None or node.token_hash != self._token_hash:
-            self._connection.close(FORBIDDEN, "token_rotated")
+        if self._link is not None:
+            self._link.cut_if_outdated(node)
 
     async def _take_in(self, connection: Connection, message: StateMessage) -> None:
+        """A report that can't be stored ends the connection: the agent tells everything again on its next one."""
         if self._link is None:
             return
-        if isinstance(message, Observed):
-            await self._gateway.reports.record(self._node_id, connection, message.items)
-        elif isinstance(message, Inventory):
-            await self._gateway.reports.take_inventory(self._node_id, self._link, message)
+        try:
+            if isinstance(message, Observed):
+                await self._gateway.reports.record(self._node_id, self._link, message.items)
+            elif isinstance(message, Inventory):
+                await self._gateway.reports.take_inventory(self._node_id, self._link, message)
+        except ConnectionLost:
+            return
+        except (Unavailable, Conflict) as error:
+            connection.close(BUSY, error.code, message=error.message, retry_after_seconds=_TELL_AGAIN_SECONDS)
 
     async def _leave(self) -> None:
         if self._link is not None:

@@ -1,10 +1,12 @@
 """The agents that are connected to this process: how a use case reaches a node, and how a node is cut off."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.nodes.inventory import Inventory
-from spunto.core.nodes.model import NodeId
+from spunto.core.nodes.model import Node, NodeId
+from spunto.core.protocol.closing import FORBIDDEN, RESTARTING, SUPERSEDED
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
@@ -12,11 +14,29 @@ from spunto.core.protocol.stream import Stream
 
 @dataclass(slots=True, kw_only=True)
 class Link:
-    """One agent's live connection, with what it last listed."""
+    """One agent's live connection, with the token and the epoch that it is good for and with what it last listed."""
 
     connection: Connection
-    instance_id: str
+    token_hash: bytes
+    epoch: int
     inventory: Inventory | None = None
+
+    def cut_if_outdated(self, node: Node | None) -> None:
+        """Close the connection unless it is the one that the node's row speaks of."""
+        if node is None:
+            self.connection.close(FORBIDDEN, "node_deleted")
+        elif node.quarantine is not None:
+            self.connection.close(FORBIDDEN, node.quarantine.code, message=node.quarantine.message)
+        elif node.token_hash != self.token_hash:
+            self.connection.close(FORBIDDEN, "token_rotated")
+        elif node.epoch != self.epoch:
+            self.supersede()
+        elif not node.connected:
+            # Somebody took this process for dead. What the agent is told by its next connection is true again.
+            self.connection.close(RESTARTING, "lease_lost")
+
+    def supersede(self) -> None:
+        self.connection.close(SUPERSEDED, "superseded", message="Another agent connected with this node's token.")
 
 
 class NodeLinks:
@@ -27,6 +47,9 @@ class NodeLinks:
 
     def __len__(self) -> int:
         return len(self._links)
+
+    def all(self) -> Mapping[NodeId, Link]:
+        return dict(self._links)
 
     def find(self, node_id: NodeId) -> Link | None:
         return self._links.get(node_id)

@@ -13,7 +13,8 @@ from spunto.core.kernel.reconcile import Schedule
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import Transaction
 from spunto.core.nodes.assignment import Assignment
-from spunto.core.nodes.model import Demand, Node, NodeId
+from spunto.core.nodes.model import Demand, Node, NodeId, ReplicaId
+from spunto.core.nodes.replica import Replica
 from spunto.core.orgs.ports import OrganizationRepository
 
 
@@ -55,8 +56,17 @@ class NodeRepository(Protocol):
         `among` narrows the choice (labels, engine, a wish); None is every node of the organization.
         """
 
-    async def disconnect_all(self, *, at: datetime) -> Sequence[tuple[NodeId, OrgId]]:
-        """Note that no node is connected any more; which ones were."""
+    async def epoch_of(self, node_id: NodeId) -> int | None:
+        """The node's present epoch; None where there is no such node."""
+
+    async def connected_among(self, node_ids: Collection[NodeId]) -> frozenset[NodeId]:
+        """Which of them are connected, to whichever server process."""
+
+    async def held_by(self, holder: ReplicaId) -> Mapping[NodeId, int]:
+        """The nodes that are connected to that process, with their epochs."""
+
+    async def abandoned(self, *, now: datetime, limit: int) -> Sequence[Node]:
+        """Connected nodes whose holder has no lease any more, up to `limit`, by id."""
 
 
 class AssignmentRepository(Protocol):
@@ -70,6 +80,10 @@ class AssignmentRepository(Protocol):
 
     async def of_subjects(self, subject_ids: Sequence[str]) -> Sequence[Assignment]: ...
 
+    async def asked_since(self, holder: ReplicaId, *, since: datetime) -> Mapping[str, tuple[NodeId, int]]:
+        """The subjects, on nodes which that process holds, of which something else is wanted since then; each with its
+        node and its generation."""
+
     async def update(self, assignment: Assignment) -> Assignment:
         """Raises StaleVersion."""
 
@@ -78,6 +92,22 @@ class AssignmentRepository(Protocol):
 
     async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> frozenset[str]:
         """Which of the subjects have a tombstone on that node: containers of theirs are to go."""
+
+
+class ReplicaRepository(Protocol):
+    """Leases of server processes. Where several machines share a database, its clock decides and not `now`."""
+
+    async def renew(self, replica: Replica, *, now: datetime, for_seconds: float) -> None:
+        """Take or extend the lease."""
+
+    async def find(self, replica_id: ReplicaId, *, now: datetime) -> Replica | None:
+        """The replica, while its lease lasts."""
+
+    async def remove(self, replica_id: ReplicaId) -> None:
+        """End the lease. Repeating is harmless."""
+
+    async def prune(self, *, now: datetime) -> None:
+        """Forget the replicas whose lease has run out."""
 
 
 class SecretSource(Protocol):
@@ -99,6 +129,8 @@ class NodesTransaction(Transaction, Protocol):
     def nodes(self) -> NodeRepository: ...
     @property
     def assignments(self) -> AssignmentRepository: ...
+    @property
+    def replicas(self) -> ReplicaRepository: ...
     @property
     def audit(self) -> AuditLog: ...
     @property

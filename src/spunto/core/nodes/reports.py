@@ -8,10 +8,9 @@ from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes import inventory
 from spunto.core.nodes.assignment import Assignment, Observation
-from spunto.core.nodes.links import Link, NodeLinks
+from spunto.core.nodes.links import Link
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.ports import NodesTransaction
-from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import (
     AssignmentKind,
     Desired,
@@ -29,20 +28,24 @@ _LAST_GENERATION = 2**53 - 1
 
 
 class Reports:
-    """Everything here comes from an agent and is believed only of its own node's assignments."""
+    """Everything here comes from an agent and is believed only of its own node's assignments, and only while its
+    connection is the node's newest one."""
 
-    def __init__(self, uow: UnitOfWork[NodesTransaction], *, links: NodeLinks, clock: Clock) -> None:
+    def __init__(self, uow: UnitOfWork[NodesTransaction], *, clock: Clock) -> None:
         self._uow = uow
-        self._links = links
         self._clock = clock
 
     @retried
-    async def record(self, node_id: NodeId, connection: Connection, items: Sequence[ObservedItem]) -> None:
+    async def record(self, node_id: NodeId, link: Link, items: Sequence[ObservedItem]) -> None:
         """Store what changed and make its subjects due; an absence that was asked for ends the assignment."""
         observed = {item.id: item for item in items}
         gone: list[str] = []
         async with self._uow() as tx:
             assigned = {each.subject_id: each for each in await tx.assignments.of_subjects(list(observed))}
+            # After the assignments, whose versions guard the writing: what a newer connection reported is then seen.
+            if await tx.nodes.epoch_of(node_id) != link.epoch:
+                link.supersede()
+                return
             for subject_id, item in observed.items():
                 assignment = assigned.get(subject_id)
                 if assignment is None or assignment.node_id != node_id:
@@ -54,7 +57,7 @@ class Reports:
                     await self._observe(tx, assignment, item)
             await tx.commit()
         if gone:
-            connection.send(Forget(epoch=connection.epoch, ids=tuple(gone)))
+            link.connection.send(Forget(epoch=link.epoch, ids=tuple(gone)))
 
     async def take_inventory(self, node_id: NodeId, link: Link, message: Inventory) -> None:
         """Judge what the node lists, keep it to look at, and have the node remove what was deleted here."""
@@ -65,8 +68,8 @@ class Reports:
         found = inventory.judge(message.items, assigned=assigned, buried=buried)
         link.inventory = inventory.Inventory(sampled_at=message.sampled_at, engine=message.engine, items=found)
         if buried:
-            link.connection.send(_burial(link.connection.epoch, sorted(buried)))
-        await self._note_engine(node_id, message.engine)
+            link.connection.send(_burial(link.epoch, sorted(buried)))
+        await self._note_engine(node_id, link, message.engine)
 
     async def _end(self, tx: NodesTransaction, assignment: Assignment) -> None:
         if assignment.reserves:
@@ -82,12 +85,12 @@ class Reports:
         await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
 
     @retried
-    async def _note_engine(self, node_id: NodeId, engine: EngineReport) -> None:
+    async def _note_engine(self, node_id: NodeId, link: Link, engine: EngineReport) -> None:
         """Only a change is written: placement avoids a node whose engine is away."""
         problem = None if engine.error is None else Problem(code="engine_unavailable", message=engine.error)
         async with self._uow.reading() as tx:
             node = await tx.nodes.find(node_id)
-        if node is None or node.agent is None or node.agent.engine_problem == problem:
+        if node is None or node.epoch != link.epoch or node.agent is None or node.agent.engine_problem == problem:
             return
         async with self._uow() as tx:
             await tx.nodes.update(replace(node, agent=replace(node.agent, engine_problem=problem)))

@@ -18,6 +18,7 @@ from spunto.core.nodes.inventory import Inventory
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.nodes.replica import topic as replica_topic
 from spunto.core.protocol.closing import FORBIDDEN
 from spunto.core.specs.token import new_token, token_hash
 
@@ -111,6 +112,7 @@ class NodeService:
                 await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
             detail = {"name": node.name, "force": str(force).lower()}
             await self._auditor.record(tx, tenant, Action.NODE_DELETE, node_id, **detail)
+            _tell_holder(tx, node)
             await tx.commit()
         self._links.cut(node_id, code=FORBIDDEN, reason="node_deleted")
 
@@ -122,6 +124,7 @@ class NodeService:
         async with self._uow() as tx:
             node = await tx.nodes.get(tenant, node_id)
             was_connected = node.connected
+            _tell_holder(tx, node)
             node = await tx.nodes.update(node.with_token(token_hash(token), at=self._clock.now()))
             await self._auditor.record(tx, tenant, Action.NODE_ROTATE_TOKEN, node_id, name=node.name)
             if was_connected:
@@ -162,3 +165,9 @@ class NodeService:
             await self._auditor.record(tx, tenant, action, node_id, name=node.name)
             await tx.commit()
         return node
+
+
+def _tell_holder(tx: NodesTransaction, node: Node) -> None:
+    """Whichever process has the node's connection is to cut it."""
+    if node.holder is not None:
+        tx.hint(replica_topic(node.holder))

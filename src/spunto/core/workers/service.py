@@ -1,5 +1,6 @@
 """Use cases of workers: what should be. Nodes make it so, the reconciler tells how far they are."""
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -65,7 +66,7 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             made = await find_made(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
             if made is not None:
-                return self._view(await tx.workers.get(tenant, WorkerId(made)), project)
+                return await self._view(tx, await tx.workers.get(tenant, WorkerId(made)), project)
             placed_on = await place(tx, tenant, factory.request_for(project.environment, node_id=node_id))
             worker = factory.new_worker(
                 WorkerId(self._ids.new("wkr")),
@@ -86,20 +87,23 @@ class WorkerService:
                 await tx.idempotency.add(f"{project_id}/workers", idempotency, worker.id, now=now)
             tx.hint(node_topic(placed_on))
             await tx.commit()
-        return self._view(worker, project)
+        # What is not connected is never chosen.
+        return _view(worker, project, {placed_on})
 
     async def list(self, actor: Actor, org_id: OrgId, project_id: ProjectId, page: PageRequest) -> Page[WorkerView]:
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             project = await tx.projects.get(tenant, project_id)
             workers = await tx.workers.list(tenant, project_id, page)
-        return Page(items=[self._view(each, project) for each in workers.items], next_before=workers.next_before)
+            reachable = await self._reachable(tx, {each.node_id for each in workers.items})
+        views = [_view(each, project, reachable) for each in workers.items]
+        return Page(items=views, next_before=workers.next_before)
 
     async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             project = await tx.projects.get(tenant, project_id)
-            return self._view(await _of_project(tx, tenant, project_id, worker_id), project)
+            return await self._view(tx, await _of_project(tx, tenant, project_id, worker_id), project)
 
     async def explain(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
@@ -111,7 +115,8 @@ class WorkerService:
             worker = await _of_project(tx, tenant, project_id, worker_id)
             assignment = await tx.assignments.find(worker_id)
             node = await tx.nodes.find(worker.node_id)
-        return self._view(worker, project), explain(worker, assignment, node)
+            view = await self._view(tx, worker, project)
+        return view, explain(worker, assignment, node)
 
     @retried
     async def stop(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
@@ -121,7 +126,7 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             if worker.state in (WorkerState.STOPPING, WorkerState.STOPPED):
-                return self._view(worker, project)
+                return await self._view(tx, worker, project)
             worker = worker.moved(WorkerState.STOPPING, at=self._clock.now())
             assignment = await factory.assignment_of(tx, worker)
             spec = replace(assignment.spec, power=Power.STOPPED)
@@ -139,7 +144,7 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             if worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
-                return self._view(worker, project)
+                return await self._view(tx, worker, project)
             assignment = await factory.assignment_of(tx, worker)
             if not assignment.reserves:
                 await take_room(tx, tenant, worker.node_id, assignment.demand)
@@ -156,7 +161,7 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             if worker.state is WorkerState.DESTROYING:
-                return self._view(worker, project)
+                return await self._view(tx, worker, project)
             assignment = await tx.assignments.find(worker_id)
             if assignment is not None:
                 absent = assignment.asking_absent(at=self._clock.now(), cause=actor.request_id)
@@ -178,8 +183,9 @@ class WorkerService:
             detail = {"name": name, "projectId": project_id}
             await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, **detail)
             tx.hint(worker_topic(worker.id))
+            view = await self._view(tx, worker, project)
             await tx.commit()
-        return self._view(worker, project)
+        return view
 
     async def _save(
         self, tx: WorkersTransaction, tenant: Tenant, action: Action, worker: Worker, project: Project
@@ -191,16 +197,25 @@ class WorkerService:
         await self._auditor.record(tx, tenant, action, saved.id, **detail)
         tx.hint(node_topic(saved.node_id))
         tx.hint(worker_topic(saved.id))
+        view = await self._view(tx, saved, project)
         await tx.commit()
-        return self._view(saved, project)
+        return view
 
-    def _view(self, worker: Worker, project: Project) -> WorkerView:
-        reachable = self._links.find(worker.node_id) is not None
-        return WorkerView(
-            worker=worker,
-            docker_state=worker.docker_state if reachable else DockerState.UNKNOWN,
-            outdated=worker.project_version != project.number,
-        )
+    async def _view(self, tx: WorkersTransaction, worker: Worker, project: Project) -> WorkerView:
+        return _view(worker, project, await self._reachable(tx, {worker.node_id}))
+
+    async def _reachable(self, tx: WorkersTransaction, node_ids: Set[NodeId]) -> Set[NodeId]:
+        """Which of the nodes are connected, here or to another process; nothing is asked about those that are here."""
+        here = {node_id for node_id in node_ids if self._links.find(node_id) is not None}
+        return here | await tx.nodes.connected_among(node_ids - here)
+
+
+def _view(worker: Worker, project: Project, reachable: Set[NodeId]) -> WorkerView:
+    return WorkerView(
+        worker=worker,
+        docker_state=worker.docker_state if worker.node_id in reachable else DockerState.UNKNOWN,
+        outdated=worker.project_version != project.number,
+    )
 
 
 async def _of_project(tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId) -> Worker:

@@ -13,6 +13,7 @@ from tests.contracts.organization_repository import (
     OrganizationRepositoryContract,
 )
 from tests.contracts.project_repository import ProjectRepositoryContract
+from tests.contracts.replica_repository import ReplicaRepositoryContract
 from tests.contracts.secret_repository import (
     CanaryRepositoryContract,
     SecretRepositoryContract,
@@ -122,6 +123,10 @@ class TestWorkers(WorkerRepositoryContract):
 
 
 class TestNodes(NodeRepositoryContract):
+    pass
+
+
+class TestReplicas(ReplicaRepositoryContract):
     pass
 
 

@@ -1,109 +1,19 @@
 """The server's end of a connection: whom it lets in, what it believes, and that no end of a connection is missed."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 import pytest
 from tests.unit.core.builders import GIB, ORG
 from tests.unit.core.memory import Memory
+from tests.unit.core.nodes.doors import Door, enrolled
 
-from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.gateway import NodeGateway
-from spunto.core.nodes.model import NodeId, NodeStatus
+from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.model import NodeStatus, ReplicaId
 from spunto.core.protocol import closing
-from spunto.core.protocol.connection import Connection
-from spunto.core.protocol.events import Closed
-from spunto.core.protocol.messages import (
-    AssignmentKind,
-    EngineReport,
-    Hello,
-    Observed,
-    ObservedItem,
-    Phase,
-    Resources,
-    StateMessage,
-)
-from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
-from spunto.core.workers.model import WorkerState
+from spunto.core.protocol.messages import AssignmentKind, Observed, ObservedItem, Phase
+from spunto.core.workers.model import WorkerId, WorkerState
 from spunto.testing.settling import settle
-
-
-class LateStore:
-    """Commits at once, and says so only when `answers` is set, as a database does whose answer is late."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-        self.answers = asyncio.Event()
-        self.answers.set()
-
-    def reading(self) -> AbstractAsyncContextManager[MemoryTransaction]:
-        return self._store.reading()
-
-    @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[MemoryTransaction]:
-        async with self._store() as tx:
-            commit = tx.commit
-
-            async def late_commit() -> None:
-                await commit()
-                await self.answers.wait()
-
-            tx.commit = late_commit  # type: ignore[method-assign]  # the lateness itself
-            yield tx
-
-
-class Door:
-    """The gateway over the memory store, with agents that say what a test has them say."""
-
-    def __init__(self, memory: Memory) -> None:
-        self.store = LateStore(memory.store)
-        self.gateway = NodeGateway(
-            self.store,
-            secrets=memory.secrets,
-            links=memory.links,
-            clock=memory.clock,
-            ids=memory.ids,
-            wakeups=memory.wakeups,
-            timeline_id="t",
-        )
-        self._memory = memory
-        self._ends: list[MemoryTransport] = []
-        self.tasks: list[asyncio.Task[Any]] = []
-
-    async def connect(self, token: Secret) -> tuple[Connection, asyncio.Task[Closed]]:
-        agent_end, server_end = memory_transport_pair()
-        self._ends.append(agent_end)
-        connection = Connection.agent(agent_end, clock=self._memory.clock, hello=HELLO, on_message=ignore)
-        running = asyncio.ensure_future(connection.run())
-        self.tasks += [asyncio.ensure_future(self.gateway.serve(server_end, token)), running]
-        await settle()
-        return connection, running
-
-    async def close(self) -> None:
-        self.store.answers.set()
-        for end in self._ends:
-            end.abort()
-        await asyncio.wait(self.tasks)
-
-    def cut(self) -> None:
-        for end in self._ends:
-            end.abort()
-
-
-HELLO = Hello(
-    agent_version="1",
-    instance_id="i",
-    boot_id="b",
-    engine=EngineReport(name="fake", version="1"),
-    resources=Resources(cpu_millis=4000, memory_bytes=8 * GIB, max_worker_cpu_millis=4000),
-)
-
-
-async def ignore(_: Connection, __: StateMessage) -> None:
-    return None
 
 
 @pytest.fixture
@@ -111,11 +21,6 @@ async def door(memory: Memory) -> AsyncIterator[Door]:
     door = Door(memory)
     yield door
     await door.close()
-
-
-async def enrolled(memory: Memory, name: str = "one") -> tuple[NodeId, Secret]:
-    made = await memory.nodes.create(memory.owner, ORG, name=name)
-    return made.node.id, made.token
 
 
 async def test_a_good_token_brings_the_node_online_with_what_it_offers(memory: Memory, door: Door) -> None:
@@ -183,3 +88,47 @@ async def test_an_older_run_of_the_same_agent_gives_way_and_does_not_take_the_no
     node = await memory.node(node_id)
     assert (await first).code == closing.SUPERSEDED
     assert (node.connected, node.epoch) == (True, 2)
+
+
+async def test_a_report_of_an_older_epoch_is_not_stored_wherever_it_arrives(memory: Memory, door: Door) -> None:
+    """The older connection is held by a process that has not heard yet of the newer one."""
+    node_id, token = await enrolled(memory)
+    connection, ended = await door.connect(token)
+    worker_id = await a_worker_on(memory)
+    newer = Door(memory, links=NodeLinks(), replica_id=ReplicaId("rpl_2"))
+    await newer.connect(token)
+
+    connection.send(Observed(epoch=1, items=(observed(worker_id, Phase.RUNNING, memory),)))
+    await settle()
+
+    assert (await memory.assignment(worker_id)).observed is None
+    assert (await ended).code == closing.SUPERSEDED
+    assert (await memory.node(node_id)).epoch == 2
+    await newer.close()
+
+
+async def test_a_report_that_can_t_be_stored_ends_the_connection_so_that_it_is_told_again(
+    memory: Memory, door: Door
+) -> None:
+    _, token = await enrolled(memory)
+    connection, ended = await door.connect(token)
+    worker_id = await a_worker_on(memory)
+    door.store.is_away = True
+
+    connection.send(Observed(epoch=1, items=(observed(worker_id, Phase.RUNNING, memory),)))
+    closed = await ended
+    door.store.is_away = False
+
+    assert (closed.code, closed.reason, closed.retry_after_seconds) == (closing.BUSY, "database_unavailable", 1.0)
+
+
+async def a_worker_on(memory: Memory) -> WorkerId:
+    """On the only node, which is connected."""
+    project = await memory.add_project()
+    view = await memory.workers.spawn(memory.owner, ORG, project.id)
+    await settle()
+    return view.worker.id
+
+
+def observed(worker_id: WorkerId, phase: Phase, memory: Memory) -> ObservedItem:
+    return ObservedItem(kind=AssignmentKind.WORKER, id=worker_id, generation=1, phase=phase, at=memory.clock.now())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.core.builders import NODE, ORG, OTHER_USER, USER, a_spec, an_assignment
 from tests.unit.core.memory import Memory
-from tests.unit.core.nodes.test_nodes_gateway import HELLO
+from tests.unit.core.nodes.doors import HELLO
 
 from spunto.core.access.model import OrgId
 from spunto.core.kernel.secret import Secret

@@ -321,14 +321,19 @@ async def test_a_newer_version_of_the_project_makes_a_worker_outdated(memory: Me
 
 
 async def test_the_engine_s_word_is_unknown_while_the_node_is_away(memory: Memory) -> None:
+    """Whichever process holds its connection: only the database knows that of all of them."""
     node, project, worker = await spawned(memory)
     await memory.reported(worker.id, phase=Phase.RUNNING)
 
+    connected = await memory.workers.get(memory.owner, ORG, project.id, worker.id)
+    async with memory.store() as tx:
+        await tx.nodes.update(node.disconnected(epoch=node.epoch, at=memory.clock.now()))
+        await tx.commit()
     away = await memory.workers.get(memory.owner, ORG, project.id, worker.id)
-    memory.link(node.id)
-    here = await memory.workers.get(memory.owner, ORG, project.id, worker.id)
+    listed = await memory.workers.list(memory.owner, ORG, project.id, PageRequest())
 
-    assert (away.docker_state, here.docker_state) == (DockerState.UNKNOWN, DockerState.RUNNING)
+    assert (connected.docker_state, away.docker_state) == (DockerState.RUNNING, DockerState.UNKNOWN)
+    assert listed.items == [away]
 
 
 async def test_a_node_that_is_not_there_is_no_node(memory: Memory) -> None:

@@ -1,4 +1,4 @@
-"""Nodes; assignments and tombstones go with their node."""
+"""Nodes, and the server processes that hold them; assignments and tombstones go with their node."""
 
 from sqlalchemy import (
     BigInteger,
@@ -37,7 +37,9 @@ nodes = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("connected", Boolean, nullable=False),
     Column("connection_changed_at", Instant),
+    Column("holder", ID),
     Column("agent", JSON_MAP),
+    Column("supersessions", JSON_MAP),
     Column("version", BigInteger, nullable=False),
     # What `scheduling.placement` says of the node, kept for choosing by index: its obstacle to a demand of nothing, and
     # the share in its load key.
@@ -46,6 +48,15 @@ nodes = Table(
     UniqueConstraint("org_id", "name"),
     Index(None, "org_id", "id"),
     Index(None, "org_id", "accepting", "load", "assignments", "id"),
+    Index(None, "holder", "id"),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("url", Text),
+    Column("lease_until", Instant, nullable=False),
 )
 
 assignments = Table(
@@ -65,6 +76,7 @@ assignments = Table(
     Column("wanted_since", Instant, nullable=False),
     Column("version", BigInteger, nullable=False),
     Index(None, "node_id", "subject_id"),
+    Index(None, "wanted_since"),
 )
 
 tombstones = Table(

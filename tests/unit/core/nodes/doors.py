@@ -1,0 +1,111 @@
+"""The gateway over the memory store, with agents that say what a test has them say."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from tests.unit.core.builders import GIB, ORG
+from tests.unit.core.memory import Memory
+
+from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
+from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.secret import Secret
+from spunto.core.nodes.gateway import NodeGateway
+from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.model import NodeId, ReplicaId
+from spunto.core.protocol.connection import Connection
+from spunto.core.protocol.events import Closed
+from spunto.core.protocol.messages import EngineReport, Hello, Resources, StateMessage
+from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
+from spunto.testing.settling import settle
+
+REPLICA = ReplicaId("rpl_1")
+
+
+class TroubledStore:
+    """A database in trouble: the answer to a commit is late until `answers` is set, hints get lost while `is_mute`, and
+    nothing can be written while `is_away`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.is_mute = False
+        self.is_away = False
+
+    def reading(self) -> AbstractAsyncContextManager[MemoryTransaction]:
+        return self._store.reading()
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[MemoryTransaction]:
+        if self.is_away:
+            raise Unavailable("database_unavailable", "The database does not answer.", retry_after_seconds=3)
+        async with self._store() as tx:
+            commit = tx.commit
+            if self.is_mute:
+                tx.hint = lambda topic: None  # type: ignore[method-assign]  # what nobody hears
+
+            async def late_commit() -> None:
+                await commit()
+                await self.answers.wait()
+
+            tx.commit = late_commit  # type: ignore[method-assign]  # the lateness itself
+            yield tx
+
+
+class Door:
+    """The gateway over the memory store, with agents that say what a test has them say."""
+
+    def __init__(self, memory: Memory, *, links: NodeLinks | None = None, replica_id: ReplicaId = REPLICA) -> None:
+        self.store = TroubledStore(memory.store)
+        self.gateway = NodeGateway(
+            self.store,
+            secrets=memory.secrets,
+            links=memory.links if links is None else links,
+            clock=memory.clock,
+            ids=memory.ids,
+            wakeups=memory.wakeups,
+            replica_id=replica_id,
+            timeline_id="t",
+        )
+        self._memory = memory
+        self._ends: list[MemoryTransport] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    async def connect(self, token: Secret) -> tuple[Connection, asyncio.Task[Closed]]:
+        agent_end, server_end = memory_transport_pair()
+        self._ends.append(agent_end)
+        connection = Connection.agent(agent_end, clock=self._memory.clock, hello=HELLO, on_message=ignore)
+        running = asyncio.ensure_future(connection.run())
+        self.tasks += [asyncio.ensure_future(self.gateway.serve(server_end, token)), running]
+        await settle()
+        return connection, running
+
+    async def close(self) -> None:
+        self.store.answers.set()
+        for end in self._ends:
+            end.abort()
+        await asyncio.wait(self.tasks)
+
+    def cut(self) -> None:
+        for end in self._ends:
+            end.abort()
+
+
+HELLO = Hello(
+    agent_version="1",
+    instance_id="i",
+    boot_id="b",
+    engine=EngineReport(name="fake", version="1"),
+    resources=Resources(cpu_millis=4000, memory_bytes=8 * GIB, max_worker_cpu_millis=4000),
+)
+
+
+async def ignore(_: Connection, __: StateMessage) -> None:
+    return None
+
+
+async def enrolled(memory: Memory, name: str = "one") -> tuple[NodeId, Secret]:
+    made = await memory.nodes.create(memory.owner, ORG, name=name)
+    return made.node.id, made.token
