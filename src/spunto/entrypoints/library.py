@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
 
@@ -175,13 +175,16 @@ class Spunto:
         mailer: Mailer | None = None,
         public_url: str = DEFAULT_URL,
         webhook_rule: AddressRule = PUBLIC_INTERNET,
+        notify: bool = True,
     ) -> AsyncIterator["Spunto"]:
         """`public_url` is where the links in mail lead; without a mailer they go to the log. `owner_email` is whose
-        first sign-in makes them the first owner. `webhook_rule` says where webhooks may be sent.
+        first sign-in makes them the first owner. `webhook_rule` says where webhooks may be sent. Without `notify` the
+        processes of one Postgres find out by polling alone what the others did.
 
         Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`.
         """
         # SQLAlchemy takes half a second to import; the memory harness goes without.
+        from spunto.adapters.sql.hints import hints_between_processes
         from spunto.adapters.sql.migrate import upgrade
         from spunto.adapters.sql.store import SqlStore
         from spunto.adapters.sql.watched import Watch
@@ -201,7 +204,8 @@ class Spunto:
         )
         try:
             file = KeyringFile(keyring)
-            async with _webhook_sender(webhook_rule) as sender:
+            hints = hints_between_processes(url, wakeups) if notify else nullcontext()
+            async with hints, _webhook_sender(webhook_rule) as sender:
                 container = _container(
                     store,
                     EnvelopeCipher(file),

@@ -73,6 +73,7 @@ async def serve(
             mailer=mailer_of(settings),
             public_url=settings.url,
             webhook_rule=AddressRule(settings.webhook_allowed_networks),
+            notify=settings.database_notify,
         ) as spunto,
     ):
         await prepare(spunto)

@@ -1,4 +1,4 @@
-"""Hints between parts of one process: "look again". State is truth, a hint only saves waiting."""
+"""Hints between parts of the server: "look again". State is truth, a hint only saves waiting."""
 
 import asyncio
 from collections import defaultdict
@@ -38,7 +38,10 @@ class Wakeup:
 
 
 class Wakeups:
-    """Topics by name."""
+    """Topics by name. `pass_on` is told every hint, for the other processes on the same database; where there are any,
+    it is set once, and must neither wait nor raise."""
+
+    pass_on: Callable[[str], None] | None = None
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -64,8 +67,10 @@ class Wakeups:
         self._listeners[topic].append(callback)
 
     def hint(self, topic: str) -> None:
-        """Tell everybody, in this process now and in the others soon."""
+        """Tell everybody: in this process now, and in the others soon."""
         self.heard(topic)
+        if self.pass_on is not None:
+            self.pass_on(topic)
 
     def heard(self, topic: str) -> None:
         """Tell everybody in this process."""
@@ -73,3 +78,8 @@ class Wakeups:
             callback()
         for wakeup in self._waiters.get(topic, ()):
             wakeup.hint()
+
+    def heard_all(self) -> None:
+        """Tell everybody in this process of every topic: hints may have been lost."""
+        for topic in {*self._listeners, *self._waiters}:
+            self.heard(topic)

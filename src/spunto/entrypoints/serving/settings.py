@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         str | None, Field(description="how browsers and agents reach this server; default: http://host:port")
     ] = None
     database_pool_size: Annotated[int, Field(ge=1, le=200, description="Postgres connections at most")] = 20
+    database_notify: Annotated[
+        bool, Field(description="whether servers on one Postgres tell each other of changes by LISTEN and NOTIFY")
+    ] = True
     trusted_proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         NoDecode,
