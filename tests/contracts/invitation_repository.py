@@ -9,6 +9,7 @@ from tests.contracts.store import LATER, NOW, Store, a_tenant, a_user, an_id, or
 
 from spunto.core.access.model import Actor, ActorKind, OrgId, UserId
 from spunto.core.access.policy import Role
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import NotFound, StaleVersion
 from spunto.core.kernel.ids import TimeOrderedIds
@@ -153,7 +154,9 @@ class InvitationRepositoryContract:
             await tx.members.add(owner)
             await tx.commit()
         clock = ManualClock()
-        invitations = InvitationService(store, clock=clock, ids=TimeOrderedIds(clock))
+        invitations = InvitationService(
+            store, auditor=Auditor(clock=clock, ids=TimeOrderedIds(clock)), clock=clock, ids=TimeOrderedIds(clock)
+        )
         host = _somebody(inviter.id, {organization.id: Role.OWNER})
         invited = await invitations.create(host, organization.id, email=guest.email, role=Role.ADMIN)
 
@@ -178,7 +181,9 @@ class InvitationRepositoryContract:
             await tx.members.add(owner)
             await tx.commit()
         clock = ManualClock()
-        invitations = InvitationService(store, clock=clock, ids=TimeOrderedIds(clock))
+        invitations = InvitationService(
+            store, auditor=Auditor(clock=clock, ids=TimeOrderedIds(clock)), clock=clock, ids=TimeOrderedIds(clock)
+        )
         host = _somebody(inviter.id, {organization.id: Role.OWNER})
 
         await asyncio.gather(

@@ -21,6 +21,7 @@ from tests.contracts.store import (
 
 from spunto.core.access.model import Actor, ActorKind, OrgId, Tenant, UserId
 from spunto.core.access.policy import Role
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
@@ -350,7 +351,7 @@ class MemberRepositoryContract:
 
 def _services(store: Store) -> MemberService:
     clock = ManualClock()
-    return MemberService(store, clock=clock, ids=TimeOrderedIds(clock))
+    return MemberService(store, auditor=Auditor(clock=clock, ids=TimeOrderedIds(clock)), clock=clock)
 
 
 class IdempotencyRepositoryContract:

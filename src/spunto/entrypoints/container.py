@@ -1,15 +1,16 @@
 """The one composition: adapters that are given, already open, wired to services."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from dependency_injector.containers import DeclarativeContainer
-from dependency_injector.providers import Dependency, Factory, Object, Singleton
+from dependency_injector.providers import Dependency, Dict, Factory, Object, Singleton
 
 from spunto.adapters.log_mailer import LogMailer
 from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.service import AccessService
 from spunto.core.access.standing import Standing
+from spunto.core.activity.model import Auditor
 from spunto.core.activity.refusals import Refusals
 from spunto.core.activity.service import ActivityService
 from spunto.core.kernel.clock import Clock
@@ -81,79 +82,80 @@ class Container(DeclarativeContainer):
     replica_url: Dependency[str | None] = Dependency(default=Object(None))
 
     ids = Singleton(TimeOrderedIds, clock)
+    auditor = Singleton(Auditor, clock=clock, ids=ids)
     links = Singleton(NodeLinks)
     replica = Singleton(_replica, ids, replica_url)
 
     key_uses = Singleton(KeyUses, store, clock=clock)
     access = Singleton(AccessService, store, clock=clock, ids=ids, wakeups=wakeups, uses=key_uses)
     standing = Singleton(Standing, access, clock=clock, wakeups=wakeups)
-    api_keys = Singleton(ApiKeyService, store, clock=clock, ids=ids)
+    api_keys = Singleton(ApiKeyService, store, auditor=auditor, clock=clock, ids=ids)
     bootstrap = Singleton(BootstrapService, store, clock=clock, ids=ids)
-    organizations = Singleton(OrganizationService, store, clock=clock, ids=ids)
-    members = Singleton(MemberService, store, clock=clock, ids=ids)
-    users = Singleton(UserService, store, clock=clock, ids=ids)
-    secrets = Singleton(SecretService, store, cipher=cipher, clock=clock, ids=ids)
+    organizations = Singleton(OrganizationService, store, auditor=auditor, clock=clock, ids=ids)
+    members = Singleton(MemberService, store, auditor=auditor, clock=clock)
+    users = Singleton(UserService, store, auditor=auditor, clock=clock, ids=ids)
+    secrets = Singleton(SecretService, store, cipher=cipher, auditor=auditor, clock=clock, ids=ids)
     rotation = Singleton(KeyRotation, store, cipher=cipher)
-    devices = Singleton(DeviceSignInService, store, clock=clock, ids=ids)
-    sessions = Singleton(SessionService, store, clock=clock, ids=ids)
-    sign_in = Singleton(SignInService, store, provider=identity_provider, owner_email=owner_email, clock=clock, ids=ids)
-    invitations = Singleton(InvitationService, store, clock=clock, ids=ids)
-    projects = Singleton(ProjectService, store, clock=clock, ids=ids)
+    devices = Singleton(DeviceSignInService, store, auditor=auditor, clock=clock, ids=ids)
+    sessions = Singleton(SessionService, store, auditor=auditor, clock=clock, ids=ids)
+    sign_in = Singleton(
+        SignInService, store, provider=identity_provider, owner_email=owner_email, auditor=auditor, clock=clock, ids=ids
+    )
+    invitations = Singleton(InvitationService, store, auditor=auditor, clock=clock, ids=ids)
+    projects = Singleton(ProjectService, store, auditor=auditor, clock=clock, ids=ids)
     activity = Singleton(ActivityService, store, clock=clock, wakeups=wakeups)
-    refusals = Singleton(Refusals, store, clock=clock, ids=ids, wakeups=wakeups)
-    webhooks = Singleton(WebhookService, store, cipher=cipher, rule=webhook_rule, clock=clock, ids=ids)
-    deliveries = Singleton(DeliveryService, store, clock=clock, ids=ids)
-    nodes = Singleton(NodeService, store, links=links, clock=clock, ids=ids)
+    refusals = Singleton(Refusals, store, auditor=auditor, clock=clock, wakeups=wakeups)
+    webhooks = Singleton(WebhookService, store, cipher=cipher, rule=webhook_rule, auditor=auditor, clock=clock, ids=ids)
+    deliveries = Singleton(DeliveryService, store, auditor=auditor, clock=clock, ids=ids)
+    nodes = Singleton(NodeService, store, links=links, auditor=auditor, clock=clock, ids=ids)
     gateway = Singleton(
         NodeGateway,
         store,
         secrets=secrets,
         links=links,
+        auditor=auditor,
         clock=clock,
-        ids=ids,
         wakeups=wakeups,
         replica_id=replica.provided.id,
         timeline_id=timeline_id,
     )
     holding = Singleton(
-        Holding, store, replica=replica, links=links, clock=clock, ids=ids, wakeups=wakeups, report=report
+        Holding, store, replica=replica, links=links, auditor=auditor, clock=clock, wakeups=wakeups, report=report
     )
-    workers = Singleton(WorkerService, store, links=links, clock=clock, ids=ids)
+    workers = Singleton(WorkerService, store, links=links, auditor=auditor, clock=clock, ids=ids)
     reach = Singleton(WorkerReach, store, links=links)
 
-    worker_reconciler = Singleton(WorkerReconciler, store, clock=clock, ids=ids)
-    worker_loop = Factory(
-        Reconciler,
-        AssignmentKind.WORKER.value,
-        worker_reconciler.provided.handle,
-        queue=queue,
-        clock=clock,
-        wakeups=wakeups,
-        report=report,
-        around=around,
-    )
+    _looping: ClassVar[dict[str, Any]] = {
+        "queue": queue,
+        "clock": clock,
+        "wakeups": wakeups,
+        "report": report,
+        "around": around,
+    }
+    worker_reconciler = Singleton(WorkerReconciler, store, auditor=auditor, clock=clock)
+    worker_loop = Factory(Reconciler, AssignmentKind.WORKER.value, worker_reconciler.provided.handle, **_looping)
 
     invitation_mailer = Singleton(InvitationMailer, store, mailer=mailer, clock=clock, public_url=public_url)
-    mail_loop = Factory(
-        Reconciler,
-        INVITATION_MAIL,
-        invitation_mailer.provided.handle,
-        queue=queue,
-        clock=clock,
-        wakeups=wakeups,
-        report=report,
-        around=around,
-    )
+    mail_loop = Factory(Reconciler, INVITATION_MAIL, invitation_mailer.provided.handle, **_looping)
 
     webhook_watch = Singleton(WebhookWatch, store, clock=clock, wakeups=wakeups)
-    webhook_courier = Singleton(WebhookCourier, store, sender=webhook_sender, cipher=cipher, clock=clock, ids=ids)
-    webhook_loop = Factory(
-        Reconciler,
-        WEBHOOK,
-        webhook_courier.provided.handle,
-        queue=queue,
-        clock=clock,
-        wakeups=wakeups,
-        report=report,
-        around=around,
+    webhook_courier = Singleton(
+        WebhookCourier, store, sender=webhook_sender, cipher=cipher, auditor=auditor, clock=clock, ids=ids
+    )
+    webhook_loop = Factory(Reconciler, WEBHOOK, webhook_courier.provided.handle, **_looping)
+
+    # What runs as long as the process does, by the name of its task.
+    loops = Dict(
+        {
+            "reconcile workers": worker_loop.provided.run,
+            "hold nodes": holding.provided.run,
+            "note uses of keys": key_uses.provided.run,
+            "watch standing": standing.provided.run,
+            "mail invitations": mail_loop.provided.run,
+            "deliver webhooks": webhook_loop.provided.run,
+            "watch for webhooks": webhook_watch.provided.run,
+            "prune deliveries": webhook_watch.provided.keep_pruned,
+            "refusals": refusals.provided.run,
+            "prune events": activity.provided.keep_pruned,
+        }
     )

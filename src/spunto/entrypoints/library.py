@@ -250,18 +250,7 @@ class Spunto:
         await container.rotation().check()
         await container.holding().enter()
         async with asyncio.TaskGroup() as group:
-            loops = (
-                group.create_task(container.worker_loop().run(), name="reconcile workers"),
-                group.create_task(container.holding().run(), name="hold nodes"),
-                group.create_task(container.key_uses().run(), name="note uses of keys"),
-                group.create_task(container.standing().run(), name="watch standing"),
-                group.create_task(container.mail_loop().run(), name="mail invitations"),
-                group.create_task(container.webhook_loop().run(), name="deliver webhooks"),
-                group.create_task(container.webhook_watch().run(), name="watch for webhooks"),
-                group.create_task(container.webhook_watch().keep_pruned(), name="prune deliveries"),
-                group.create_task(container.refusals().run(), name="refusals"),
-                group.create_task(container.activity().keep_pruned(), name="prune events"),
-            )
+            loops = [group.create_task(run(), name=name) for name, run in container.loops().items()]
             try:
                 yield cls(container)
             finally:

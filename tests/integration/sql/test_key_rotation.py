@@ -16,6 +16,7 @@ from spunto.adapters.sql.migrate import upgrade
 from spunto.adapters.sql.store import SqlStore
 from spunto.core.access.model import Actor, ActorKind, OrgId, UserId
 from spunto.core.access.policy import Role
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.ids import TimeOrderedIds
@@ -59,7 +60,13 @@ async def a_process(url: str, keyring: Path) -> AsyncIterator[Process]:
     try:
         yield Process(
             store=store,
-            secrets=SecretService(store, cipher=cipher, clock=clock, ids=TimeOrderedIds(clock)),
+            secrets=SecretService(
+                store,
+                cipher=cipher,
+                auditor=Auditor(clock=clock, ids=TimeOrderedIds(clock)),
+                clock=clock,
+                ids=TimeOrderedIds(clock),
+            ),
             rotation=KeyRotation(store, cipher=cipher),
             keyring=file,
         )

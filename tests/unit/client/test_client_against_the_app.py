@@ -16,6 +16,7 @@ from spunto.client.models import Health
 from spunto.client.retry import NO_RETRY
 from spunto.core.access.model import OrgId
 from spunto.core.access.policy import Role
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.device_sign_in import DeviceSignInService
@@ -211,7 +212,9 @@ async def test_health_says_why_a_server_is_not_ready() -> None:
 
 async def test_a_terminal_waits_until_somebody_approves_it(house: House) -> None:
     ann = await house.person("ann")
-    devices = DeviceSignInService(house.store, clock=house.clock, ids=house.ids)
+    devices = DeviceSignInService(
+        house.store, auditor=Auditor(clock=house.clock, ids=house.ids), clock=house.clock, ids=house.ids
+    )
 
     async def approve_at_the_third_look(seconds: float) -> None:
         house.clock.advance(seconds)

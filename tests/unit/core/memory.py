@@ -15,6 +15,7 @@ from spunto.core.access.model import Actor, OrgId, UserId
 from spunto.core.access.policy import Action, Role
 from spunto.core.access.service import AccessService
 from spunto.core.access.standing import Standing
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.paging import PageRequest
@@ -96,6 +97,7 @@ class Memory:
     store: MemoryStore = field(init=False)
     racing: RacingStore = field(init=False)
     ids: TimeOrderedIds = field(init=False)
+    auditor: Auditor = field(init=False)
     links: NodeLinks = field(default_factory=NodeLinks)
     key_uses: KeyUses = field(init=False)
     access: AccessService = field(init=False)
@@ -127,28 +129,35 @@ class Memory:
         self.store = MemoryStore(self.wakeups)
         self.racing = RacingStore(self.store)
         self.ids = TimeOrderedIds(self.clock)
+        self.auditor = Auditor(clock=self.clock, ids=self.ids)
         self.key_uses = KeyUses(self.racing, clock=self.clock)
         self.access = AccessService(
             self.racing, clock=self.clock, ids=self.ids, wakeups=self.wakeups, uses=self.key_uses
         )
         self.standing = Standing(self.access, clock=self.clock, wakeups=self.wakeups)
-        self.sessions = SessionService(self.racing, clock=self.clock, ids=self.ids)
-        self.api_keys = ApiKeyService(self.racing, clock=self.clock, ids=self.ids)
+        self.sessions = SessionService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        self.api_keys = ApiKeyService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
         self.bootstrap = BootstrapService(self.racing, clock=self.clock, ids=self.ids)
-        self.organizations = OrganizationService(self.racing, clock=self.clock, ids=self.ids)
-        self.members = MemberService(self.racing, clock=self.clock, ids=self.ids)
+        self.organizations = OrganizationService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        self.members = MemberService(self.racing, auditor=self.auditor, clock=self.clock)
         cipher = EnvelopeCipher(self.keyring)
-        self.users = UserService(self.racing, clock=self.clock, ids=self.ids)
-        self.secrets = SecretService(self.racing, cipher=cipher, clock=self.clock, ids=self.ids)
+        self.users = UserService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        self.secrets = SecretService(self.racing, cipher=cipher, auditor=self.auditor, clock=self.clock, ids=self.ids)
         self.rotation = KeyRotation(self.racing, cipher=cipher)
-        self.invitations = InvitationService(self.racing, clock=self.clock, ids=self.ids)
-        self.projects = ProjectService(self.racing, clock=self.clock, ids=self.ids)
-        self.nodes = NodeService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
-        self.workers = WorkerService(self.racing, links=self.links, clock=self.clock, ids=self.ids)
-        self.reconciler = WorkerReconciler(self.racing, clock=self.clock, ids=self.ids)
-        self.webhooks = WebhookService(self.racing, cipher=cipher, rule=AddressRule(), clock=self.clock, ids=self.ids)
-        self.deliveries = DeliveryService(self.racing, clock=self.clock, ids=self.ids)
-        self.courier = WebhookCourier(self.racing, sender=self.receiver, cipher=cipher, clock=self.clock, ids=self.ids)
+        self.invitations = InvitationService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        self.projects = ProjectService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        self.nodes = NodeService(self.racing, links=self.links, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        self.workers = WorkerService(
+            self.racing, links=self.links, auditor=self.auditor, clock=self.clock, ids=self.ids
+        )
+        self.reconciler = WorkerReconciler(self.racing, auditor=self.auditor, clock=self.clock)
+        self.webhooks = WebhookService(
+            self.racing, cipher=cipher, rule=AddressRule(), auditor=self.auditor, clock=self.clock, ids=self.ids
+        )
+        self.deliveries = DeliveryService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        self.courier = WebhookCourier(
+            self.racing, sender=self.receiver, cipher=cipher, auditor=self.auditor, clock=self.clock, ids=self.ids
+        )
         self.watch = WebhookWatch(self.racing, clock=self.clock, wakeups=self.wakeups)
 
     async def populate(self) -> None:

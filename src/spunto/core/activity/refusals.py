@@ -11,7 +11,6 @@ from spunto.core.activity.model import AuditEntry, Auditor, Outcome
 from spunto.core.activity.ports import ActivityTransaction
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import StaleVersion, Unavailable
-from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.kernel.wakeups import Wakeups
 
@@ -34,12 +33,13 @@ class _Repeats:
 class Refusals:
     """Bounded: repeats of one refusal are counted, and while the database is away the oldest of too many are lost."""
 
-    def __init__(self, uow: UnitOfWork[ActivityTransaction], *, clock: Clock, ids: Ids, wakeups: Wakeups) -> None:
+    def __init__(
+        self, uow: UnitOfWork[ActivityTransaction], *, auditor: Auditor, clock: Clock, wakeups: Wakeups
+    ) -> None:
         self._uow = uow
         self._clock = clock
-        self._ids = ids
         self._wakeups = wakeups
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
         self._recent: dict[tuple[str, ...], _Repeats] = {}
         self._waiting: deque[AuditEntry] = deque(maxlen=MAX_WAITING)
 

@@ -7,7 +7,6 @@ from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Forbidden, Unauthenticated, Unavailable
-from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -45,8 +44,8 @@ class NodeGateway:
         *,
         secrets: SecretSource,
         links: NodeLinks,
+        auditor: Auditor,
         clock: Clock,
-        ids: Ids,
         wakeups: Wakeups,
         replica_id: ReplicaId,
         timeline_id: str,
@@ -59,7 +58,7 @@ class NodeGateway:
         self.replica_id = replica_id
         self.timeline_id = timeline_id
         self.reports = Reports(uow, clock=clock)
-        self.auditor = Auditor(clock=clock, ids=ids)
+        self.auditor = auditor
 
     async def serve(self, transport: Transport, token: Secret) -> None:
         """Speak with one agent until its connection ends. A token that is not good closes it with 4401."""

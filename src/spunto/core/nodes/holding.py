@@ -12,7 +12,6 @@ from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Unavailable
-from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.links import NodeLinks
@@ -39,8 +38,8 @@ class Holding:
         *,
         replica: Replica,
         links: NodeLinks,
+        auditor: Auditor,
         clock: Clock,
-        ids: Ids,
         wakeups: Wakeups,
         report: Callable[[str, str, BaseException], None],
     ) -> None:
@@ -50,7 +49,7 @@ class Holding:
         self._clock = clock
         self._wakeups = wakeups
         self._report = report
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
         self._looked_at = clock.now()
         self._asked: Mapping[str, tuple[NodeId, int]] = {}
 

@@ -9,7 +9,7 @@ from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Unavailable
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
@@ -32,12 +32,14 @@ class NodeWithToken:
 
 
 class NodeService:
-    def __init__(self, uow: UnitOfWork[NodesTransaction], *, links: NodeLinks, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, uow: UnitOfWork[NodesTransaction], *, links: NodeLinks, auditor: Auditor, clock: Clock, ids: Ids
+    ) -> None:
         self._uow = uow
         self._links = links
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def create(
@@ -67,7 +69,8 @@ class NodeService:
         )
         async with self._uow() as tx:
             await tx.organizations.hold(tenant)
-            made = await find_made(tx.idempotency, scope, idempotency, now=now)
+            once = Once(tx.idempotency, scope, idempotency, now=now)
+            made = await once.made()
             if made is not None:
                 raise Conflict(
                     "token_shown_already",
@@ -76,8 +79,7 @@ class NodeService:
                 )
             await tx.nodes.add(node)
             await self._auditor.record(tx, tenant, Action.NODE_CREATE, node.id, name=node.name)
-            if idempotency is not None:
-                await tx.idempotency.add(scope, idempotency, node.id, now=now)
+            await once.makes(node.id)
             await tx.commit()
         return NodeWithToken(node=node, token=token)
 

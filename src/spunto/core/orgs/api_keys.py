@@ -12,7 +12,7 @@ from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Invalid
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
@@ -41,11 +41,11 @@ class KeyWithToken:
 
 
 class ApiKeyService:
-    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, auditor: Auditor, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def create(
@@ -70,7 +70,8 @@ class ApiKeyService:
             # Held before the role is read: who is being demoted meanwhile waits, or finds the new role.
             await tx.organizations.hold(tenant)
             tenant = await live(tx, actor, Action.API_KEY_CREATE, org_id)
-            _require_new(await find_made(tx.idempotency, f"{org_id}/api-keys", idempotency, now=now))
+            once = Once(tx.idempotency, f"{org_id}/api-keys", idempotency, now=now)
+            _require_new(await once.made())
             if owner_type is OwnerType.ORG:
                 require_role(tenant, Role.ADMIN)
             person, token = actor.require_person(), new_token()
@@ -98,8 +99,7 @@ class ApiKeyService:
                 owner=owner_type.value,
                 scopes=" ".join(sorted(scopes)),
             )
-            if idempotency is not None:
-                await tx.idempotency.add(f"{org_id}/api-keys", idempotency, key.id, now=now)
+            await once.makes(key.id)
             await tx.commit()
         return KeyWithToken(key=key, token=token)
 

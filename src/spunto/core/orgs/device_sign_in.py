@@ -38,11 +38,11 @@ class DeviceBegun:
 
 
 class DeviceSignInService:
-    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, auditor: Auditor, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def begin(self, *, client_name: str, address: str) -> DeviceBegun:

@@ -8,7 +8,7 @@ from spunto.core.access.sessions import GRANTS_TOPIC, hash_of
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Forbidden, NotFound
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
@@ -30,11 +30,11 @@ from spunto.core.orgs.ports import OrgsTransaction
 
 
 class InvitationService:
-    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, auditor: Auditor, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def create(
@@ -52,15 +52,15 @@ class InvitationService:
             tenant = await live(tx, actor, Action.INVITATION_CREATE, org_id)
             if role not in givable_by(tenant.role):
                 require_role(tenant, role)
-            made = await find_made(tx.idempotency, f"{org_id}/invites", idempotency, now=now)
+            once = Once(tx.idempotency, f"{org_id}/invites", idempotency, now=now)
+            made = await once.made()
             if made is not None:
                 known = await tx.invitations.get(tenant, InvitationId(made))
                 invitation = await tx.invitations.update(known.with_link(token))
             else:
                 await self._require_stranger(tx, tenant, email)
                 invitation = await self._invite(tx, tenant, folded(email), role, token)
-                if idempotency is not None:
-                    await tx.idempotency.add(f"{org_id}/invites", idempotency, invitation.id, now=now)
+                await once.makes(invitation.id)
             await tx.commit()
         return Invited(invitation=invitation, token=token)
 
@@ -101,7 +101,8 @@ class InvitationService:
         actor.require_scope(Action.INVITATION_ACCEPT)
         person, now = actor.require_person(), self._clock.now()
         async with self._uow() as tx:
-            made = await find_made(tx.idempotency, actor.subject_id, idempotency, now=now)
+            once = Once(tx.idempotency, actor.subject_id, idempotency, now=now)
+            made = await once.made()
             if made is not None:
                 return await _joined(tx, actor, person, OrgId(made))
             invitation = await self._by(tx, token)
@@ -118,8 +119,7 @@ class InvitationService:
             # Others are told of the member who is there now.
             detail = {"invitationId": invitation.id, "email": invitation.email, "role": invitation.role.value}
             await self._auditor.record(tx, tenant, Action.INVITATION_ACCEPT, user.id, **detail)
-            if idempotency is not None:
-                await tx.idempotency.add(actor.subject_id, idempotency, tenant.org_id, now=now)
+            await once.makes(tenant.org_id)
             organization = await tx.organizations.get(tenant)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()

@@ -8,7 +8,6 @@ from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Forbidden
-from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.invitation import givable_by
@@ -19,10 +18,10 @@ from spunto.core.orgs.ports import OrgsTransaction
 class MemberService:
     """Each change locks the organization and asks for the actor's role again, so that no two of them race."""
 
-    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, auditor: Auditor, clock: Clock) -> None:
         self._uow = uow
         self._clock = clock
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     async def list(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Member]:
         tenant = actor.require(Action.MEMBER_READ, org_id=org_id)

@@ -8,7 +8,7 @@ from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Forbidden
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -18,11 +18,11 @@ from spunto.core.orgs.ports import OrgsTransaction
 
 
 class OrganizationService:
-    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, auditor: Auditor, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def create(
@@ -34,7 +34,8 @@ class OrganizationService:
             raise Forbidden("session_required", "Only a person can make an organization.")
         now = self._clock.now()
         async with self._uow() as tx:
-            made = await find_made(tx.idempotency, actor.subject_id, idempotency, now=now)
+            once = Once(tx.idempotency, actor.subject_id, idempotency, now=now)
+            made = await once.made()
             if made is not None:
                 # The actor may have been recognised before it made the organization that it now gets again.
                 known = replace(actor, roles=await tx.grants.roles_of(actor.user_id))
@@ -49,8 +50,7 @@ class OrganizationService:
             tenant = Tenant(org_id=organization.id, role=Role.OWNER, actor=actor)
             detail = {"name": organization.name, "slug": organization.slug}
             await self._auditor.record(tx, tenant, Action.ORG_CREATE, organization.id, **detail)
-            if idempotency is not None:
-                await tx.idempotency.add(actor.subject_id, idempotency, organization.id, now=now)
+            await once.makes(organization.id)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
         return OrganizationView(organization=organization, role=Role.OWNER)

@@ -26,11 +26,11 @@ class Way(StrEnum):
 
 
 class SessionService:
-    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, auditor: Auditor, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def redeem(self, code: Secret, *, replacing: Secret | None = None, request_id: str = "") -> Opened:

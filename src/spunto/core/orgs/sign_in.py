@@ -48,6 +48,7 @@ class SignInService:
         *,
         provider: IdentityProvider | None,
         owner_email: str | None = None,
+        auditor: Auditor,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -57,7 +58,7 @@ class SignInService:
         self._provider = provider
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @property
     def is_on(self) -> bool:

@@ -7,7 +7,7 @@ from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.model import User
@@ -16,11 +16,11 @@ from spunto.core.orgs.ssh_keys import MAX_KEYS, SshKey, SshKeyId, read_public_ke
 
 
 class UserService:
-    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[OrgsTransaction], *, auditor: Auditor, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     async def get(self, actor: Actor) -> User:
         user_id = _user_of(actor, Action.USER_READ)
@@ -75,7 +75,8 @@ class UserService:
         )
         async with self._uow() as tx:
             kept = await tx.ssh_keys.of_user(user_id)
-            made = await find_made(tx.idempotency, scope, idempotency, now=now)
+            once = Once(tx.idempotency, scope, idempotency, now=now)
+            made = await once.made()
             again = next((each for each in kept if each.id == made), None)
             if again is not None:
                 return again
@@ -83,8 +84,8 @@ class UserService:
                 raise Conflict("ssh_keys_full", f"A user has at most {MAX_KEYS} SSH keys; remove one first.")
             await tx.ssh_keys.add(key)
             await self._note(tx, actor, Action.SSH_KEY_ADD, key.id)
-            if idempotency is not None and made is None:
-                await tx.idempotency.add(scope, idempotency, key.id, now=now)
+            if made is None:
+                await once.makes(key.id)
             await tx.commit()
         return key
 

@@ -9,7 +9,7 @@ from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Invalid
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -22,11 +22,11 @@ MAX_ENV_BYTES: Final = 64 * 1024
 
 
 class ProjectService:
-    def __init__(self, uow: UnitOfWork[ProjectsTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[ProjectsTransaction], *, auditor: Auditor, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def create(
@@ -47,7 +47,8 @@ class ProjectService:
         _require_sane(environment)
         now = self._clock.now()
         async with self._uow() as tx:
-            made = await find_made(tx.idempotency, f"{org_id}/projects", idempotency, now=now)
+            once = Once(tx.idempotency, f"{org_id}/projects", idempotency, now=now)
+            made = await once.made()
             if made is not None:
                 return await tx.projects.get(tenant, ProjectId(made))
             await tx.organizations.hold(tenant)
@@ -64,8 +65,7 @@ class ProjectService:
             await tx.projects.add(project)
             await tx.projects.add_version(_version_of(project, actor))
             await self._auditor.record(tx, tenant, Action.PROJECT_CREATE, project.id, name=project.name)
-            if idempotency is not None:
-                await tx.idempotency.add(f"{org_id}/projects", idempotency, project.id, now=now)
+            await once.makes(project.id)
             await tx.commit()
         return project
 
@@ -127,10 +127,10 @@ class ProjectService:
         now, scope = self._clock.now(), f"{project_id}/restores"
         async with self._uow() as tx:
             before = await tx.projects.get(tenant, project_id)
-            if await find_made(tx.idempotency, scope, idempotency, now=now) is not None:
+            once = Once(tx.idempotency, scope, idempotency, now=now)
+            if await once.made() is not None:
                 return before
-            if idempotency is not None:
-                await tx.idempotency.add(scope, idempotency, project_id, now=now)
+            await once.makes(project_id)
             earlier = await tx.projects.get_version(tenant, project_id, number)
             after = before.with_environment(earlier.environment, at=now)
             return await self._save(tx, actor, before, after, restored_from=number)

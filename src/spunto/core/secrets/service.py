@@ -25,12 +25,14 @@ from spunto.core.secrets.ports import Cipher, SecretsTransaction
 
 
 class SecretService:
-    def __init__(self, uow: UnitOfWork[SecretsTransaction], *, cipher: Cipher, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, uow: UnitOfWork[SecretsTransaction], *, cipher: Cipher, auditor: Auditor, clock: Clock, ids: Ids
+    ) -> None:
         self._uow = uow
         self._cipher = cipher
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     async def list(self, actor: Actor, page: PageRequest) -> Page[UserSecret]:
         user_id = _user_of(actor, Action.SECRET_READ)

@@ -41,6 +41,7 @@ class WebhookCourier:
         *,
         sender: WebhookSender,
         cipher: Cipher,
+        auditor: Auditor,
         clock: Clock,
         ids: Ids,
     ) -> None:
@@ -49,7 +50,7 @@ class WebhookCourier:
         self._cipher = cipher
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
         # Spreads retries, and guards nothing.
         self._jitter = random.Random()  # noqa: S311
 

@@ -5,7 +5,7 @@ from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -18,11 +18,11 @@ from spunto.core.webhooks.ports import WebhooksTransaction
 class DeliveryService:
     """What these change is told to nobody: an event of a delivery would have to be delivered."""
 
-    def __init__(self, uow: UnitOfWork[WebhooksTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[WebhooksTransaction], *, auditor: Auditor, clock: Clock, ids: Ids) -> None:
         self._uow = uow
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     async def list(
         self,
@@ -54,7 +54,8 @@ class DeliveryService:
         now, scope = self._clock.now(), f"{webhook_id}/test"
         async with self._uow() as tx:
             webhook = await tx.webhooks.get(tenant, webhook_id)
-            made = await find_made(tx.idempotency, scope, idempotency, now=now)
+            once = Once(tx.idempotency, scope, idempotency, now=now)
+            made = await once.made()
             if made is not None:
                 return await tx.deliveries.get(webhook, DeliveryId(made))
             _require_enabled(webhook)
@@ -69,8 +70,7 @@ class DeliveryService:
                 next_attempt_at=now,
             )
             await tx.deliveries.add([delivery])
-            if idempotency is not None:
-                await tx.idempotency.add(scope, idempotency, delivery.id, now=now)
+            await once.makes(delivery.id)
             await self._asked(tx, tenant, webhook, test=delivery.id)
             await tx.commit()
         return delivery
@@ -94,12 +94,12 @@ class DeliveryService:
         async with self._uow() as tx:
             webhook = await tx.webhooks.get(tenant, webhook_id)
             delivery = await tx.deliveries.get(webhook, delivery_id)
-            if await find_made(tx.idempotency, scope, idempotency, now=now) is not None:
+            once = Once(tx.idempotency, scope, idempotency, now=now)
+            if await once.made() is not None:
                 return delivery
             _require_enabled(webhook)
             delivery = await tx.deliveries.update(delivery.asked_again(now))
-            if idempotency is not None:
-                await tx.idempotency.add(scope, idempotency, delivery_id, now=now)
+            await once.makes(delivery_id)
             await self._asked(tx, tenant, webhook, redelivered=delivery_id)
             await tx.commit()
         return delivery

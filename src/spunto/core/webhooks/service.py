@@ -9,7 +9,7 @@ from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
@@ -43,14 +43,21 @@ class Changes(TypedDict, total=False):
 
 class WebhookService:
     def __init__(
-        self, uow: UnitOfWork[WebhooksTransaction], *, cipher: Cipher, rule: AddressRule, clock: Clock, ids: Ids
+        self,
+        uow: UnitOfWork[WebhooksTransaction],
+        *,
+        cipher: Cipher,
+        rule: AddressRule,
+        auditor: Auditor,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._uow = uow
         self._cipher = cipher
         self._rule = rule
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def create(
@@ -75,7 +82,8 @@ class WebhookService:
         async with self._uow() as tx:
             await tx.organizations.lock(tenant)
             tenant = await live(tx, actor, Action.WEBHOOK_CREATE, org_id)
-            made = await find_made(tx.idempotency, scope, idempotency, now=now)
+            once = Once(tx.idempotency, scope, idempotency, now=now)
+            made = await once.made()
             if made is not None:
                 return await self._again(tx, tenant, WebhookId(made))
             await _require_room(tx, tenant)
@@ -93,8 +101,7 @@ class WebhookService:
             await tx.webhooks.add(webhook)
             secret = await self._add_secret(tx, webhook)
             await self._auditor.record(tx, tenant, Action.WEBHOOK_CREATE, webhook.id, host=host_of(url))
-            if idempotency is not None:
-                await tx.idempotency.add(scope, idempotency, webhook.id, now=now)
+            await once.makes(webhook.id)
             await tx.commit()
         return WebhookWithSecret(webhook=webhook, secret=secret)
 
@@ -160,7 +167,8 @@ class WebhookService:
         tenant = actor.require(Action.WEBHOOK_UPDATE, org_id=org_id)
         now, scope = self._clock.now(), f"{webhook_id}/rotate-secret"
         async with self._uow() as tx:
-            if await find_made(tx.idempotency, scope, idempotency, now=now) is not None:
+            once = Once(tx.idempotency, scope, idempotency, now=now)
+            if await once.made() is not None:
                 return await self._again(tx, tenant, webhook_id)
             # A change of the row itself, so that of two rotations at once one is after the other.
             webhook = await tx.webhooks.get(tenant, webhook_id)
@@ -172,8 +180,7 @@ class WebhookService:
                     await tx.webhook_secrets.remove(old)
             secret = await self._add_secret(tx, webhook)
             await self._auditor.record(tx, tenant, Action.WEBHOOK_UPDATE, webhook_id, changed="secret")
-            if idempotency is not None:
-                await tx.idempotency.add(scope, idempotency, webhook_id, now=now)
+            await once.makes(webhook_id)
             await tx.commit()
         return WebhookWithSecret(webhook=webhook, secret=secret)
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node
@@ -20,10 +19,10 @@ from spunto.core.workers.ports import WorkersTransaction
 class WorkerReconciler:
     """One subject at a time; called by the kernel's loop."""
 
-    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, auditor: Auditor, clock: Clock) -> None:
         self._uow = uow
         self._clock = clock
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def handle(self, subject_id: str) -> float | None:

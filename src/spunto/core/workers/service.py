@@ -8,7 +8,7 @@ from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.idempotency import IdempotencyKey, find_made
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -37,12 +37,14 @@ class WorkerView(NamedTuple):
 
 
 class WorkerService:
-    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, links: NodeLinks, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, uow: UnitOfWork[WorkersTransaction], *, links: NodeLinks, auditor: Auditor, clock: Clock, ids: Ids
+    ) -> None:
         self._uow = uow
         self._links = links
         self._clock = clock
         self._ids = ids
-        self._auditor = Auditor(clock=clock, ids=ids)
+        self._auditor = auditor
 
     @retried
     async def spawn(
@@ -64,7 +66,8 @@ class WorkerService:
         now = self._clock.now()
         async with self._uow() as tx:
             project = await tx.projects.get(tenant, project_id)
-            made = await find_made(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
+            once = Once(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
+            made = await once.made()
             if made is not None:
                 return await self._view(tx, await tx.workers.get(tenant, WorkerId(made)), project)
             placed_on = await place(tx, tenant, factory.request_for(project.environment, node_id=node_id))
@@ -83,8 +86,7 @@ class WorkerService:
             await tx.due.add("worker", worker.id, at=worker.deadline_at or now)
             detail = {"name": worker.name, "projectId": project_id, "nodeId": placed_on}
             await self._auditor.record(tx, tenant, Action.WORKER_SPAWN, worker.id, **detail)
-            if idempotency is not None:
-                await tx.idempotency.add(f"{project_id}/workers", idempotency, worker.id, now=now)
+            await once.makes(worker.id)
             tx.hint(node_topic(placed_on))
             await tx.commit()
         # What is not connected is never chosen.

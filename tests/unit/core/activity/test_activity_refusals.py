@@ -18,7 +18,7 @@ WORKER = a_worker().id
 
 @pytest.fixture
 def refusals(memory: Memory) -> Refusals:
-    return Refusals(memory.store, clock=memory.clock, ids=memory.ids, wakeups=memory.wakeups)
+    return Refusals(memory.store, auditor=memory.auditor, clock=memory.clock, wakeups=memory.wakeups)
 
 
 async def written(memory: Memory) -> list[tuple[str, str, dict[str, str]]]:
@@ -62,7 +62,7 @@ async def test_repeats_are_counted_and_written_as_one(memory: Memory, refusals: 
 
 async def test_what_waits_is_bounded(memory: Memory, refusals: Refusals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 3)
-    bounded = Refusals(memory.store, clock=memory.clock, ids=memory.ids, wakeups=memory.wakeups)
+    bounded = Refusals(memory.store, auditor=memory.auditor, clock=memory.clock, wakeups=memory.wakeups)
     for number in range(9):
         bounded.note(an_actor(), ORG, Action.NODE_READ, target_id=str(number), code="x")
     await bounded.flush()

@@ -39,8 +39,8 @@ class Process:
             self.memory.store,
             replica=self.replica,
             links=self.links,
+            auditor=self.memory.auditor,
             clock=self.memory.clock,
-            ids=self.memory.ids,
             wakeups=self.memory.wakeups,
             report=lambda _, __, error: self.reported.append(error),
         )

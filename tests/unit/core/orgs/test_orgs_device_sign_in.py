@@ -20,7 +20,7 @@ from spunto.core.orgs.devices import DEVICE_LIFETIME, INTERVAL_SECONDS, new_user
 
 @pytest.fixture
 def devices(memory: Memory) -> DeviceSignInService:
-    return DeviceSignInService(memory.racing, clock=memory.clock, ids=memory.ids)
+    return DeviceSignInService(memory.racing, auditor=memory.auditor, clock=memory.clock, ids=memory.ids)
 
 
 async def begun_by(devices: DeviceSignInService) -> DeviceBegun:

@@ -36,7 +36,7 @@ async def by_link(memory: Memory) -> Opened:
 
 
 async def by_device(memory: Memory) -> Opened:
-    devices = DeviceSignInService(memory.racing, clock=memory.clock, ids=memory.ids)
+    devices = DeviceSignInService(memory.racing, auditor=memory.auditor, clock=memory.clock, ids=memory.ids)
     begun = await devices.begin(client_name="laptop", address="192.0.2.1")
     await devices.approve(memory.owner, begun.user_code)
     return await devices.redeem(begun.device_code, request_id="req-1")
@@ -44,7 +44,9 @@ async def by_device(memory: Memory) -> Opened:
 
 async def by_provider(memory: Memory) -> Opened:
     provider = FakeIdentityProvider(clock=memory.clock)
-    service = SignInService(memory.racing, provider=provider, clock=memory.clock, ids=memory.ids)
+    service = SignInService(
+        memory.racing, provider=provider, auditor=memory.auditor, clock=memory.clock, ids=memory.ids
+    )
     begun = await service.begin("/", redirect_uri=RETURN)
     code = provider.consent(begun.url, subject="1", email="ada@example.org")
     async with memory.store() as tx:

@@ -25,7 +25,12 @@ class Door:
         self.memory = memory
         self.provider = FakeIdentityProvider(clock=memory.clock, hosted_domain=hosted_domain)
         self.service = SignInService(
-            memory.racing, provider=self.provider, owner_email=owner_email, clock=memory.clock, ids=memory.ids
+            memory.racing,
+            provider=self.provider,
+            owner_email=owner_email,
+            auditor=memory.auditor,
+            clock=memory.clock,
+            ids=memory.ids,
         )
 
     async def begin(self) -> Begun:
@@ -175,7 +180,7 @@ async def test_claims_are_checked_and_nobody_is_made_of_bad_ones(
 
 
 async def test_without_a_provider_there_is_no_sign_in(memory: Memory) -> None:
-    service = SignInService(memory.racing, provider=None, clock=memory.clock, ids=memory.ids)
+    service = SignInService(memory.racing, provider=None, auditor=memory.auditor, clock=memory.clock, ids=memory.ids)
 
     assert not service.is_on
     with pytest.raises(NotFound) as caught:

@@ -201,7 +201,11 @@ async def test_a_rotation_is_not_done_before_the_canary_is_moved(memory: Memory)
 async def test_what_a_late_server_wraps_by_the_old_key_is_moved_as_well(memory: Memory) -> None:
     await filled(memory)
     late = SecretService(
-        memory.store, cipher=EnvelopeCipher(MemoryKeyring(*memory.keyring.all())), clock=memory.clock, ids=memory.ids
+        memory.store,
+        cipher=EnvelopeCipher(MemoryKeyring(*memory.keyring.all())),
+        auditor=memory.auditor,
+        clock=memory.clock,
+        ids=memory.ids,
     )
     memory.keyring.add(new_key())
 
