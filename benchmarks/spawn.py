@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import aiodocker
 import aiohttp
@@ -18,7 +19,7 @@ from spunto.core.executor.runtime import ContainerSpec, Mount, Network
 
 ROUNDS = 12
 CONCURRENT = 8
-BATCHES = 3
+BATCHES = 6
 LOOK_SECONDS = 0.025
 CPU_MILLIS = 50
 MEMORY_BYTES = 32 * 1024**2
@@ -49,11 +50,14 @@ class _Ours:
 
     async def spawn(self, count: int) -> list[str]:
         async with asyncio.TaskGroup() as group:
-            posting = [group.create_task(self._post()) for _ in range(count)]
+            posting = [group.create_task(self.post()) for _ in range(count)]
         made = [task.result() for task in posting]
+        await self.until_ready(made)
+        return made
+
+    async def until_ready(self, made: Sequence[str]) -> None:
         while not all(await self._are_ready(made)):
             await asyncio.sleep(LOOK_SECONDS)
-        return made
 
     async def destroy(self, made: Sequence[str]) -> None:
         for worker_id in made:
@@ -62,9 +66,13 @@ class _Ours:
         while await self._states():
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _post(self) -> str:
+    async def post(self) -> str:
         async with self.client.post(self.workers, json={}) as response:
             return str((await response.json())["id"])
+
+    async def ready_since(self, worker_id: str) -> datetime:
+        async with self.client.get(f"{self.workers}/{worker_id}?explain=true") as response:
+            return datetime.fromisoformat((await response.json())["explanation"]["since"])
 
     async def _states(self) -> dict[str, str]:
         async with self.client.get(self.workers) as response:
@@ -122,7 +130,7 @@ async def _measure(running: Server, workers: str) -> list[Row]:
         ours = _Ours(client=session, workers=workers)
         raw = _Raw(docker=docker)
         try:
-            return [await _one_by_one(ours, raw), await _at_once(ours, raw)]
+            return [await _one_by_one(ours, raw), await _stages(ours, docker), await _at_once(ours, raw)]
         finally:
             await docker.close()
 
@@ -144,6 +152,41 @@ async def _one_by_one(ours: _Ours, raw: _Raw) -> Row:
         goal=1.15,
         better="lower",
         detail=f"ours {spread(mine)}; raw {spread(theirs)}",
+    )
+
+
+async def _stages(ours: _Ours, docker: aiodocker.Docker) -> Row:
+    """Where the time of a spawn goes, by the clocks of client, engine and server, which are one."""
+    stages: dict[str, list[float]] = {}
+    totals: list[float] = []
+    for _ in range(ROUNDS):
+        asked = datetime.now(UTC)
+        worker_id = await ours.post()
+        answered = datetime.now(UTC)
+        await ours.until_ready([worker_id])
+        seen = datetime.now(UTC)
+        container = await docker.containers.get(f"mp-worker-{worker_id.partition('_')[2]}")
+        moments = {
+            "POST": answered,
+            "network": datetime.fromisoformat(container["Created"]),
+            "create and start": datetime.fromisoformat(container["State"]["StartedAt"]),
+            "report": await ours.ready_since(worker_id),
+            "look": seen,
+        }
+        begun = asked
+        for stage, ended in moments.items():
+            stages.setdefault(stage, []).append((ended - begun).total_seconds())
+            begun = ended
+        totals.append((seen - asked).total_seconds())
+        await ours.destroy([worker_id])
+    told = ", ".join(f"{stage} {median(seconds) * 1000:.0f}" for stage, seconds in stages.items())
+    return Row(
+        name="cold spawn, from POST to seen as ready",
+        figure=median(totals) * 1000,
+        unit="ms",
+        goal=None,
+        better="lower",
+        detail=f"of it, in ms: {told}; looked at each {LOOK_SECONDS * 1000:.0f} ms",
     )
 
 
