@@ -1,6 +1,6 @@
 """The one composition: adapters that are given, already open, wired to services."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from dependency_injector.containers import DeclarativeContainer
@@ -60,6 +60,10 @@ def _replica(ids: Ids, url: str | None) -> Replica:
     return Replica(id=ReplicaId(ids.new("rpl")), url=url)
 
 
+async def _alone() -> None:
+    """A process without others on its database has nobody to pass hints on to."""
+
+
 class Container(DeclarativeContainer):
     """`store` is the unit of work of every slice; `report` hears what a reconcile loop could not do."""
 
@@ -78,6 +82,7 @@ class Container(DeclarativeContainer):
     around: Dependency[Around] = Dependency(default=SILENT.around_item)
     webhook_rule: Dependency[AddressRule] = Dependency(default=Object(AddressRule()))
     webhook_sender: Dependency[WebhookSender] = Dependency()
+    pass_hints_on: Dependency[Callable[[], Awaitable[None]]] = Dependency(default=Object(_alone))
 
     replica_url: Dependency[str | None] = Dependency(default=Object(None))
 
@@ -149,6 +154,7 @@ class Container(DeclarativeContainer):
         {
             "reconcile workers": worker_loop.provided.run,
             "hold nodes": holding.provided.run,
+            "pass hints on": pass_hints_on,
             "note uses of keys": key_uses.provided.run,
             "watch standing": standing.provided.run,
             "mail invitations": mail_loop.provided.run,

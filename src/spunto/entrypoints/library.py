@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from pathlib import Path
 
@@ -204,8 +204,8 @@ class Spunto:
         )
         try:
             file = KeyringFile(keyring)
-            hints = hints_between_processes(url, wakeups) if notify else nullcontext()
-            async with hints, _webhook_sender(webhook_rule) as sender:
+            hints = hints_between_processes(url, wakeups) if notify else None
+            async with _webhook_sender(webhook_rule) as sender:
                 container = _container(
                     store,
                     EnvelopeCipher(file),
@@ -219,6 +219,7 @@ class Spunto:
                     public_url=public_url,
                     webhook_rule=webhook_rule,
                     webhook_sender=sender,
+                    **({} if hints is None else {"pass_hints_on": hints.run}),
                 )
                 await _ensure_keyring(file, container.rotation(), no_keyring)
                 async with cls._running(container) as spunto:

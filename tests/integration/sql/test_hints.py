@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
@@ -36,11 +35,16 @@ class Process:
 async def pair(postgres_database: str) -> AsyncIterator[tuple[Process, Process]]:
     """Two processes that listen already."""
     here, there = Process("a", "b", "ready"), Process("a", "b", "ready")
-    async with AsyncExitStack() as stack:
+    async with asyncio.TaskGroup() as group:
+        running: list[asyncio.Task[None]] = []
         for process in (here, there):
-            await stack.enter_async_context(hints_between_processes(postgres_database, process.wakeups))
+            hints = hints_between_processes(postgres_database, process.wakeups)
+            assert hints is not None
+            running.append(group.create_task(hints.run()))
             await everything_heard(process)
         yield here, there
+        for task in running:
+            task.cancel()
 
 
 @pytest.mark.postgres

@@ -33,21 +33,14 @@ _PROBE_SECONDS: Final = 15.0
 _AGAIN: Final = BackOff(base_seconds=0.2, cap_seconds=5.0)
 
 
-@asynccontextmanager
-async def hints_between_processes(url: str, wakeups: Wakeups) -> AsyncIterator[None]:
-    """Pass hints on and hear those of the other processes, within the block. On SQLite there are no others."""
+def hints_between_processes(url: str, wakeups: Wakeups) -> "PostgresHints | None":
+    """What passes hints on and hears those of the other processes, while it runs. On SQLite there are no others."""
     database = parsed(url)
     if is_sqlite(database):
-        yield
-        return
+        return None
     hints = PostgresHints(database, wakeups)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(hints.run(), name="hints between processes")
-        wakeups.pass_on = hints.tell
-        try:
-            yield
-        finally:
-            running.cancel()
+    wakeups.pass_on = hints.tell
+    return hints
 
 
 class PostgresHints:
