@@ -1,55 +1,18 @@
-"""Statements on Postgres without SQLAlchemy's engine: Core writes each of them once, and asyncpg runs it."""
+"""Statements on Postgres as asyncpg runs them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Dialect, Executable, PoolProxiedConnection
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy import Executable, PoolProxiedConnection
 
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
 from spunto.adapters.sql.statements import AnyRow
+from spunto.adapters.sql.written import Writer
 from spunto.core.kernel.errors import SpuntoError, StaleVersion
 
-_Processor = Callable[[Any], Any] | None
 _Parameters = dict[str, Any] | list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """A statement in the driver's words; `fixed` are the values that are part of it."""
-
-    sql: str
-    processors: Sequence[tuple[str, _Processor]]
-    fixed: Mapping[str, Any]
-
-    def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
-        values = {**self.fixed, **parameters}
-        return [values[name] if process is None else process(values[name]) for name, process in self.processors]
-
-
-class Writer:
-    """Remembers statements as written for the driver. They are constants of their modules, so their number is small.
-
-    Which columns an insert or an update sets follows from the names of its parameters, as it does for SQLAlchemy.
-    """
-
-    CAPACITY = 512
-
-    def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
-        self._written: dict[tuple[Executable, tuple[str, ...]], _Written] = {}
-
-    def written(self, statement: Executable, parameters: Mapping[str, Any]) -> _Written:
-        names = tuple(parameters)
-        known = self._written.get((statement, names))
-        if known is None:
-            if len(self._written) >= self.CAPACITY:
-                self._written.clear()
-            known = self._written[statement, names] = _written(statement, names, self.dialect)
-        return known
 
 
 class DriverStatements:
@@ -66,8 +29,7 @@ class DriverStatements:
 
     async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:
         written = self._writer.written(statement, parameters)
-        rows: Sequence[AnyRow] = await self._run(self._driver.fetch, written.sql, *written.arguments(parameters))
-        return rows
+        return written.rows(await self._run(self._driver.fetch, written.sql, *written.arguments(parameters)))
 
     async def change(self, statement: Executable, parameters: _Parameters) -> int:
         raise TypeError("what reads does not change anything")
@@ -131,18 +93,3 @@ class DriverTransaction(DriverStatements):
         # Such as `UPDATE 1` or `INSERT 0 1`.
         status: str = await self._run(self._driver.execute, written.sql, *written.arguments(parameters))
         return int(status.rpartition(" ")[2])
-
-
-def _written(statement: Any, names: Sequence[str], dialect: Dialect) -> _Written:
-    """Raises TypeError for a column whose values SQLAlchemy would have to change on their way out."""
-    keys = None if statement.is_select else list(names)
-    compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=keys)
-    for column in statement.exported_columns:
-        if column.type.dialect_impl(dialect).result_processor(dialect, None) is not None:
-            raise TypeError(f"{column} does not come from the driver as it should be read")
-    places = compiled.positiontup or []
-    return _Written(
-        sql=compiled.string,
-        processors=[(name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in places],
-        fixed={name: compiled.binds[name].effective_value for name in places if not compiled.binds[name].required},
-    )

@@ -1,5 +1,6 @@
 """Translates what the databases' drivers raise into Spunto's own errors."""
 
+import sqlite3
 from typing import Any
 
 import asyncpg
@@ -13,7 +14,15 @@ from spunto.core.kernel.errors import Conflict, Invalid, SpuntoError, StaleVersi
 RETRY_AFTER_SECONDS = 1.0
 
 # What a driver or its wrapper may raise; `translated` knows which of these are bugs.
-DRIVER_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, OverflowError, UnicodeError)
+DRIVER_ERRORS = (
+    SQLAlchemyError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    OverflowError,
+    UnicodeError,
+)
 
 _LOST_RACES = {"40001", "40P01", "55P03"}
 _FOREIGN_KEY = "23503"
@@ -42,6 +51,8 @@ def translated(error: Exception) -> Exception:
         return _not_storable()
     if isinstance(error, DBAPIError):
         return _of_driver(error) or error
+    if isinstance(error, sqlite3.Error):
+        return _of_sqlite(getattr(error, "sqlite_errorname", ""), str(error)) or error
     if isinstance(error, StatementError):
         return _not_storable()
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):

@@ -10,10 +10,11 @@ from sqlalchemy import URL, PoolProxiedConnection, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from spunto.adapters.sql.driver import DriverStatements, DriverTransaction, Writer
+from spunto.adapters.sql.driver import DriverStatements, DriverTransaction
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
 from spunto.adapters.sql.statements import STATEMENT_SECONDS, Statements, in_turn
 from spunto.adapters.sql.types import to_json
+from spunto.adapters.sql.written import Writer
 
 CONNECTIONS = 16
 CONNECT_SECONDS = 5.0

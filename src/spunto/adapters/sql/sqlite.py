@@ -5,17 +5,19 @@ direct: in WAL mode nothing makes them wait, and a hop to a thread would cost mo
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
 from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, DirectStatements, Statements, in_turn
 from spunto.adapters.sql.types import to_json
+from spunto.adapters.sql.written import Writer
 
 # Only another process can hold the lock: a backup, a migration.
 BUSY_SECONDS = 1.0
@@ -24,8 +26,10 @@ BUSY_WHILE_READING_SECONDS = 0.1
 
 class SqliteDatabase:
     def __init__(self, url: URL) -> None:
+        self._file = url.database
         self._writer = writing_engine_of(url)
-        self._reader = _reading_engine_of(url)
+        self._words = Writer(self._writer.dialect)
+        self._reader: sqlite3.Connection | None = None
         # A queue in the order of arrival; SQLite's own waiting is by repetition and starves the unlucky.
         self._turns = asyncio.Semaphore(1)
 
@@ -47,16 +51,15 @@ class SqliteDatabase:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Statements]:
         try:
-            connection = self._reader.connect()
+            # One for all: each statement is over before the next one begins.
+            self._reader = self._reader or _reading(self._file)
         except DRIVER_ERRORS as error:
             raise translated(error) from error
-        try:
-            yield DirectStatements(connection)
-        finally:
-            connection.close()
+        yield DirectStatements(self._reader, self._words)
 
     async def aclose(self) -> None:
-        self._reader.dispose()
+        if self._reader is not None:
+            self._reader.close()
         await self._writer.dispose()
 
 
@@ -76,18 +79,13 @@ def writing_engine_of(url: URL, *, foreign_keys: str = "ON") -> AsyncEngine:
     return engine
 
 
-def _reading_engine_of(url: URL) -> Engine:
-    """Connections without transactions: each statement sees what is committed when it starts."""
-    engine = create_engine(
-        url.set(drivername="sqlite+pysqlite"),
-        json_deserializer=orjson.loads,
-        pool_reset_on_return=None,
-        # Waiting for a connection here would stop the event loop.
-        max_overflow=-1,
-        connect_args={"timeout": BUSY_WHILE_READING_SECONDS},
+def _reading(file: str | None) -> sqlite3.Connection:
+    """A connection without transactions: each statement sees what is committed when it starts."""
+    connection = sqlite3.connect(
+        file or ":memory:", timeout=BUSY_WHILE_READING_SECONDS, isolation_level=None, check_same_thread=False
     )
-    _prepare(engine, "query_only = ON")
-    return engine
+    connection.execute("PRAGMA query_only = ON")
+    return connection
 
 
 def _prepare(engine: Engine, *pragmas: str) -> None:

@@ -1,14 +1,16 @@
 """Runs statements on a connection and gives rows; what the drivers raise comes out as Spunto's own errors."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import Connection, Executable, Row
+from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
+from spunto.adapters.sql.written import Writer
 
 STATEMENT_SECONDS = 10.0
 TURN_SECONDS = 5.0
@@ -80,23 +82,24 @@ class AsyncStatements:
 
 
 class DirectStatements:
-    """On the event loop's own thread: for reads of a local file, which take less time than a hop to another thread."""
+    """On the event loop's own thread, without transactions: for reads of a local file, which take less time than a hop
+    to another thread."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, writer: Writer) -> None:
         self._connection = connection
-        self.dialect = connection.dialect.name
+        self._writer = writer
+        self.dialect = writer.dialect.name
 
     async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:
+        written = self._writer.written(statement, parameters)
         try:
-            return self._connection.execute(statement, parameters).all()
+            raw = self._connection.execute(written.sql, written.arguments(parameters)).fetchall()
         except DRIVER_ERRORS as error:
             raise translated(error) from error
+        return written.rows(raw)
 
     async def change(self, statement: Executable, parameters: dict[str, Any] | list[dict[str, Any]]) -> int:
-        try:
-            return self._connection.execute(statement, parameters).rowcount
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
+        raise TypeError("what reads does not change anything")
 
     async def commit(self) -> None:
-        self._connection.commit()
+        """There is nothing to make permanent."""
