@@ -17,6 +17,7 @@ from spunto.core.executor.runtime import (
     LogChunk,
     Network,
     Stats,
+    Volume,
 )
 
 
@@ -53,6 +54,9 @@ class LateRuntime:
 
     async def remove_network(self, name: str) -> None:
         await (await self._runtime()).remove_network(name)
+
+    async def list_volumes(self, *, label: str) -> list[Volume]:
+        return await (await self._runtime()).list_volumes(label=label)
 
     async def remove_volume(self, name: str) -> None:
         await (await self._runtime()).remove_volume(name)

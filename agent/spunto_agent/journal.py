@@ -4,17 +4,19 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import orjson
-
-from spunto.core.executor.journal import Entry
-from spunto.core.executor.ledger import ledger_from_json, ledger_to_json
+from spunto.core.executor.journal import MAX_GRAVES, Entry, Grave, body_of, entry_of
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.ids import bare
-from spunto.core.protocol.messages import AssignmentKind, DesiredItem, Wanted
 
-_TABLE = "CREATE TABLE IF NOT EXISTS entries (subject_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS entries (subject_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS graves"
+    " (number INTEGER PRIMARY KEY, subject_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, generation INTEGER NOT NULL)",
+)
+_BURY = "INSERT OR REPLACE INTO graves (subject_id, kind, generation) VALUES (?, ?, ?)"
+_GRAVES = "SELECT subject_id, kind, generation FROM graves ORDER BY number"
+_EXHUME = "DELETE FROM graves WHERE number <= (SELECT max(number) FROM graves) - ?"
 _BUSY_SECONDS = 2.0
 
 
@@ -40,16 +42,39 @@ class SqliteJournal:
     def load(self) -> list[Entry]:
         with _as_unavailable():
             rows = self._connection.execute("SELECT body FROM entries ORDER BY subject_id").fetchall()
-        return [entry for (body,) in rows if (entry := _read(body)) is not None]
+        return [entry for (body,) in rows if (entry := entry_of(body)) is not None]
 
     def save(self, entries: Sequence[Entry]) -> None:
-        rows = [(entry.desired.id, orjson.dumps(_written(entry))) for entry in entries]
+        rows = [(entry.desired.id, body_of(entry)) for entry in entries]
         with _as_unavailable(), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", rows)
+
+    def save_for_good(self, entry: Entry) -> None:
+        with _as_unavailable():
+            self._connection.execute("PRAGMA synchronous = FULL")
+        try:
+            self.save([entry])
+        finally:
+            with _as_unavailable():
+                self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def drop(self, subject_ids: Sequence[str]) -> None:
         with _as_unavailable(), self._connection:
             self._connection.executemany("DELETE FROM entries WHERE subject_id = ?", [(each,) for each in subject_ids])
+
+    def bury(self, graves: Sequence[Grave]) -> None:
+        rows = [(grave.id, grave.kind, grave.generation) for grave in graves]
+        with _as_unavailable(), self._connection:
+            self._connection.executemany("DELETE FROM entries WHERE subject_id = ?", [(each[0],) for each in rows])
+            self._connection.executemany(_BURY, rows)
+            self._connection.execute(_EXHUME, (MAX_GRAVES,))
+
+    def graves(self) -> list[Grave]:
+        with _as_unavailable():
+            rows = self._connection.execute(
+                "SELECT subject_id, kind, generation FROM graves ORDER BY number"
+            ).fetchall()
+        return [Grave(id=subject_id, kind=kind, generation=generation) for subject_id, kind, generation in rows]
 
     def close(self) -> None:
         self._connection.close()
@@ -61,7 +86,8 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(_TABLE)
+        for table in _TABLES:
+            connection.execute(table)
     except sqlite3.DatabaseError:
         connection.close()
         raise
@@ -74,33 +100,3 @@ def _as_unavailable() -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise Unavailable("journal_unavailable", f"The agent's journal can't be used: {error}") from error
-
-
-def _written(entry: Entry) -> dict[str, Any]:
-    desired = entry.desired
-    return {
-        "kind": desired.kind.value,
-        "id": desired.id,
-        "generation": desired.generation,
-        "wanted": desired.wanted.value,
-        "spec": desired.spec,
-        "cause": desired.cause,
-        "ledger": ledger_to_json(entry.ledger),
-    }
-
-
-def _read(body: bytes) -> Entry | None:
-    """Nothing for an entry of another version of the agent: its subject is found again by its labels."""
-    try:
-        values = orjson.loads(body)
-        desired = DesiredItem(
-            kind=AssignmentKind(values["kind"]),
-            id=values["id"],
-            generation=values["generation"],
-            wanted=Wanted(values["wanted"]),
-            spec=values["spec"],
-            cause=values.get("cause", ""),
-        )
-        return Entry(desired=desired, ledger=ledger_from_json(values["ledger"]))
-    except (KeyError, TypeError, ValueError):
-        return None

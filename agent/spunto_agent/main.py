@@ -15,7 +15,7 @@ import uvloop
 from spunto.core.executor.journal import Journal, MemoryJournal
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.settings import Log, NodeSettings
-from spunto.core.executor.streams.serving import NodeStreams
+from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Unavailable
@@ -71,7 +71,14 @@ async def _work(settings: AgentSettings, log: Log) -> Closed:
         stack.push_async_callback(runtime.aclose)
         journal = _open_journal(settings, node_id, log)
         stack.callback(journal.close)
-        runner = NodeRunner(runtime, journal=journal, clock=clock, settings=_node_settings(settings, node_id), log=log)
+        runner = NodeRunner(
+            runtime,
+            journal=journal,
+            clock=clock,
+            settings=_node_settings(settings, node_id),
+            streams=STREAMS,
+            log=log,
+        )
         streams = NodeStreams(runtime, clock=clock, standing=runner.standing, log=log)
         uplink = Uplink(runner, clock=clock, on_stream=streams.handle, log=log)
         link = Link(settings.connect_url, token, uplink=uplink, runner=runner, clock=clock, log=log)

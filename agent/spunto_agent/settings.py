@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from spunto.core.executor.settings import DEFAULT_SUBNET_POOL, Policy
+from spunto.core.executor.policy import Limits, Policy
+from spunto.core.executor.settings import DEFAULT_SUBNET_POOL
 from spunto.core.kernel.secret import Secret
 from spunto.core.specs.token import node_of_token
+from spunto.core.specs.worker import KIND
 
 PREFIX = "SPUNTO_AGENT_"
 FILE = Path("/etc/spunto/agent.toml")
@@ -71,12 +73,13 @@ class AgentSettings(BaseModel):
 
     @property
     def policy(self) -> Policy:
-        return Policy(
-            max_workers=self.max_workers,
-            max_worker_cpu_millis=self.max_worker_cpu_millis,
-            max_worker_memory_bytes=self.max_worker_memory_bytes,
-            max_worker_pids=self.max_worker_pids,
+        workers = Limits(
+            max_count=self.max_workers,
+            max_cpu_millis=self.max_worker_cpu_millis,
+            max_memory_bytes=self.max_worker_memory_bytes,
+            max_pids=self.max_worker_pids,
         )
+        return Policy(limits={KIND: workers})
 
     def read_token(self) -> Secret:
         """The node's token. Raises SettingsError."""

@@ -202,6 +202,17 @@ class ContainerRuntimeContract(ContainerCommandContract):
 
         assert (after_restart.stdout, after_removal.stdout, after_all.stdout) == (b"kept", b"kept", b"")
 
+    async def test_volumes_are_found_by_the_labels_of_their_container(self, lab: Lab) -> None:
+        label = next(f"{key}={value}" for key, value in lab.labels.items())
+        mounts = [Mount(volume=lab.volume(), path="/workspace"), Mount(volume=lab.volume(), path="/cache")]
+        await lab.runtime.create_container(lab.a_spec(mounts=mounts))
+
+        listed = await lab.runtime.list_volumes(label=label)
+
+        assert {each.name for each in listed} == {mount.volume for mount in mounts}
+        assert all(lab.labels.items() <= each.labels.items() for each in listed)
+        assert await lab.runtime.list_volumes(label=f"{label}-other") == []
+
     async def test_a_volume_in_use_is_not_removed(self, lab: Lab) -> None:
         volume = lab.volume()
         await lab.runtime.create_container(lab.a_spec(mounts=[Mount(volume=volume, path="/workspace")]))

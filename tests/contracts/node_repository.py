@@ -9,9 +9,10 @@ from tests.contracts.store import A_DEMAND, LATER, NOW, Store, a_node, a_tenant,
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.problem import Problem
-from spunto.core.nodes.assignment import Observation
+from spunto.core.nodes.assignment import Observation, Tombstone
 from spunto.core.nodes.model import Demand
 from spunto.core.protocol.messages import Phase
+from spunto.core.workers.assigned import spec_of
 
 
 class NodeRepositoryContract:
@@ -92,7 +93,7 @@ class NodeRepositoryContract:
         async with store.reading() as tx:
             assert await tx.nodes.find(node.id) is None
             assert await tx.assignments.find(standing.subject_id) is None
-            assert await tx.assignments.buried(node.id, [gone.subject_id]) == frozenset()
+            assert await tx.assignments.buried(node.id, [gone.subject_id]) == {}
 
 
 class AssignmentRepositoryContract:
@@ -154,7 +155,7 @@ class AssignmentRepositoryContract:
         tenant = a_tenant()
         node = await node_in(store, tenant)
         assignment = an_assignment(tenant, node.id)
-        asking = assignment.asking(replace(assignment.spec, image="other"), at=LATER)
+        asking = assignment.asking(replace(spec_of(assignment), image="other"), at=LATER)
         async with store() as tx:
             await tx.assignments.add(assignment)
             after = await tx.assignments.update(asking)
@@ -192,5 +193,7 @@ class AssignmentRepositoryContract:
         asked = [assignment.subject_id, standing.subject_id, "wkr_unknown"]
         async with store.reading() as tx:
             assert await tx.assignments.find(assignment.subject_id) is None
-            assert await tx.assignments.buried(node.id, asked) == {assignment.subject_id}
-            assert await tx.assignments.buried(other.id, asked) == frozenset()
+            assert await tx.assignments.buried(node.id, asked) == {
+                assignment.subject_id: Tombstone(kind="worker", generation=assignment.generation)
+            }
+            assert await tx.assignments.buried(other.id, asked) == {}

@@ -18,7 +18,7 @@ from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
-from spunto.core.protocol.messages import AssignmentKind, Wanted
+from spunto.core.protocol.messages import Wanted
 from spunto.core.secrets.model import Sealed, SecretId, UserSecret
 from spunto.core.secrets.ports import SecretsTransaction
 from spunto.core.specs.worker import Power, WorkerSpec
@@ -248,7 +248,7 @@ def an_assignment(tenant: Tenant, node_id: NodeId, **changes: Any) -> Assignment
         pids=100,
     )
     fields: dict[str, Any] = {
-        "kind": AssignmentKind.WORKER,
+        "kind": "worker",
         "subject_id": an_id("wkr"),
         "org_id": tenant.org_id,
         "node_id": node_id,

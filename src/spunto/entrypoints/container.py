@@ -36,10 +36,10 @@ from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
-from spunto.core.protocol.messages import AssignmentKind
 from spunto.core.secrets.ports import Cipher
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
+from spunto.core.specs import worker as worker_specs
 from spunto.core.webhooks.addresses import AddressRule
 from spunto.core.webhooks.courier import KIND as WEBHOOK
 from spunto.core.webhooks.courier import WebhookCourier
@@ -138,7 +138,7 @@ class Container(DeclarativeContainer):
         "around": around,
     }
     worker_reconciler = Singleton(WorkerReconciler, store, auditor=auditor, clock=clock)
-    worker_loop = Factory(Reconciler, AssignmentKind.WORKER.value, worker_reconciler.provided.handle, **_looping)
+    worker_loop = Factory(Reconciler, worker_specs.KIND, worker_reconciler.provided.handle, **_looping)
 
     invitation_mailer = Singleton(InvitationMailer, store, mailer=mailer, clock=clock, public_url=public_url)
     mail_loop = Factory(Reconciler, INVITATION_MAIL, invitation_mailer.provided.handle, **_looping)

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 
 from spunto.core.executor.journal import MemoryJournal
+from spunto.core.executor.reading import Reading
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.executor.settings import Log, NodeSettings
-from spunto.core.executor.streams.serving import NodeStreams
+from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import Clock
 from spunto.core.protocol import closing
@@ -35,12 +36,15 @@ class SimulatedAgent:
         settings: NodeSettings,
         network: Network,
         answer: Answer,
+        reading: Reading,
         log: Log,
     ) -> None:
         self._clock = clock
         self._network = network
         self._answer = answer
-        self._runner = NodeRunner(runtime, journal=journal, clock=clock, settings=settings, log=log)
+        self._runner = NodeRunner(
+            runtime, journal=journal, clock=clock, settings=settings, reading=reading, streams=STREAMS, log=log
+        )
         self._streams = NodeStreams(runtime, clock=clock, standing=self._runner.standing, log=log)
         self._uplink = Uplink(self._runner, clock=clock, on_stream=self._streams.handle, log=log)
         self._cable: Cable | None = None

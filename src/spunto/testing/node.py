@@ -7,12 +7,14 @@ from typing import Any
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.core.executor.journal import MemoryJournal
+from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import Container, ContainerSpec
 from spunto.core.executor.settings import NodeSettings
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.model import NodeId
-from spunto.core.specs.names import NODE_LABEL, container_name
+from spunto.core.specs.names import NODE_LABEL
+from spunto.core.specs.worker import container_name
 from spunto.testing.agent import Answer, SimulatedAgent
 from spunto.testing.network import Network
 
@@ -62,7 +64,7 @@ class Machine(FakeRuntime):
 
 class SimulatedNode:
     """Made by `Harness.add_node`. `engine` is the fake runtime, with its own script: `hold_pulls`, `fail_next`, …
-    `logged` are the agent's newest log lines."""
+    `logged` are the agent's newest log lines, and `reading` is what an agent that is started next understands."""
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class SimulatedNode:
         self.token = token
         self.engine = engine
         self.agent: SimulatedAgent | None = None
+        self.reading = Reading()
         self.logged: deque[dict[str, object]] = deque(maxlen=MAX_LOGGED)
         self._clock = clock
         self._spawn = spawn
@@ -100,6 +103,7 @@ class SimulatedNode:
             settings=self._settings(),
             network=self._network,
             answer=self._answer(self.token),
+            reading=self.reading,
             log=self._note,
         )
         self._running = self._spawn(self.agent.run(), f"agent of {self.name}")
@@ -111,8 +115,7 @@ class SimulatedNode:
         """The agent dies at once, as by SIGKILL: its containers stay, its journal too, and nobody is told."""
         if self.agent is None or self._running is None:
             return
-        left_behind, self._journal = self._journal, MemoryJournal()
-        self._journal.save(left_behind.load())
+        self._journal = self._journal.copy()
         self.agent.drop_connection()
         self._running.cancel()
         self.agent = self._running = None

@@ -8,7 +8,7 @@ from tests.chaos.namespaces import Namespace
 from tests.fixtures.processes import running_agent
 from tests.fixtures.waiting import eventually
 
-from spunto.core.specs.names import container_name
+from spunto.core.specs.worker import container_name
 
 _SILENCE_SECONDS = 45.0
 _MARGIN_SECONDS = 15.0

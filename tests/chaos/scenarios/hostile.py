@@ -15,7 +15,6 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from spunto.core.protocol.codec import decode, encode
 from spunto.core.protocol.messages import (
-    AssignmentKind,
     Data,
     EngineReport,
     Hello,
@@ -85,7 +84,7 @@ async def _flood(box: Box, token: str, frames: Frames, *, until: float) -> None:
 
 def _control(epoch: int) -> Iterator[str]:
     """Well-formed, some 200 bytes each, and the server has to look every one up."""
-    item = ObservedItem(kind=AssignmentKind.WORKER, id="wkr_0", generation=1, phase=Phase.RUNNING, at=datetime.now(UTC))
+    item = ObservedItem(kind="worker", id="wkr_0", generation=1, phase=Phase.RUNNING, at=datetime.now(UTC))
     while True:
         yield encode(Observed(epoch=epoch, items=(item,)))
 

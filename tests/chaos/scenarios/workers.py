@@ -5,7 +5,7 @@ import asyncio
 import aiodocker
 from tests.chaos.box import Box
 
-from spunto.core.specs.names import container_name
+from spunto.core.specs.worker import container_name
 
 _NOTICED_SECONDS = 10.0
 

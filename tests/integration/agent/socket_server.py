@@ -24,7 +24,6 @@ from spunto.core.protocol.messages import (
     Welcome,
 )
 from spunto.core.protocol.stream import Stream
-from spunto.core.specs.names import container_name
 from spunto.core.specs.token import new_token
 from spunto_agent.transport import WebSocketTransport
 
@@ -73,7 +72,7 @@ class SocketServer:
 
     def open(self, kind: str, subject_id: str, **params: Any) -> Stream:
         assert self.connection is not None
-        return self.connection.open(kind, {"name": container_name(subject_id), **params})
+        return self.connection.open(kind, {"subjectId": subject_id, **params})
 
     async def serve(self, socket: ServerConnection) -> None:
         assert socket.request is not None

@@ -20,8 +20,7 @@ from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
-from spunto.core.specs.names import container_name
-from spunto.core.specs.worker import Power
+from spunto.core.specs.worker import Power, container_name
 
 pytestmark = pytest.mark.docker
 # The goal of 50 MiB is the benchmark's to judge; this notices what makes it much worse.

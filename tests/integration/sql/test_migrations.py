@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from spunto.adapters.sql import migrations
@@ -21,6 +23,9 @@ from spunto.adapters.sql.tables.schema import SCHEMA
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.nodes.assignment import Tombstone
+from spunto.core.nodes.model import NodeId
+from spunto.core.workers.assigned import spec_of
 
 WAKEUPS = Wakeups(ManualClock())
 SUICIDE = """
@@ -109,6 +114,58 @@ async def test_an_impossible_url_is_named(url: str) -> None:
         assert caught.value.code == "database_url"
 
 
+async def test_assignments_and_tombstones_of_workers_alone_are_those_of_a_kind(url: str) -> None:
+    await _upgrade_to(url, "0007")
+    await _execute(url, *_FILLED)
+
+    await upgrade(url)
+
+    store = await SqlStore.open(url, WAKEUPS)
+    async with store.reading() as tx:
+        first, second = await tx.assignments.of_node(NodeId("nod_1"))
+        buried = await tx.assignments.buried(NodeId("nod_1"), ["wkr_3"])
+    await store.aclose()
+    assert (first.kind, first.cause, spec_of(first).image) == ("worker", "req_1", "x:1")
+    assert (second.kind, second.cause, spec_of(second)) == ("worker", "", spec_of(first))
+    assert buried == {"wkr_3": Tombstone(kind="worker", generation=2**32)}
+    assert await _seen(url, _differences) == []
+
+
+_SPEC = (
+    '{"orgId":"org_1","image":"x:1","madeIn":1,"power":"running","env":{},"cpuMillis":1,"memoryBytes":1,"pids":1,'
+    '"postCreateCommand":null,"postStartCommand":null%s}'
+)
+_FILLED = (
+    "INSERT INTO nodes (id, org_id, name, labels, token_hash, created_at, reserved_cpu_millis, reserved_memory_bytes,"
+    " assignments, draining, epoch, connected, version, accepting) VALUES ('nod_1', 'org_1', 'n', '{}', 'x',"
+    " '2026-01-01T00:00:00.000000+00:00', 0, 0, 0, false, 0, false, 1, false)",
+    *(
+        "INSERT INTO assignments (subject_id, kind, org_id, node_id, generation, wanted, spec, cpu_millis,"
+        f" memory_bytes, reserves, wanted_since, version) VALUES ('{subject_id}', 'worker', 'org_1', 'nod_1', 1,"
+        f" 'present', '{_SPEC % more}', 1, 1, true, '2026-01-01T00:00:00.000000+00:00', 1)"
+        for subject_id, more in (
+            ("wkr_1", ',"ownerUserId":null,"secretNames":[],"cause":"req_1"'),
+            ("wkr_2", ""),
+        )
+    ),
+    "INSERT INTO tombstones (node_id, subject_id, buried_at) VALUES"
+    " ('nod_1', 'wkr_3', '2026-01-01T00:00:00.000000+00:00')",
+)
+"""Rows as the release with revision 0007 wrote them, and an assignment from before there were secrets."""
+
+
+async def _upgrade_to(url: str, revision: str) -> None:
+    def migrate(connection: Connection) -> None:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+        command.upgrade(config, revision)
+
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate)
+    await engine.dispose()
+
+
 def _differences(connection: Connection) -> list[Any]:
     return list(compare_metadata(MigrationContext.configure(connection), SCHEMA))
 
@@ -125,7 +182,7 @@ async def _execute(url: str, *statements: str) -> None:
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         for statement in statements:
-            await connection.execute(text(statement))
+            await connection.exec_driver_sql(statement)
     await engine.dispose()
 
 

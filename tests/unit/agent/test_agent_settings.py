@@ -20,7 +20,7 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
     settings = load({"SPUNTO_AGENT_SERVER_URL": "https://two", "SPUNTO_AGENT_SUBNET_POOL": "10.9.0.0/16"}, file=file)
 
     assert settings.server_url == "https://two"
-    assert settings.policy.max_workers == 3
+    assert settings.policy.limits["worker"].max_count == 3
     assert settings.labels == {"zone": "a"}
     assert settings.subnet_pool == IPv4Network("10.9.0.0/16")
 

@@ -10,7 +10,7 @@ from spunto.core.access.policy import Role
 from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
 from spunto.core.projects.model import Environment, Project, ProjectId
-from spunto.core.protocol.messages import AssignmentKind, Phase, Wanted
+from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.worker import Power, WorkerSpec
 from spunto.core.workers.model import PATIENCE, Worker, WorkerId, WorkerState
 
@@ -63,7 +63,7 @@ def a_spec(*, power: Power = Power.RUNNING, **fields: Any) -> WorkerSpec:
 
 def an_assignment(*, power: Power = Power.RUNNING, **fields: Any) -> Assignment:
     assignment = Assignment(
-        kind=AssignmentKind.WORKER,
+        kind="worker",
         subject_id=WORKER,
         org_id=ORG,
         node_id=NODE,

@@ -10,7 +10,7 @@ from spunto.core.access.model import Actor, ActorKind, ApiKeyId, Tenant
 from spunto.core.access.policy import Action, Role
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.secret import Secret
-from spunto.core.specs.worker import spec_to_json
+from spunto.core.specs.worker import write
 from spunto.core.workers.model import WorkerState
 from spunto.core.workers.reach import ExecRequest
 from spunto.testing.harness import Harness
@@ -49,7 +49,7 @@ async def test_a_secret_reaches_its_container_and_nothing_else(
         entries = await tx.audit.list(a_tenant_of(harness), PageRequest(limit=100))
     assert assignment is not None
     journal = node._journal.load()
-    kept = (spec_to_json(assignment.spec), assignment, await worker.view(), entries, logs, caplog.text)
+    kept = (write(assignment.spec), assignment, await worker.view(), entries, logs, caplog.text)
     stored = [str(part) for secret in secrets for part in (secret.sealed.ciphertext, secret.sealed.wrapped_key)]
     held = [str(entry.desired.spec) + str(entry.desired.secrets) + str(entry.ledger) for entry in journal]
     assert (len(stored), len(held)) == (2, 1)

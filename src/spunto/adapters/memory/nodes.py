@@ -10,7 +10,7 @@ from spunto.adapters.memory.rows import Draft
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
-from spunto.core.nodes.assignment import Assignment
+from spunto.core.nodes.assignment import Assignment, Tombstone
 from spunto.core.nodes.model import Demand, Node, NodeId, ReplicaId
 from spunto.core.scheduling.placement import Request, obstacle, placement_for
 
@@ -39,7 +39,7 @@ class MemoryNodes:
         loads: Draft[NodeId, Load],
         names: Draft[tuple[str, ...], str],
         assignments: Draft[str, Assignment],
-        tombstones: Draft[tuple[NodeId, str], datetime],
+        tombstones: Draft[tuple[NodeId, str], Tombstone],
         leases: Draft[ReplicaId, Lease],
     ) -> None:
         self._nodes = nodes
@@ -155,7 +155,7 @@ class MemoryAssignments:
     def __init__(
         self,
         assignments: Draft[str, Assignment],
-        tombstones: Draft[tuple[NodeId, str], datetime],
+        tombstones: Draft[tuple[NodeId, str], Tombstone],
         nodes: Draft[NodeId, Node],
     ) -> None:
         self._assignments = assignments
@@ -196,12 +196,12 @@ class MemoryAssignments:
     async def remove(self, assignment: Assignment, *, at: datetime) -> None:
         self._require_current(assignment)
         self._assignments.drop(assignment.subject_id)
-        self._tombstones.put((assignment.node_id, assignment.subject_id), at)
+        stone = Tombstone(kind=assignment.kind, generation=assignment.generation)
+        self._tombstones.put((assignment.node_id, assignment.subject_id), stone)
 
-    async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> frozenset[str]:
-        return frozenset(
-            subject_id for subject_id in subject_ids if self._tombstones.get((node_id, subject_id)) is not None
-        )
+    async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> Mapping[str, Tombstone]:
+        stones = ((subject_id, self._tombstones.get((node_id, subject_id))) for subject_id in subject_ids)
+        return {subject_id: stone for subject_id, stone in stones if stone is not None}
 
     def _require_current(self, assignment: Assignment) -> None:
         before = self._assignments.get(assignment.subject_id)

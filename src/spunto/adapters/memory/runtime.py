@@ -32,6 +32,7 @@ from spunto.core.executor.runtime import (
     Network,
     Stats,
     SubnetTaken,
+    Volume,
 )
 from spunto.core.kernel.errors import Conflict, SpuntoError
 
@@ -73,6 +74,7 @@ class FakeRuntime:
         self._now = now
         self._networks: dict[str, Network] = {}
         self._volumes: dict[str, dict[str, bytes]] = {}
+        self._volume_labels: dict[str, Mapping[str, str]] = {}
         self._containers: dict[str, FakeContainer] = {}
         self._faults: defaultdict[str, deque[SpuntoError]] = defaultdict(deque)
         self._subscribers: set[asyncio.Queue[_Announced | None]] = set()
@@ -127,12 +129,18 @@ class FakeRuntime:
             raise EngineRefused(f"network {name} has active endpoints")
         self._networks.pop(name, None)
 
+    async def list_volumes(self, *, label: str) -> list[Volume]:
+        await self._enter("list_volumes")
+        volumes = (Volume(name=name, labels=self._volume_labels[name]) for name in sorted(self._volumes))
+        return [volume for volume in volumes if _carries(volume.labels, label)]
+
     async def remove_volume(self, name: str) -> None:
         await self._enter("remove_volume")
         mounts = (mount for container in self._containers.values() for mount in container.spec.mounts)
         if any(mount.volume == name for mount in mounts):
             raise EngineRefused(f"volume {name} is in use")
         self._volumes.pop(name, None)
+        self._volume_labels.pop(name, None)
 
     async def create_container(self, spec: ContainerSpec) -> Container:
         await self._enter("create_container")
@@ -147,6 +155,8 @@ class FakeRuntime:
         if any("/" in mount.volume for mount in spec.mounts):
             raise EngineRefused("a volume's name is no path")
         self._count += 1
+        for mount in spec.mounts:
+            self._volume_labels.setdefault(mount.volume, spec.labels)
         volumes = {mount.path: self._volumes.setdefault(mount.volume, {}) for mount in spec.mounts}
         container = FakeContainer(f"{self._count:064x}", spec, files=Files(volumes=volumes), log=FakeLog(self._now))
         self._containers[spec.name] = container

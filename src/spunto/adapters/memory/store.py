@@ -27,7 +27,7 @@ from spunto.core.access.model import ApiKeyId, OrgId, Session, SessionId, SignIn
 from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.idempotency import IdempotencyKey
 from spunto.core.kernel.wakeups import Wakeups
-from spunto.core.nodes.assignment import Assignment
+from spunto.core.nodes.assignment import Assignment, Tombstone
 from spunto.core.nodes.model import Node, NodeId, ReplicaId
 from spunto.core.orgs.devices import DeviceRequest
 from spunto.core.orgs.invitation import Invitation, InvitationId
@@ -60,7 +60,7 @@ class _Tables:
     deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
     nodes: dict[NodeId, Node] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
-    tombstones: dict[tuple[NodeId, str], datetime] = field(default_factory=dict)
+    tombstones: dict[tuple[NodeId, str], Tombstone] = field(default_factory=dict)
     leases: dict[ReplicaId, Lease] = field(default_factory=dict)
     projects: dict[ProjectId, Project] = field(default_factory=dict)
     versions: dict[tuple[ProjectId, int], ProjectVersion] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import aiodocker
 from spunto.adapters.runtimes import exec_state, host_limits, translate
 from spunto.adapters.runtimes.engine_runtime import EngineRuntime
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, bounded
-from spunto.core.executor.runtime import Container, ContainerSpec, EngineInfo, Network
+from spunto.core.executor.runtime import Container, ContainerSpec, EngineInfo, Network, Volume
 
 DEFAULT_TIMEOUTS = Timeouts()
 
@@ -40,6 +40,11 @@ class DockerRuntime(EngineRuntime):
         async with bounded(self._timeouts.call_seconds):
             listed = await self._docker.networks.list()
         return [network for entry in listed if (network := translate.docker_listed_network(entry))]
+
+    async def list_volumes(self, *, label: str) -> list[Volume]:
+        async with bounded(self._timeouts.call_seconds):
+            listed = await self._docker.volumes.list(filters={"label": [label]})  # type: ignore[no-untyped-call]  # aiodocker's has no types
+        return [translate.volume(entry) for entry in listed["Volumes"] or ()]
 
     async def _create_network(self, network: Network) -> None:
         async with bounded(self._timeouts.start_seconds):

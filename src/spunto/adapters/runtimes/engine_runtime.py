@@ -23,6 +23,7 @@ from spunto.core.executor.runtime import (
     ExecSpec,
     ImageNotFound,
     Network,
+    Volume,
 )
 from spunto.core.kernel.errors import Conflict
 
@@ -40,6 +41,9 @@ class EngineRuntime(EngineStreams):
 
     @abstractmethod
     async def list_networks(self) -> list[Network]: ...
+
+    @abstractmethod
+    async def list_volumes(self, *, label: str) -> list[Volume]: ...
 
     @abstractmethod
     async def _create_network(self, network: Network) -> None: ...

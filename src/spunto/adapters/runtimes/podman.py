@@ -14,7 +14,7 @@ from spunto.adapters.runtimes import exec_state, host_limits, translate
 from spunto.adapters.runtimes.docker import DEFAULT_TIMEOUTS
 from spunto.adapters.runtimes.engine_runtime import EngineRuntime
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, bounded
-from spunto.core.executor.runtime import Container, ContainerSpec, EngineInfo, EngineUnavailable, Network
+from spunto.core.executor.runtime import Container, ContainerSpec, EngineInfo, EngineUnavailable, Network, Volume
 
 MAX_THREADS = 8
 T = TypeVar("T")
@@ -53,6 +53,11 @@ class PodmanRuntime(EngineRuntime):
     async def list_networks(self) -> list[Network]:
         listed = await self._call(self._client.networks.list)
         return [network for entry in listed if (network := translate.podman_listed_network(entry.attrs))]
+
+    async def list_volumes(self, *, label: str) -> list[Volume]:
+        listed = await self._call(self._client.volumes.list)
+        volumes = (translate.volume(entry.attrs) for entry in listed)
+        return [volume for volume in volumes if translate.carries(volume.labels, label)]
 
     async def aclose(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

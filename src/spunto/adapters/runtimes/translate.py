@@ -16,6 +16,7 @@ from spunto.core.executor.runtime import (
     ExecSpec,
     Network,
     SubnetTaken,
+    Volume,
 )
 from spunto.core.kernel.errors import Conflict, SpuntoError
 
@@ -202,6 +203,11 @@ def podman_listed_network(listed: Mapping[str, Any]) -> Network | None:
     """An entry of Podman's GET /libpod/networks/json; None without an IPv4 subnet."""
     subnets = listed.get("subnets") or ()
     return _network(listed["name"], (entry.get("subnet") for entry in subnets), listed.get("labels"))
+
+
+def volume(listed: Mapping[str, Any]) -> Volume:
+    """An entry of either engine's list of volumes."""
+    return Volume(name=listed["Name"], labels=listed.get("Labels") or {})
 
 
 def network_verdict(wanted: Network, existing: Iterable[Network], *, words: str) -> SpuntoError | None:

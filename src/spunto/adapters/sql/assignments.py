@@ -14,10 +14,10 @@ from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.nodes import assignments, nodes, tombstones
 from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.kernel.errors import StaleVersion
-from spunto.core.nodes.assignment import Assignment
+from spunto.core.nodes.assignment import Assignment, Tombstone
 from spunto.core.nodes.model import Demand, NodeId, ReplicaId
-from spunto.core.protocol.messages import AssignmentKind, Wanted
-from spunto.core.specs.worker import spec_from_json, spec_to_json
+from spunto.core.protocol.messages import Wanted
+from spunto.core.specs.kind import SPECS
 
 _IS_CURRENT = (assignments.c.subject_id == bindparam("of_subject")) & (assignments.c.version == bindparam("of_version"))
 _SUBJECTS = bindparam("subject_ids", type_=IdList)
@@ -36,7 +36,7 @@ _BURY = {
     "sqlite": sqlite.insert(tombstones).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(tombstones).on_conflict_do_nothing(),
 }
-_BURIED = select(tombstones.c.subject_id).where(
+_BURIED = select(tombstones.c.subject_id, tombstones.c.kind, tombstones.c.generation).where(
     tombstones.c.node_id == bindparam("node_id"), is_in(tombstones.c.subject_id, _SUBJECTS)
 )
 
@@ -50,7 +50,7 @@ class SqlAssignmentRepository:
             _ADD,
             {
                 "subject_id": assignment.subject_id,
-                "kind": assignment.kind.value,
+                "kind": assignment.kind,
                 "org_id": assignment.org_id,
                 "version": assignment.version,
                 **_changing(assignment),
@@ -80,12 +80,18 @@ class SqlAssignmentRepository:
         await self._change_current(_REMOVE, assignment)
         await self._statements.change(
             _BURY[self._statements.dialect],
-            {"node_id": assignment.node_id, "subject_id": assignment.subject_id, "buried_at": at},
+            {
+                "node_id": assignment.node_id,
+                "subject_id": assignment.subject_id,
+                "kind": assignment.kind,
+                "generation": assignment.generation,
+                "buried_at": at,
+            },
         )
 
-    async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> frozenset[str]:
+    async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> Mapping[str, Tombstone]:
         rows = await self._statements.all(_BURIED, {"node_id": node_id, "subject_ids": subject_ids})
-        return frozenset(row[0] for row in rows)
+        return {row[0]: Tombstone(kind=row[1], generation=row[2]) for row in rows}
 
     async def _change_current(self, statement: Any, assignment: Assignment, **values: Any) -> None:
         which = {"of_subject": assignment.subject_id, "of_version": assignment.version}
@@ -98,12 +104,13 @@ def _changing(assignment: Assignment) -> dict[str, Any]:
         "node_id": assignment.node_id,
         "generation": assignment.generation,
         "wanted": assignment.wanted.value,
-        "spec": {**spec_to_json(assignment.spec), "cause": assignment.cause},
+        "spec": SPECS[assignment.kind].write(assignment.spec),
         "cpu_millis": assignment.demand.cpu_millis,
         "memory_bytes": assignment.demand.memory_bytes,
         "reserves": assignment.reserves,
         "observed": observation_to_json(assignment.observed),
         "wanted_since": assignment.wanted_since,
+        "cause": assignment.cause,
     }
 
 
@@ -122,19 +129,20 @@ def _assignment(row: AnyRow) -> Assignment:
         observed,
         wanted_since,
         version,
+        cause,
     ) = row
     return Assignment(
-        kind=AssignmentKind(kind),
+        kind=kind,
         subject_id=subject_id,
         org_id=org_id,
         node_id=node_id,
         generation=generation,
         wanted=Wanted(wanted),
-        spec=spec_from_json(spec),
+        spec=SPECS[kind].read(spec),
         demand=Demand(cpu_millis=cpu_millis, memory_bytes=memory_bytes),
         reserves=reserves,
         observed=observation_from_json(observed),
         wanted_since=wanted_since,
-        cause=spec.get("cause", ""),
+        cause=cause,
         version=version,
     )

@@ -28,6 +28,7 @@ def agent_to_json(agent: Agent | None) -> dict[str, Any] | None:
         "engineVersion": agent.engine_version,
         "engineProblem": problem_to_json(agent.engine_problem),
         "posture": dict(agent.posture),
+        "capabilities": list(agent.capabilities),
     }
 
 
@@ -41,6 +42,8 @@ def agent_from_json(body: Mapping[str, Any] | None) -> Agent | None:
         engine_version=body["engineVersion"],
         engine_problem=problem_from_json(body["engineProblem"]),
         posture=body["posture"],
+        # Agents of the first release, whose rows these are, knew workers alone.
+        capabilities=tuple(body.get("capabilities", ("kind:worker",))),
     )
 
 

@@ -1,32 +1,29 @@
-"""Takes one subject step by step to where it is wanted; the steps are `plan`'s, the doing is `effects`'."""
+"""Takes one subject step by step to where it is wanted; the steps are its kind's, the doing is `effects`'."""
 
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from spunto.core.executor import plan
-from spunto.core.executor.effects import Effects, SetupTooLong
+from spunto.core.executor.actions import Action, Create, EnsureNetwork, Pull, Run, Start, Stop, WaitUntil
+from spunto.core.executor.effects import Effects
+from spunto.core.executor.item import Item
+from spunto.core.executor.kinds.kind import Now
 from spunto.core.executor.ledger import Ledger
-from spunto.core.executor.plan import (
-    CALM,
-    Action,
-    Assigned,
-    CreateContainer,
-    PullImage,
-    RunSetup,
-    StartContainer,
-    StopContainer,
-    WaitUntil,
-)
+from spunto.core.executor.plan import next_step
 from spunto.core.executor.runtime import EngineUnavailable, ImageNotFound
 from spunto.core.executor.settings import Log
 from spunto.core.executor.subject import Subject
+from spunto.core.executor.trouble import CALM, after_error
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.crash import crash_point
-from spunto.core.kernel.errors import Forbidden, SpuntoError
+from spunto.core.kernel.errors import Forbidden
+from spunto.core.kernel.problem import Problem
 
 Jitter = Callable[[], float]
+_MAKING = Pull | EnsureNetwork | Create | Start
+"""Waits for what the subject needs; all else does not."""
 
 
 class Slots:
@@ -55,13 +52,18 @@ class Slots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """What the driver tells: `changed` after every step, `engine_lost` when the engine does not answer,
-    `objection` asks why the node's owner does not let a worker in."""
+    """What the driver tells: `changed` after every step, `engine_lost` when the engine does not answer.
+
+    What it asks: `objection` why the node's owner does not let a subject in, `waits` for which others it has to wait.
+    `save_for_good` raises Unavailable where the disk can't be written.
+    """
 
     changed: Callable[[Subject], None]
     save: Callable[[Subject], None]
+    save_for_good: Callable[[Subject], None]
     engine_lost: Callable[[], None]
     objection: Callable[[Subject], str | None]
+    waits: Callable[[Subject], Problem | None]
 
 
 class Driver:
@@ -81,7 +83,7 @@ class Driver:
         try:
             while True:
                 step = await self._next_step(subject)
-                needs_slot = isinstance(step, CreateContainer | StartContainer)
+                needs_slot = isinstance(step, EnsureNetwork | Create | Start)
                 if has_slot and not needs_slot:
                     self._slots.give_back()
                     has_slot = False
@@ -104,38 +106,34 @@ class Driver:
         self._note(subject)
         if subject.stale:
             return WaitUntil(at=subject.trouble.not_before)
-        return plan.next_step(
-            subject.item,
-            subject.container,
-            subject.ledger,
-            trouble=subject.trouble,
-            now=self._clock.monotonic(),
-        )
+        now = Now(at=self._clock.now(), monotonic=self._clock.monotonic())
+        step = next_step(subject.kind, subject.item, subject.seen, subject.ledger, trouble=subject.trouble, now=now)
+        waits = subject.waits is not None and (subject.item.is_absent or isinstance(step, _MAKING))
+        return None if waits else step
 
     async def _look(self, subject: Subject) -> None:
         subject.stale = False
         try:
-            subject.container = await self._effects.find(subject.item.id)
-            subject.seen = True
+            subject.seen = await self._effects.look(subject.item.id, subject.names)
+            subject.looked_at = True
         except Exception as error:  # noqa: BLE001 - the edge of the loop: the look is repeated, later
             subject.stale = True
             unseen = error if isinstance(error, EngineUnavailable) else EngineUnavailable(repr(error))
             self._failed(subject, subject.item, None, unseen)
 
     def _note(self, subject: Subject) -> None:
-        self._remember(
-            subject,
-            plan.noticed(
-                subject.item, subject.container, subject.ledger, at=self._clock.now(), timings=subject.timings
-            ),
-        )
+        ledger = subject.kind.noticed(subject.item, subject.seen, subject.ledger)
+        if subject.item.spec is not None and (needs := tuple(subject.kind.needs(subject.item))) != ledger.needs:
+            ledger = replace(ledger, needs=needs)
+        self._remember(subject, ledger)
         subject.drop_secrets()
+        subject.waits = self._hooks.waits(subject)
         self._hooks.changed(subject)
 
     async def _act(self, subject: Subject, action: Action) -> None:
         item = subject.item
         subject.doing = action
-        self._remember(subject, plan.before(action, subject.container, subject.ledger))
+        self._remember(subject, subject.kind.before(action, subject.seen, subject.ledger))
         self._hooks.changed(subject)
         try:
             async with asyncio.timeout(None) as breaker:
@@ -148,42 +146,30 @@ class Driver:
                 self._failed(subject, item, action, error)
         finally:
             subject.breaker = subject.doing = None
-        self._remember(subject, subject.ledger.interrupted())
+        self._remember(subject, subject.kind.interrupted(subject.ledger))
 
     async def _perform(self, subject: Subject, action: Action) -> None:
-        if isinstance(action, RunSetup):
-            await self._run_setup(subject, action)
-            return
-        if isinstance(action, CreateContainer) and (objection := self._hooks.objection(subject)):
+        kind = subject.kind
+        if isinstance(action, EnsureNetwork | Create) and (objection := self._hooks.objection(subject)):
             raise Forbidden("node_policy", f"The node's owner allows {objection}; ask them, or use another node.")
-        if isinstance(action, StartContainer):
+        if isinstance(action, Start):
+            if action.at_most_once:
+                self._hooks.save_for_good(subject)
             crash_point("before_start")
-        generation, begun = subject.item.generation, self._clock.monotonic()
-        subject.container = await self._effects.perform(action, subject.item.id, subject.container)
-        subject.stale = isinstance(action, StopContainer)
-        self._passed(subject, action, self._clock.monotonic() - begun)
-        self._remember(subject, plan.after(action, subject.ledger, generation=generation))
-
-    async def _run_setup(self, subject: Subject, action: RunSetup) -> None:
-        """A command that fails, or can't even be run, leaves its words in the setup's status; the worker runs on."""
-        begun = self._clock.monotonic()
-        exit_code: int | None = None
-        try:
-            exit_code, output = await self._effects.run_setup(action, subject.item.id)
-        except (SpuntoError, SetupTooLong) as error:
-            subject.stale = True
-            output = str(error).encode()
-        seconds = self._clock.monotonic() - begun
-        self._remember(subject, subject.ledger.set_up(exit_code=exit_code, output=output, seconds=seconds))
+        outcome = await self._effects.perform(action)
+        subject.seen = subject.seen.after(action, outcome)
+        if isinstance(action, Run):
+            subject.stale = subject.stale or outcome.exit_code is None
+        else:
+            subject.stale = isinstance(action, Stop)
+        self._passed(subject, action, outcome.seconds)
+        self._remember(subject, kind.after(action, outcome, subject.ledger))
 
     def _passed(self, subject: Subject, action: Action, seconds: float) -> None:
-        if isinstance(action, CreateContainer):
+        if isinstance(action, Create):
             crash_point("after_create")
-        elif isinstance(action, StartContainer):
+        elif isinstance(action, Start):
             crash_point("after_start")
-        name = _TIMED.get(type(action))
-        if name is not None:
-            subject.timings[name] = round(seconds, 3)
         self._log(
             "action_done",
             subject=subject.item.id,
@@ -192,8 +178,8 @@ class Driver:
             request_id=subject.desired.cause or None,
         )
 
-    def _failed(self, subject: Subject, item: Assigned, action: Action | None, error: Exception) -> None:
-        ledger, subject.trouble = plan.after_error(
+    def _failed(self, subject: Subject, item: Item[Any], action: Action | None, error: Exception) -> None:
+        ledger, subject.trouble = after_error(
             item,
             subject.ledger,
             subject.trouble,
@@ -201,7 +187,7 @@ class Driver:
             error=error,
             now=self._clock.monotonic(),
             jitter=self._jitter(),
-            container=subject.container,
+            seen=subject.seen,
         )
         self._remember(subject, ledger)
         doing = "look" if action is None else type(action).__name__
@@ -219,10 +205,3 @@ class Driver:
         if ledger != subject.ledger:
             subject.ledger = ledger
             self._hooks.save(subject)
-
-
-_TIMED: dict[type[Action], str] = {
-    PullImage: "pullSeconds",
-    CreateContainer: "createSeconds",
-    StartContainer: "startSeconds",
-}

@@ -1,16 +1,16 @@
 """Holds what a node has to report: the newest word on each subject, sent at once or, if soon outdated, a bit later."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from spunto.core.executor.observing import TRANSIENT
+from spunto.core.executor.plan import TRANSIENT
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.crash import crash_point
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.wakeups import Wakeup
-from spunto.core.protocol.messages import EngineReport, InventoryItem, ObservedItem
+from spunto.core.protocol.messages import EngineReport, InventoryItem, ObservedItem, Phase
 
 TRANSIENT_SECONDS = 0.5
 _BATCH = 64
@@ -36,11 +36,19 @@ class Outbox:
         self._later = Wakeup(clock)
         self.reporter: Reporter | None = None
 
-    def put(self, item: ObservedItem) -> None:
-        """Take a subject's newest observation; one that says nothing new keeps its time and is not sent."""
+    def phase_of(self, subject_id: str) -> Phase | None:
+        """As it was last reported."""
+        known = self._known.get(subject_id)
+        return None if known is None else known.phase
+
+    def put(self, item: ObservedItem) -> bool:
+        """Take a subject's newest observation; one that says nothing new keeps its time and is not sent.
+
+        Gives whether it says something new.
+        """
         known = self._known.get(item.id)
         if known is not None and replace(known, at=_ANY_TIME) == replace(item, at=_ANY_TIME):
-            return
+            return False
         self._known[item.id] = item
         self._unsent.add(item.id)
         if item.phase in TRANSIENT:
@@ -48,6 +56,14 @@ class Outbox:
         else:
             crash_point("before_report")
             self._flush()
+        return True
+
+    def tell_again(self, items: Iterable[ObservedItem]) -> None:
+        """Say it although it may have been said: the server asks for less than what is here."""
+        for item in items:
+            self._known[item.id] = item
+            self._unsent.add(item.id)
+        self._flush()
 
     def drop(self, subject_id: str) -> None:
         self._known.pop(subject_id, None)
@@ -58,6 +74,11 @@ class Outbox:
         self.reporter = reporter
         self._unsent = set(self._known)
         self._flush()
+
+    def detach(self, reporter: Reporter) -> None:
+        """Send it nothing more, unless a newer one has taken its place."""
+        if self.reporter is reporter:
+            self.reporter = None
 
     async def run(self) -> None:
         """Send what was worth waiting for; a spawn that is done sooner reports its end alone."""

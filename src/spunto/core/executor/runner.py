@@ -1,25 +1,29 @@
 """Brings about what is wanted of a node, a task for each subject with something to do, and reports what is seen."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 
-from spunto.core.executor.containers import made_in
 from spunto.core.executor.driver import Driver, Hooks, Slots
 from spunto.core.executor.effects import Effects
-from spunto.core.executor.journal import Entry, Journal
+from spunto.core.executor.journal import Entry, Grave, Journal
+from spunto.core.executor.kinds.kind import Report
 from spunto.core.executor.ledger import Ledger
-from spunto.core.executor.observing import observation_of
+from spunto.core.executor.listing import InventoryReports, Listing
+from spunto.core.executor.neighbours import unmet
+from spunto.core.executor.notes import Notes
 from spunto.core.executor.outbox import Outbox, Reporter
-from spunto.core.executor.plan import CALM, read_item
+from spunto.core.executor.plan import observed_item, report_of
+from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import Container, ContainerRuntime, EngineEvent
 from spunto.core.executor.settings import Log, NodeSettings, engine_report, hello_of, silent
 from spunto.core.executor.status_files import StatusFiles
 from spunto.core.executor.subject import Subject
+from spunto.core.executor.trouble import CALM
 from spunto.core.executor.watch import EngineWatch
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Unavailable
-from spunto.core.protocol.messages import Desired, DesiredItem, Hello, InventoryItem, ObservedItem, Phase, Wanted
-from spunto.core.specs.names import ID_LABEL, KIND_LABEL, container_name
+from spunto.core.kernel.problem import Problem
+from spunto.core.protocol.messages import Desired, DesiredItem, Hello, ObservedItem, Phase, Wanted
+from spunto.core.specs.capabilities import of_stream
 
 
 class NodeRunner:
@@ -35,21 +39,25 @@ class NodeRunner:
         journal: Journal,
         clock: Clock,
         settings: NodeSettings,
+        reading: Reading = Reading(),  # noqa: B008 - frozen
+        streams: Collection[str] = (),
         log: Log = silent,
     ) -> None:
-        self._journal = journal
         self._clock = clock
         self._settings = settings
+        self._reading = reading
+        self._streams = streams
         self._log = log
         self._subjects: dict[str, Subject] = {}
-        self._listed: dict[str, Container] = {}
-        self._has_listed = False
+        self._listing: Listing | None = None
         self._named: set[str] = set()
         self._stands_down = False
         self._group: asyncio.TaskGroup | None = None
+        self._notes = Notes(journal, log=log)
         self._effects = Effects(runtime, clock=clock, settings=settings)
         self._slots = Slots(settings.concurrent_starts)
         self._outbox = Outbox(clock)
+        self._inventories = InventoryReports(self._outbox, clock=clock)
         self._files = StatusFiles(
             runtime, clock=clock, seconds=settings.engine_seconds, is_busy=lambda: self._slots.are_in_use
         )
@@ -64,13 +72,19 @@ class NodeRunner:
             heard=self._take_event,
         )
         hooks = Hooks(
-            changed=self._report, save=self._save, engine_lost=self._watch.look_again, objection=self._objection
+            changed=self._report,
+            save=lambda subject: self._notes.save([subject.entry]),
+            save_for_good=lambda subject: self._notes.save_for_good(subject.entry),
+            engine_lost=self._watch.look_again,
+            objection=self._objection,
+            waits=self._waits,
         )
         self._driver = Driver(self._effects, clock=clock, slots=self._slots, hooks=hooks, log=log)
 
     async def run(self) -> None:
         """Go on from the journal, until cancelled; containers stay as they are."""
-        self._recover()
+        for entry in self._notes.load():
+            self._subjects.setdefault(entry.desired.id, Subject.of(entry, self._reading, self._clock))
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._outbox.run(), name="reports")
@@ -82,7 +96,8 @@ class NodeRunner:
 
     def hello(self) -> Hello:
         """The first word of a connection."""
-        return hello_of(self._settings, self._watch.info, self._watch.problem)
+        capabilities = sorted({*self._reading.capabilities, *map(of_stream, self._streams)})
+        return hello_of(self._settings, self._watch.info, self._watch.problem, capabilities=capabilities)
 
     async def engine_answered(self) -> None:
         """Wait until the engine has answered for the first time since the start."""
@@ -91,12 +106,12 @@ class NodeRunner:
     def attach(self, reporter: Reporter) -> None:
         """Report to this connection from now on: all that is known at once, and an inventory soon."""
         self._outbox.attach(reporter)
+        self._inventories.begin_anew()
         self._watch.look_again()
 
     def detach(self, reporter: Reporter) -> None:
         """Stop reporting to it, unless a newer one has taken its place."""
-        if self._outbox.reporter is reporter:
-            self._outbox.reporter = None
+        self._outbox.detach(reporter)
 
     def stand_down(self) -> None:
         """Begin nothing more until a whole set comes: another agent speaks for this node now."""
@@ -112,13 +127,14 @@ class NodeRunner:
             for subject in self._subjects.values():
                 subject.stale = True
             self._watch.look_again()
-        newer = [item for item in desired.items if self._is_newer(item)]
+        items = [item for item in desired.items if not self._is_outlived(item)]
+        newer = [item for item in items if self._is_newer(item)]
         for item in newer:
             self._want(item)
-        self._save_all([self._subjects[item.id].entry for item in newer])
+        self._notes.save([self._subjects[item.id].entry for item in newer])
         for item in newer:
             self._wake(self._subjects[item.id])
-        for item in desired.items:
+        for item in items:
             if item.secrets is not None and self._subjects[item.id].take_secrets(item):
                 self._wake(self._subjects[item.id])
         if desired.whole:
@@ -128,27 +144,39 @@ class NodeRunner:
                 self._named.clear()
 
     def forget(self, subject_ids: Sequence[str]) -> None:
-        """Drop the memory of subjects whose absence the server has recorded; those that are not gone stay."""
+        """Bury subjects whose absence the server has recorded; those that are not gone stay."""
         known = [self._subjects[each] for each in subject_ids if each in self._subjects]
-        self._let_go([subject.item.id for subject in known if _observed(subject, self._clock).phase is Phase.ABSENT])
+        for each in subject_ids:
+            if each not in self._subjects:
+                self._outbox.drop(each)
+        gone = [subject for subject in known if self._observed(subject).phase is Phase.ABSENT]
+        graves = [Grave(kind=each.item.kind, id=each.item.id, generation=each.item.generation) for each in gone]
+        self._let_go([subject.item.id for subject in gone])
+        self._notes.bury(graves)
 
-    def standing(self, name: str) -> Container | None:
-        """The container of that name, if it is ours and is wanted here: the only ones that streams may reach."""
-        for subject in self._subjects.values():
-            container = subject.container
-            if container is not None and container.name == name and subject.item.wanted is Wanted.PRESENT:
-                return container
-        return None
+    def standing(self, subject_id: str) -> Container | None:
+        """The subject's container, if it is wanted here: the only ones that streams may reach."""
+        subject = self._subjects.get(subject_id)
+        return None if subject is None or subject.item.is_absent else subject.seen.container
 
-    def _recover(self) -> None:
-        for entry in self._load():
-            ledger = entry.ledger.interrupted()
-            subject = Subject.of(Entry(desired=entry.desired, ledger=ledger), self._clock)
-            self._subjects.setdefault(entry.desired.id, subject)
+    def _is_outlived(self, item: DesiredItem) -> bool:
+        """Whether the server asks for less than what is here, as after a restore from an older copy: it is told so."""
+        known, grave = self._subjects.get(item.id), self._notes.grave_of(item.id)
+        if known is not None:
+            if item.generation < known.item.generation and known.looked_at:
+                self._outbox.tell_again([self._observed(known)])
+            return False
+        if grave is None or item.wanted is Wanted.ABSENT:
+            return False
+        if item.generation > grave.generation:
+            self._notes.exhume(item.id)
+            return False
+        self._outbox.tell_again([_absence(grave, self._clock)])
+        return True
 
     def _is_newer(self, item: DesiredItem) -> bool:
         known = self._subjects.get(item.id)
-        return known is None or read_item(item).outranks(known.item)
+        return known is None or self._reading.item(item).outranks(known.item)
 
     def _want(self, item: DesiredItem) -> None:
         self._log(
@@ -162,11 +190,11 @@ class NodeRunner:
         if known is not None:
             known.want(item)
             return
-        subject = Subject.of(Entry(desired=item, ledger=Ledger()), self._clock)
+        subject = Subject.of(Entry(desired=item, ledger=Ledger()), self._reading, self._clock)
         # What was listed is as good as a look; without it a spawn would begin with a question to the engine.
-        subject.container = self._listed.get(container_name(item.id))
-        subject.stale = not self._has_listed or subject.container is not None
-        subject.seen = not subject.stale
+        if self._listing is not None and subject.sees_by_containers:
+            subject.stale = bool(subject.of_these(self._listing.of(item.id)))
+            subject.looked_at = not subject.stale
         self._subjects[item.id] = subject
 
     def _let_go(self, subject_ids: Sequence[str]) -> None:
@@ -176,15 +204,20 @@ class NodeRunner:
                 subject.task.cancel()
             self._outbox.drop(subject_id)
             self._files.drop(subject_id)
-        if subject_ids:
-            self._keep(lambda: self._journal.drop(subject_ids))
+        self._notes.drop(subject_ids)
+        self._wake_waiting()
 
     def _wake(self, subject: Subject) -> None:
         """Have the subject looked after; before the first list nobody knows what stands."""
         subject.wakeup.hint()
-        ready = self._has_listed and not self._stands_down
+        ready = self._listing is not None and not self._stands_down
         if ready and subject.task is None and self._group is not None:
             subject.task = self._group.create_task(self._look_after(subject), name=f"subject {subject.item.id}")
+
+    def _wake_waiting(self) -> None:
+        for subject in self._subjects.values():
+            if subject.waits is not None:
+                self._wake(subject)
 
     async def _look_after(self, subject: Subject) -> None:
         try:
@@ -202,84 +235,67 @@ class NodeRunner:
             subject.stale = True
 
     def _take_list(self, containers: Sequence[Container]) -> None:
-        self._listed = {container.name: container for container in containers}
-        self._has_listed = True
+        self._listing = Listing(containers)
         for subject in self._subjects.values():
-            subject.listed(self._listed.get(container_name(subject.item.id)))
+            subject.listed(self._listing.of(subject.item.id))
             if subject.stale:
                 self._wake(subject)
         self._send_inventory()
 
     def _take_event(self, event: EngineEvent) -> None:
         for subject in self._subjects.values():
-            if container_name(subject.item.id) == event.name:
-                subject.heard(event.action)
+            if event.name in subject.names.containers or event.name in subject.seen.containers:
+                subject.heard(event.name, event.action)
                 if subject.stale:
                     self._wake(subject)
                 return
 
     def _objection(self, subject: Subject) -> str | None:
-        if subject.item.spec is None:
+        spec, kind = subject.item.spec, subject.item.kind
+        size = None if spec is None else spec.size
+        if size is None:
             return None
-        others = sum(each.stands for each in self._subjects.values() if each is not subject)
-        return self._settings.policy.objection(subject.item.spec, others=others)
+        others = sum(each.stands for each in self._subjects.values() if each is not subject and each.item.kind == kind)
+        return self._settings.policy.objection(kind, size, others=others)
+
+    def _waits(self, subject: Subject) -> Problem | None:
+        return unmet(subject, self._subjects, self._outbox.phase_of)
 
     def _report(self, subject: Subject) -> None:
-        if subject.seen:
-            self._outbox.put(_observed(subject, self._clock))
-            if subject.ledger.setup is not None:
-                self._files.put(subject.item.id, subject.ledger.setup)
+        if not subject.looked_at:
+            return
+        report = self._report_of(subject)
+        item = observed_item(subject.item, subject.seen, report, at=self._clock.now())
+        if self._outbox.put(item) and report.phase in (Phase.RUNNING, Phase.ABSENT):
+            self._wake_waiting()
+        if report.file is not None:
+            self._files.put(subject.item.id, report.file)
+
+    def _observed(self, subject: Subject) -> ObservedItem:
+        return observed_item(subject.item, subject.seen, self._report_of(subject), at=self._clock.now())
+
+    def _report_of(self, subject: Subject) -> Report:
+        return report_of(
+            subject.kind,
+            subject.item,
+            subject.seen,
+            subject.ledger,
+            doing=subject.doing,
+            trouble=subject.trouble,
+            waits=subject.waits,
+        )
 
     def _send_inventory(self) -> None:
-        reporter = self._outbox.reporter
-        if reporter is None:
-            return
         report = engine_report(self._settings, self._watch.info, self._watch.problem)
-        items = [_inventory_item(container) for container in self._listed.values()]
-        try:
-            reporter.inventory(items, engine=report, sampled_at=self._clock.now())
-        except Unavailable:
-            self.detach(reporter)
-
-    def _save(self, subject: Subject) -> None:
-        self._save_all([subject.entry])
-
-    def _save_all(self, entries: Sequence[Entry]) -> None:
-        if entries:
-            self._keep(lambda: self._journal.save(entries))
-
-    def _keep(self, write: Callable[[], None]) -> None:
-        """A journal that can't be written costs what a lost journal costs, which is less than standing still."""
-        try:
-            write()
-        except Unavailable as error:
-            self._log("journal_failed", error=error.message)
-
-    def _load(self) -> list[Entry]:
-        try:
-            return self._journal.load()
-        except Unavailable as error:
-            self._log("journal_failed", error=error.message)
-            return []
+        self._inventories.tell(() if self._listing is None else self._listing.items, report)
 
 
-def _observed(subject: Subject, clock: Clock) -> ObservedItem:
-    return observation_of(
-        subject.item,
-        subject.container,
-        subject.ledger,
-        doing=subject.doing,
-        trouble=subject.trouble,
+def _absence(grave: Grave, clock: Clock) -> ObservedItem:
+    return ObservedItem(
+        kind=grave.kind,
+        id=grave.id,
+        generation=grave.generation,
+        phase=Phase.ABSENT,
+        container_state="not_found",
         at=clock.now(),
-    )
-
-
-def _inventory_item(container: Container) -> InventoryItem:
-    return InventoryItem(
-        container_id=container.container_id,
-        name=container.name,
-        kind=container.labels.get(KIND_LABEL, ""),
-        id=container.labels.get(ID_LABEL, ""),
-        generation=made_in(container),
-        docker_state=container.state.value,
     )

@@ -45,9 +45,9 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """A dev worker's container: one network of its own, limits, and the hardening profile for dev workers.
+    """A container on one network, with limits and the hardening profile for dev workers.
 
-    The adapter adds the profile (capabilities, init, no published port, no restart, log rotation: security.md 3.8);
+    The adapter adds the profile (capabilities, init, no published port, no restart, log rotation);
     none of it can be switched off by a spec.
     """
 
@@ -72,6 +72,14 @@ class Network:
 
     name: str
     subnet: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A named local volume as the engine lists it."""
+
+    name: str
     labels: Mapping[str, str]
 
 
@@ -213,6 +221,9 @@ class ContainerRuntime(Protocol):
 
     async def remove_network(self, name: str) -> None:
         """Remove the network; a missing one is success."""
+
+    async def list_volumes(self, *, label: str) -> list[Volume]:
+        """All named volumes that carry the label (`key=value`)."""
 
     async def remove_volume(self, name: str) -> None:
         """Remove the named volume; a missing one is success."""

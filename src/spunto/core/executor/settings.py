@@ -1,15 +1,15 @@
 """What a node's owner decides about it, and what it tells the server of itself."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Protocol
 
+from spunto.core.executor.policy import Policy
 from spunto.core.executor.runtime import EngineInfo
 from spunto.core.kernel.problem import Problem
 from spunto.core.protocol.messages import EngineReport, Hello, Resources
-from spunto.core.specs.worker import WorkerSpec
 
 DEFAULT_SUBNET_POOL = IPv4Network("10.208.0.0/14")
 
@@ -25,29 +25,6 @@ def silent(event: str, /, **fields: object) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The owner's limits; they hold whatever the server asks for. None is no limit."""
-
-    max_workers: int | None = None
-    max_worker_cpu_millis: int | None = None
-    max_worker_memory_bytes: int | None = None
-    max_worker_pids: int | None = None
-
-    def objection(self, spec: WorkerSpec, *, others: int) -> str | None:
-        """Why a worker is not let in beside that many others."""
-        if self.max_workers is not None and others >= self.max_workers:
-            return f"at most {self.max_workers} workers"
-        for asked, limit, what in (
-            (spec.cpu_millis, self.max_worker_cpu_millis, "thousandths of a cpu"),
-            (spec.memory_bytes, self.max_worker_memory_bytes, "bytes of memory"),
-            (spec.pids, self.max_worker_pids, "processes"),
-        ):
-            if limit is not None and asked > limit:
-                return f"at most {limit} {what} for a worker, not {asked}"
-        return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """`cpu_overcommit` is how many cpus are announced for each that is there."""
 
@@ -58,7 +35,7 @@ class NodeSettings:
     engine: str
     labels: Mapping[str, str] = field(default_factory=dict)
     subnet_pool: IPv4Network = DEFAULT_SUBNET_POOL
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     cpu_overcommit: float = 4.0
     memory_reserve_bytes: int = 0
     concurrent_starts: int = max(4, 2 * (os.cpu_count() or 1))
@@ -69,13 +46,15 @@ class NodeSettings:
     relist_seconds: float = 30.0
 
 
-def hello_of(settings: NodeSettings, info: EngineInfo | None, problem: Problem | None) -> Hello:
+def hello_of(
+    settings: NodeSettings, info: EngineInfo | None, problem: Problem | None, *, capabilities: Sequence[str]
+) -> Hello:
     """The node's first word. Without an engine the machine's own size is announced, and the engine's problem."""
     return Hello(
         agent_version=settings.agent_version,
         instance_id=settings.instance_id,
         boot_id=settings.boot_id,
-        capabilities=("worker", "exec", "terminal", "logs", "stats"),
+        capabilities=tuple(capabilities),
         engine=engine_report(settings, info, problem),
         resources=resources_of(settings, info),
         labels=dict(settings.labels),
@@ -94,11 +73,10 @@ def engine_report(settings: NodeSettings, info: EngineInfo | None, problem: Prob
 def resources_of(settings: NodeSettings, info: EngineInfo | None) -> Resources:
     cpu_millis = 1000 * (os.cpu_count() or 1) if info is None else info.cpu_millis
     memory_bytes = _machine_memory_bytes() if info is None else info.memory_bytes
-    limit = settings.policy.max_worker_cpu_millis
     return Resources(
         cpu_millis=int(cpu_millis * settings.cpu_overcommit),
         memory_bytes=max(0, memory_bytes - settings.memory_reserve_bytes),
-        max_worker_cpu_millis=cpu_millis if limit is None else min(limit, cpu_millis),
+        max_worker_cpu_millis=settings.policy.largest_cpu_millis(cpu_millis),
     )
 
 

@@ -1,16 +1,15 @@
-"""Writes each worker's setup status into its container, when the node has nothing more urgent to do."""
+"""Writes what containers should hold into them, such as a setup's status, when the node has nothing more urgent."""
 
 from collections.abc import Callable
 
 import orjson
 
 from spunto.core.executor.effects import bounded
-from spunto.core.executor.kinds.setup import STATUS_PATH, Status
+from spunto.core.executor.kinds.kind import File
 from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
 from spunto.core.kernel.wakeups import Wakeup
-from spunto.core.specs.names import container_name
 
 _BUSY_SECONDS = 0.2
 _PATIENCE_ROUNDS = 25
@@ -18,7 +17,7 @@ _IDLE_SECONDS = 3600.0
 
 
 class StatusFiles:
-    """Holds the newest status a worker, so a burst of changes is one write; one write at a time.
+    """Holds the newest file a subject, so a burst of changes is one write; one write at a time.
 
     A write takes the engine as long as a part of a spawn, so it gives way to spawns, but not for ever.
     """
@@ -28,13 +27,13 @@ class StatusFiles:
         self._clock = clock
         self._seconds = seconds
         self._is_busy = is_busy
-        self._waiting: dict[str, Status] = {}
-        self._written: dict[str, Status] = {}
+        self._waiting: dict[str, File] = {}
+        self._written: dict[str, File] = {}
         self._wakeup = Wakeup(clock)
 
-    def put(self, subject_id: str, status: Status) -> None:
-        if self._written.get(subject_id) is not status:
-            self._written[subject_id] = self._waiting[subject_id] = status
+    def put(self, subject_id: str, file: File) -> None:
+        if self._written.get(subject_id) != file:
+            self._written[subject_id] = self._waiting[subject_id] = file
             self._wakeup.hint()
 
     def drop(self, subject_id: str) -> None:
@@ -58,9 +57,9 @@ class StatusFiles:
         if not self._waiting:
             return
         subject_id = next(iter(self._waiting))
-        status = self._waiting.pop(subject_id)
+        file = self._waiting.pop(subject_id)
         try:
             async with bounded(self._seconds):
-                await self._runtime.put_file(container_name(subject_id), STATUS_PATH, orjson.dumps(status))
+                await self._runtime.put_file(file.container, file.path, orjson.dumps(file.content))
         except SpuntoError:
             return  # The container or the engine has gone; the file shows the next change, the server has the status.

@@ -1,9 +1,13 @@
-"""Which subnet the next worker's network gets out of the node's pool."""
+"""Which subnet the next network gets out of the node's pool, and what was learnt of those that it can't get."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
+from spunto.core.executor.runtime import ContainerRuntime, Network, SubnetTaken
+from spunto.core.kernel.errors import Conflict
+
 PREFIX_LENGTH = 28
+_SUBNET_TRIES = 8
 
 
 def next_free_subnet(pool: IPv4Network, used: Iterable[IPv4Network]) -> IPv4Network | None:
@@ -20,3 +24,58 @@ def next_free_subnet(pool: IPv4Network, used: Iterable[IPv4Network]) -> IPv4Netw
     if candidate + size - 1 > int(pool.broadcast_address):
         return None
     return IPv4Network((candidate, PREFIX_LENGTH))
+
+
+class Subnets:
+    """The subnets in use as last listed, so that a spawn does not ask the engine for them."""
+
+    def __init__(self, runtime: ContainerRuntime, pool: IPv4Network) -> None:
+        self._runtime = runtime
+        self._pool = pool
+        self._listed: dict[str, IPv4Network] = {}
+        self._taken: dict[str, IPv4Network] = {}
+        self._refused: set[IPv4Network] = set()
+
+    async def refresh(self) -> None:
+        networks = await self._runtime.list_networks()
+        self._listed = {network.name: IPv4Network(network.subnet, strict=False) for network in networks}
+
+    async def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make the network with a subnet that is free; who else takes subnets of the pool is evaded."""
+        for _ in range(_SUBNET_TRIES):
+            subnet = self._take(name)
+            try:
+                await self._runtime.ensure_network(Network(name=name, subnet=str(subnet), labels=labels))
+            except SubnetTaken:
+                # The engine may refuse what it does not list, such as a route of the machine.
+                self._refused.add(subnet)
+                self._release(name)
+                await self.refresh()
+                continue
+            except BaseException:
+                self._release(name)
+                raise
+            self._listed[name] = self._taken.pop(name)
+            return
+        raise Conflict("subnet_taken", f"Others take the subnets of the node's pool {self._pool}; give it another one.")
+
+    async def remove_network(self, name: str) -> None:
+        await self._runtime.remove_network(name)
+        self._release(name)
+
+    def _take(self, name: str) -> IPv4Network:
+        subnet = self._listed.get(name)
+        if subnet is None:
+            used = (*self._listed.values(), *self._taken.values(), *self._refused)
+            subnet = next_free_subnet(self._pool, used)
+        if subnet is None:
+            self._refused.clear()
+            raise Conflict(
+                "no_free_subnet", f"No subnet is left in the node's pool {self._pool}; give it a larger one."
+            )
+        self._taken[name] = subnet
+        return subnet
+
+    def _release(self, name: str) -> None:
+        self._taken.pop(name, None)
+        self._listed.pop(name, None)

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from spunto.core.executor.effects import bounded
-from spunto.core.executor.plan import back_off_seconds
 from spunto.core.executor.runtime import Container, ContainerRuntime, EngineEvent, EngineInfo, EngineUnavailable
 from spunto.core.executor.settings import Log, NodeSettings
+from spunto.core.executor.trouble import BACK_OFF
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
 from spunto.core.kernel.problem import Problem
@@ -108,4 +108,4 @@ class EngineWatch:
 
 
 def _pause(failures: int) -> float:
-    return back_off_seconds(failures, jitter=_MIDDLE)
+    return BACK_OFF.seconds(failures, jitter=_MIDDLE)

@@ -8,8 +8,8 @@ from typing import Any
 from spunto.core.access.model import OrgId
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.model import Demand, NodeId
-from spunto.core.protocol.messages import AssignmentKind, Phase, Wanted
-from spunto.core.specs.worker import WorkerSpec
+from spunto.core.protocol.messages import Phase, Wanted
+from spunto.core.specs.spec import Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,18 +27,26 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """What stood on a node and was recorded to be gone. `generation` is the one that asked for it."""
+
+    kind: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """One thing on one node. `generation` grows with every change of what is wanted; `reserves` says that it holds
     the demand in the node's counters (a stopped worker does not). `cause` is the request that asked for the generation;
     nothing where nobody did."""
 
-    kind: AssignmentKind
+    kind: str
     subject_id: str
     org_id: OrgId
     node_id: NodeId
     generation: int
     wanted: Wanted
-    spec: WorkerSpec
+    spec: Spec
     demand: Demand
     reserves: bool = True
     observed: Observation | None = None
@@ -46,7 +54,7 @@ class Assignment:
     cause: str = ""
     version: int = 1
 
-    def asking(self, spec: WorkerSpec, *, at: datetime, cause: str = "") -> "Assignment":
+    def asking(self, spec: Spec, *, at: datetime, cause: str = "") -> "Assignment":
         """The next generation, with another spec."""
         return replace(
             self, generation=self.generation + 1, spec=spec, wanted=Wanted.PRESENT, wanted_since=at, cause=cause

@@ -210,6 +210,7 @@ def _agent_of(hello: Hello) -> Agent:
     error = hello.engine.error
     return Agent(
         version=hello.agent_version,
+        capabilities=hello.capabilities,
         instance_id=hello.instance_id,
         engine=hello.engine.name,
         engine_version=hello.engine.version,

@@ -44,7 +44,8 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """What the agent said of itself and its engine at its last connect. `engine_problem` while the engine is away."""
+    """What the agent said of itself and its engine at its last connect. `engine_problem` while the engine is away;
+    the words of `capabilities` are those of `specs.capabilities`."""
 
     version: str
     instance_id: str
@@ -52,6 +53,7 @@ class Agent:
     engine_version: str
     engine_problem: Problem | None = None
     posture: Mapping[str, str | bool] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

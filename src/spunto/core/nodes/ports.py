@@ -12,7 +12,7 @@ from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.reconcile import Schedule
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import Transaction
-from spunto.core.nodes.assignment import Assignment
+from spunto.core.nodes.assignment import Assignment, Tombstone
 from spunto.core.nodes.model import Demand, Node, NodeId, ReplicaId
 from spunto.core.nodes.replica import Replica
 from spunto.core.orgs.ports import OrganizationRepository
@@ -90,8 +90,8 @@ class AssignmentRepository(Protocol):
     async def remove(self, assignment: Assignment, *, at: datetime) -> None:
         """Remove and leave a tombstone. Raises StaleVersion."""
 
-    async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> frozenset[str]:
-        """Which of the subjects have a tombstone on that node: containers of theirs are to go."""
+    async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> Mapping[str, Tombstone]:
+        """The tombstones of the subjects on that node, by subject id: containers of theirs are to go."""
 
 
 class ReplicaRepository(Protocol):

@@ -1,18 +1,17 @@
 """What nodes report, recorded: observations of their assignments, inventories, and the state of their engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes import inventory
-from spunto.core.nodes.assignment import Assignment, Observation
+from spunto.core.nodes.assignment import Assignment, Observation, Tombstone
 from spunto.core.nodes.links import Link
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.protocol.messages import (
-    AssignmentKind,
     Desired,
     DesiredItem,
     EngineReport,
@@ -22,9 +21,6 @@ from spunto.core.protocol.messages import (
     Phase,
     Wanted,
 )
-
-# Later than any generation that the node may have heard of the subject.
-_LAST_GENERATION = 2**53 - 1
 
 
 class Reports:
@@ -65,10 +61,10 @@ class Reports:
         async with self._uow.reading() as tx:
             assigned = {each.subject_id for each in await tx.assignments.of_node(node_id)}
             buried = await tx.assignments.buried(node_id, [each for each in listed if each not in assigned])
-        found = inventory.judge(message.items, assigned=assigned, buried=buried)
+        found = inventory.judge(message.items, assigned=assigned, buried=buried.keys())
         link.inventory = inventory.Inventory(sampled_at=message.sampled_at, engine=message.engine, items=found)
         if buried:
-            link.connection.send(_burial(link.epoch, sorted(buried)))
+            link.connection.send(_burial(link.epoch, buried))
         await self._note_engine(node_id, link, message.engine)
 
     async def _end(self, tx: NodesTransaction, assignment: Assignment) -> None:
@@ -119,9 +115,9 @@ def _observation_of(item: ObservedItem) -> Observation:
     )
 
 
-def _burial(epoch: int, subject_ids: Sequence[str]) -> Desired:
+def _burial(epoch: int, buried: Mapping[str, Tombstone]) -> Desired:
     items = tuple(
-        DesiredItem(kind=AssignmentKind.WORKER, id=each, generation=_LAST_GENERATION, wanted=Wanted.ABSENT)
-        for each in subject_ids
+        DesiredItem(kind=stone.kind, id=subject_id, generation=stone.generation, wanted=Wanted.ABSENT)
+        for subject_id, stone in sorted(buried.items())
     )
     return Desired(epoch=epoch, revision=0, whole=False, items=items)

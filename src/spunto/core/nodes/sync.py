@@ -11,7 +11,7 @@ from spunto.core.nodes.ports import NodesTransaction, SecretSource
 from spunto.core.nodes.spec_secrets import Values, sent_secrets, values_for, wants_secrets
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Desired, DesiredItem, Wanted
-from spunto.core.specs.worker import spec_to_json
+from spunto.core.specs.kind import SPECS
 
 # Only a hint that got lost costs this wait; thousands of idle nodes must not cost a query each few seconds.
 POLL_SECONDS = 120.0
@@ -73,6 +73,6 @@ def _item(assignment: Assignment, values: Values) -> DesiredItem:
         generation=assignment.generation,
         wanted=assignment.wanted,
         cause=assignment.cause,
-        spec=spec_to_json(assignment.spec) if present else None,
+        spec=SPECS[assignment.kind].write(assignment.spec) if present else None,
         secrets=sent_secrets(assignment, values),
     )

@@ -17,9 +17,10 @@ MAX_PAYLOAD_BYTES: Final = 64 * 1024
 
 # NUL is legal JSON, but no database column and no terminal of ours could keep it.
 _NUL: Final = re.compile(rb"((?<!\\)(?:\\\\)*)\\u0000")
+# Fields that a newer side adds to a message are passed over at every depth; what stands in those known here is strict.
 _messages: Final[TypeAdapter[Message]] = TypeAdapter(
     Annotated[Message, Field(discriminator="type")],
-    config={"alias_generator": to_camel, "extra": "forbid", "strict": True, "allow_inf_nan": False},
+    config={"alias_generator": to_camel, "extra": "ignore", "strict": True, "allow_inf_nan": False},
 )
 
 
@@ -65,7 +66,7 @@ def _halves(message: Desired | Observed) -> tuple[StateMessage, StateMessage]:
 
 
 def decode(frame: str | bytes) -> Message | Data:
-    """What the frame says. Raises ProtocolViolation for everything that is not exactly a message or data."""
+    """What the frame says. Raises ProtocolViolation for everything that is neither a message nor data."""
     if isinstance(frame, bytes):
         return _decode_data(frame)
     try:

@@ -13,8 +13,8 @@ from annotated_types import Ge, Le, MaxLen, Predicate
 
 from spunto.core.kernel.problem import Code, ErrorText, Problem
 
-PROTOCOL_MIN = 1
-PROTOCOL_MAX = 1
+PROTOCOL_MIN = 2
+PROTOCOL_MAX = 2
 
 MAX_ITEMS = 4096
 
@@ -23,6 +23,10 @@ JsonObject = dict[str, Any]
 
 SmallObject = Annotated[JsonObject, MaxLen(128)]
 Ident = Annotated[str, Predicate(re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}").fullmatch)]
+KindName = Annotated[str, Predicate(re.compile(r"[a-z][a-z0-9_-]{0,31}").fullmatch)]
+"""A kind of subject. The other side may know kinds that this one does not."""
+Capabilities = Annotated[tuple[Ident, ...], MaxLen(256)]
+"""What a side can do, such as `kind:worker` and `stream:exec`, or which messages it knows beyond those of version 2."""
 ShortText = Annotated[str, MaxLen(255)]
 Natural = Annotated[int, Ge(0), Le(2**53 - 1)]
 StreamId = Annotated[int, Ge(1), Le(2**32 - 1)]
@@ -35,12 +39,6 @@ Instant = Annotated[
 ]
 
 
-class AssignmentKind(StrEnum):
-    """What can stand on a node."""
-
-    WORKER = "worker"
-
-
 class Wanted(StrEnum):
     """Whether a subject should stand on the node. `absent` is sticky and holds from every state."""
 
@@ -49,18 +47,19 @@ class Wanted(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far the node is with a subject."""
+    """How far the node is with a subject. `refused` is no outcome: the agent does not understand all that is asked for,
+    and leaves the subject as it stands."""
 
     PULLING = "pulling"
     CREATING = "creating"
     STARTING = "starting"
-    SETTING_UP = "setting_up"
     RUNNING = "running"
     STOPPING = "stopping"
     STOPPED = "stopped"
     REMOVING = "removing"
     ABSENT = "absent"
     FAILED = "failed"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ class Hello:
     agent_version: ShortText
     instance_id: Ident
     boot_id: Ident
-    capabilities: Annotated[tuple[Ident, ...], MaxLen(64)] = ()
+    capabilities: Capabilities = ()
     engine: EngineReport
     resources: Resources
     labels: Annotated[dict[ShortText, ShortText], MaxLen(64)] = field(default_factory=dict)
@@ -117,18 +116,20 @@ class Welcome:
     server_time: Instant
     heartbeat_seconds: Annotated[float, Ge(0.05), Le(300)] = 15.0
     limits: Limits = field(default_factory=Limits)
+    capabilities: Capabilities = ()
     type: Literal["welcome"] = "welcome"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredItem:
-    """One subject that should stand on the node or be gone; a lower generation than one already known is ignored.
+    """One subject that should stand on the node or be gone; a lower generation than one already known is answered by
+    what is known, and changes nothing.
     `cause` is the id of the request that asked for it, for the node's log.
     `secrets` are values in base64 by variable name: for the container alone, never to be stored or shown. None where
     the spec names no secrets, or where they can't be had now: the same generation then comes again with them.
     """
 
-    kind: AssignmentKind
+    kind: KindName
     id: Ident
     generation: Natural
     wanted: Wanted
@@ -156,7 +157,7 @@ class Desired:
 class ObservedItem:
     """What the node sees of one subject, and for which generation that holds."""
 
-    kind: AssignmentKind
+    kind: KindName
     id: Ident
     generation: Natural
     phase: Phase
@@ -191,7 +192,7 @@ class InventoryItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """All labelled containers of the node, each 30 s and at connect."""
+    """All labelled containers of the node, at connect and when something of it has changed."""
 
     epoch: Natural
     sampled_at: Instant

@@ -60,8 +60,6 @@ class _Stream:
     inbox: StreamBuffer[_Body] = field(default_factory=StreamBuffer)
     unacknowledged: int = 0  # on the wire or beyond, not credited back
     ungranted: int = 0  # consumed here, not credited back
-    sent_bytes: int = 0
-    received_bytes: int = 0
     has_turn: bool = False
     eof_written: bool = False
     sent_end: bool = False
@@ -115,7 +113,6 @@ class Multiplexer:
             raise ValueError("written more than there is room for")
         stream = self._streams[stream_id]
         stream.send_credit -= len(data)
-        stream.sent_bytes += len(data)
         stream.outbox.add_bytes(data)
         self._schedule(stream)
 
@@ -157,11 +154,6 @@ class Multiplexer:
         piece = stream.inbox.pop()
         self._consumed(stream, len(piece) if isinstance(piece, bytes) else piece.cost)
         return piece if isinstance(piece, bytes) else piece.body
-
-    def offsets(self, stream_id: int) -> tuple[int, int]:
-        """Bytes written to the stream and bytes received from it so far."""
-        stream = self._streams[stream_id]
-        return stream.sent_bytes, stream.received_bytes
 
     def reset(self, stream_id: int, code: str, message: str) -> None:
         """Give the stream up at once; what was not sent is dropped. Repeating is harmless."""
@@ -216,7 +208,6 @@ class Multiplexer:
         stream = self._charge(stream_id, len(payload))
         if stream is None:
             return []
-        stream.received_bytes += len(payload)
         if stream.closing:
             return []
         stream.inbox.add_bytes(payload)

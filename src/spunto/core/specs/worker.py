@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+from spunto.core.specs import names
+from spunto.core.specs.spec import Fields, SecretsWanted, Size
+
+KIND: Final = "worker"
+ID_PREFIX: Final = "wkr"
 
 
 class Power(StrEnum):
@@ -19,7 +25,7 @@ class WorkerSpec:
 
     `made_in` is the generation that asked for this very container: a container labelled with another one is replaced,
     so a rebuild is a spec with a newer `made_in`, while stop and start leave it alone.
-    `secret_names` are those of the owner's secrets that become variables of it; their values are never part of a spec.
+    `secret_names` are those of the owner's secrets that become variables of it.
     """
 
     org_id: str
@@ -34,15 +40,35 @@ class WorkerSpec:
     post_start_command: str | None = None
     owner_user_id: str | None = None
     secret_names: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
 
     @property
-    def wants_secrets(self) -> bool:
-        """Whether its container must not be made before its owner's secrets are there."""
-        return bool(self.secret_names) and self.owner_user_id is not None
+    def size(self) -> Size:
+        return Size(cpu_millis=self.cpu_millis, memory_bytes=self.memory_bytes, pids=self.pids)
+
+    @property
+    def secrets_wanted(self) -> SecretsWanted | None:
+        """Nothing is made for a worker that stays stopped."""
+        if self.power is Power.STOPPED or self.owner_user_id is None or not self.secret_names:
+            return None
+        return SecretsWanted(owner_user_id=self.owner_user_id, names=self.secret_names)
 
 
-def spec_to_json(spec: WorkerSpec) -> dict[str, Any]:
-    """The spec as it travels and is stored."""
+def container_name(subject_id: str) -> str:
+    return names.name_of(KIND, subject_id)
+
+
+def network_name(subject_id: str) -> str:
+    return f"{container_name(subject_id)}-net"
+
+
+def volume_name(subject_id: str) -> str:
+    return f"{container_name(subject_id)}-workspace"
+
+
+def write(spec: WorkerSpec) -> dict[str, Any]:
+    """The spec as it travels and is stored; what is not required is left out, so that older nodes can read it."""
+    requires = {"requires": list(spec.requires)} if spec.requires else {}
     return {
         "orgId": spec.org_id,
         "image": spec.image,
@@ -56,23 +82,27 @@ def spec_to_json(spec: WorkerSpec) -> dict[str, Any]:
         "postStartCommand": spec.post_start_command,
         "ownerUserId": spec.owner_user_id,
         "secretNames": list(spec.secret_names),
+        **requires,
     }
 
 
-def spec_from_json(body: Mapping[str, Any]) -> WorkerSpec:
-    """Raises KeyError, TypeError or ValueError where it is not a worker's spec."""
-    return WorkerSpec(
-        org_id=str(body["orgId"]),
-        image=str(body["image"]),
-        made_in=int(body["madeIn"]),
-        power=Power(body["power"]),
-        env={str(name): str(value) for name, value in body["env"].items()},
-        cpu_millis=int(body["cpuMillis"]),
-        memory_bytes=int(body["memoryBytes"]),
-        pids=int(body["pids"]),
-        post_create_command=body["postCreateCommand"],
-        post_start_command=body["postStartCommand"],
-        # Specs that were stored before there were secrets name none.
-        owner_user_id=body.get("ownerUserId"),
-        secret_names=tuple(str(name) for name in body.get("secretNames", ())),
+def read(body: Mapping[str, Any]) -> WorkerSpec:
+    """Raises SpecUnknown. Specs that were stored before there were secrets name none."""
+    fields = Fields(body)
+    spec = WorkerSpec(
+        org_id=fields.text("orgId"),
+        image=fields.text("image"),
+        made_in=fields.number("madeIn"),
+        power=fields.choice("power", Power),
+        env=fields.text_map("env"),
+        cpu_millis=fields.number("cpuMillis"),
+        memory_bytes=fields.number("memoryBytes"),
+        pids=fields.number("pids"),
+        post_create_command=fields.optional_text("postCreateCommand"),
+        post_start_command=fields.optional_text("postStartCommand"),
+        owner_user_id=fields.optional_text("ownerUserId"),
+        secret_names=fields.texts("secretNames"),
+        requires=fields.texts("requires"),
     )
+    fields.end()
+    return spec

@@ -7,6 +7,7 @@ from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.model import Node
 from spunto.core.protocol.messages import Wanted
 from spunto.core.specs.worker import Power
+from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import Worker, WorkerState
 
 
@@ -51,7 +52,7 @@ _NEXT = {
 def _wanted(assignment: Assignment | None) -> str:
     if assignment is None or assignment.wanted is Wanted.ABSENT:
         return "absent"
-    return "running" if assignment.spec.power is Power.RUNNING else "stopped"
+    return "running" if spec_of(assignment).power is Power.RUNNING else "stopped"
 
 
 def _blocking(worker: Worker, assignment: Assignment | None, node: Node | None) -> str | None:

@@ -8,9 +8,10 @@ from spunto.core.kernel.errors import Conflict, NotFound
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.projects.model import Environment, Project
-from spunto.core.protocol.messages import AssignmentKind, Wanted
+from spunto.core.protocol.messages import Wanted
 from spunto.core.scheduling.placement import Request
-from spunto.core.specs.worker import Power, WorkerSpec
+from spunto.core.specs.worker import KIND, Power, WorkerSpec
+from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import PATIENCE, DockerState, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 
@@ -53,7 +54,7 @@ def new_worker(
 
 def first_assignment(worker: Worker, environment: Environment, *, cause: str = "") -> Assignment:
     return Assignment(
-        kind=AssignmentKind.WORKER,
+        kind=KIND,
         subject_id=worker.id,
         org_id=worker.org_id,
         node_id=worker.node_id,
@@ -69,8 +70,8 @@ def first_assignment(worker: Worker, environment: Environment, *, cause: str = "
 def started(assignment: Assignment, *, at: datetime, cause: str = "") -> Assignment:
     """The assignment that runs again; a container that is gone is asked for anew."""
     gone = assignment.observed is None or assignment.observed.container_state in (None, DockerState.NOT_FOUND)
-    made_in = assignment.generation + 1 if gone else assignment.spec.made_in
-    spec = replace(assignment.spec, power=Power.RUNNING, made_in=made_in)
+    made_in = assignment.generation + 1 if gone else spec_of(assignment).made_in
+    spec = replace(spec_of(assignment), power=Power.RUNNING, made_in=made_in)
     return replace(assignment.asking(spec, at=at, cause=cause), reserves=True)
 
 

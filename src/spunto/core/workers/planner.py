@@ -7,10 +7,13 @@ from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.protocol.messages import Phase
 from spunto.core.specs.worker import Power
+from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import PATIENCE, DockerState, Worker, WorkerState
 
 _UNREACHABLE_RECHECK_SECONDS = 30.0
 _ARRIVING = frozenset({WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.ERROR})
+_CONDITIONS = frozenset({"kind_unknown", "spec_unknown"})
+"""What an agent that is updated understands: shown as long as it holds, and no outcome of anything."""
 _NODE_REMOVED = Problem(
     code="node_removed", message="The worker's node was removed from the organization; destroy the worker."
 )
@@ -39,7 +42,7 @@ def next_step(
     seen = worker if observed is None else _with_facts(worker, assignment, observed)
     if observed is None or observed.generation != worker.generation or worker.state is WorkerState.DESTROYING:
         return _watch_deadline(seen, reachable_since, now)
-    if observed.phase is Phase.RUNNING and assignment.spec.power is Power.RUNNING and not assignment.reserves:
+    if observed.phase is Phase.RUNNING and spec_of(assignment).power is Power.RUNNING and not assignment.reserves:
         # It was given up and its room with it; a node that has lost its memory tried once more.
         return Step(worker=replace(seen, generation=worker.generation + 1), halts=True)
     after = _settled(seen, assignment, observed, now)
@@ -69,7 +72,7 @@ def _with_facts(worker: Worker, assignment: Assignment, observed: Observation) -
 def _docker_state(assignment: Assignment, observed: Observation) -> DockerState:
     if observed.container_state is None:
         return DockerState.NOT_FOUND
-    if observed.container_state == "exited" and assignment.spec.power is Power.STOPPED:
+    if observed.container_state == "exited" and spec_of(assignment).power is Power.STOPPED:
         return DockerState.STOPPED
     known = {state.value for state in DockerState}
     return DockerState(observed.container_state) if observed.container_state in known else DockerState.UNKNOWN
@@ -77,6 +80,7 @@ def _docker_state(assignment: Assignment, observed: Observation) -> DockerState:
 
 def _settled(worker: Worker, assignment: Assignment, observed: Observation, now: datetime) -> Worker:
     """The worker after a report of its newest generation."""
+    worker = _with_condition(worker, observed)
     match observed.phase:
         case Phase.RUNNING if worker.state in _ARRIVING and assignment.reserves:
             return worker.moved(WorkerState.READY, at=now)
@@ -87,11 +91,18 @@ def _settled(worker: Worker, assignment: Assignment, observed: Observation, now:
         case Phase.STOPPED if worker.state is WorkerState.ERROR and not assignment.reserves:
             return worker
         case Phase.STOPPED if worker.state is not WorkerState.STOPPED:
-            asked = assignment.spec.power is Power.STOPPED
+            asked = spec_of(assignment).power is Power.STOPPED
             problem = None if asked else observed.problem or _ended(observed)
             return worker.moved(WorkerState.STOPPED, at=now, problem=problem)
         case _:
             return worker
+
+
+def _with_condition(worker: Worker, observed: Observation) -> Worker:
+    """That the node's agent does not understand what is asked for is shown as long as it holds, and moves nothing."""
+    if worker.problem is not None and worker.problem.code not in _CONDITIONS:
+        return worker
+    return replace(worker, problem=observed.problem if observed.phase is Phase.REFUSED else None)
 
 
 def _unexplained(observed: Observation) -> Problem:

@@ -14,7 +14,6 @@ from spunto.core.nodes.links import NodeLinks
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
-from spunto.core.specs.names import container_name
 from spunto.core.workers import git_status, listening
 from spunto.core.workers.answers import as_asked
 from spunto.core.workers.factory import not_found
@@ -75,7 +74,7 @@ class WorkerReach:
         return listening.parse(result.stdout.decode(errors="replace"))
 
     async def stats(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> JsonObject:
-        """One sample of figures, as contract.md shows them."""
+        """One sample of figures."""
         worker = await self._look(actor, org_id, project_id, worker_id)
         if worker.state not in _RUNNING:
             raise _not_running(worker)
@@ -115,7 +114,7 @@ class WorkerReach:
         """A shell in a terminal, or an earlier one again from `offset` on; close the stream in the end."""
         found = await self._find(actor, worker_id)
         worker = await self._enter(actor, found.org_id, found.project_id, worker_id)
-        params = {"workerId": worker.id, "session": session, "offset": offset, "cols": cols, "rows": rows}
+        params = {"session": session, "offset": offset, "cols": cols, "rows": rows}
         return self._open(worker, "terminal", params)
 
     async def may_stay(self, actor: Actor, worker_id: WorkerId, action: Action) -> None:
@@ -170,7 +169,7 @@ class WorkerReach:
         return worker
 
     def _open(self, worker: Worker, kind: str, params: JsonObject) -> Stream:
-        return self._links.open(worker.node_id, kind, {"name": container_name(worker.id), **params})
+        return self._links.open(worker.node_id, kind, {"subjectId": worker.id, **params})
 
 
 @asynccontextmanager

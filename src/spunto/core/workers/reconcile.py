@@ -11,6 +11,7 @@ from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node
 from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.specs.worker import Power
+from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import Worker, WorkerId
 from spunto.core.workers.planner import Step, next_step
 from spunto.core.workers.ports import WorkersTransaction
@@ -52,7 +53,7 @@ class WorkerReconciler:
             await tx.nodes.release(assignment.node_id, assignment.demand)
             await tx.assignments.update(assignment.freed())
         if step.halts and assignment is not None:
-            spec = replace(assignment.spec, power=Power.STOPPED)
+            spec = replace(spec_of(assignment), power=Power.STOPPED)
             await tx.assignments.update(assignment.asking(spec, at=self._clock.now()))
             tx.hint(node_topic(assignment.node_id))
         if step.worker != before:

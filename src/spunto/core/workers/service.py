@@ -19,6 +19,7 @@ from spunto.core.projects.model import Project, ProjectId
 from spunto.core.scheduling.placing import place, take_room
 from spunto.core.specs.worker import Power
 from spunto.core.workers import factory
+from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.explain import Explanation, explain
 from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
@@ -131,7 +132,7 @@ class WorkerService:
                 return await self._view(tx, worker, project)
             worker = worker.moved(WorkerState.STOPPING, at=self._clock.now())
             assignment = await factory.assignment_of(tx, worker)
-            spec = replace(assignment.spec, power=Power.STOPPED)
+            spec = replace(spec_of(assignment), power=Power.STOPPED)
             await tx.assignments.update(assignment.asking(spec, at=self._clock.now(), cause=actor.request_id))
             return await self._save(tx, tenant, Action.WORKER_STOP, worker, project)
 

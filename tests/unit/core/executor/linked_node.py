@@ -16,7 +16,6 @@ from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, Inventory, Observed, ObservedItem, Phase, StateMessage, Welcome
 from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
 from spunto.core.protocol.stream import Stream
-from spunto.core.specs.names import container_name
 
 PATIENCE_SECONDS = 5.0
 
@@ -32,7 +31,7 @@ class Server:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def open(self, kind: str, subject_id: str = WORKER, **params: Any) -> Stream:
-        return self.connection.open(kind, {"name": container_name(subject_id), **params})
+        return self.connection.open(kind, {"subjectId": subject_id, **params})
 
     async def until_running(self, subject_id: str = WORKER) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -1,13 +1,14 @@
 """Values of the node's half with sensible defaults."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from spunto.core.executor.plan import Assigned
+from spunto.core.executor.item import Item
 from spunto.core.executor.runtime import Container, ContainerState
 from spunto.core.executor.settings import NodeSettings
-from spunto.core.protocol.messages import AssignmentKind, Desired, DesiredItem, Wanted
-from spunto.core.specs.names import container_name, labels
-from spunto.core.specs.worker import Power, WorkerSpec, spec_to_json
+from spunto.core.protocol.messages import Desired, DesiredItem, Wanted
+from spunto.core.specs.names import NODE_LABEL, labels_of_generation
+from spunto.core.specs.worker import Power, WorkerSpec, container_name, write
 
 NODE = "nod_00000000000000000000000000"
 WORKER = "wkr_00000000000000000000000000"
@@ -30,16 +31,16 @@ def a_spec(**fields: Any) -> WorkerSpec:
     )
 
 
-def an_item(generation: int = 1, *, wanted: Wanted = Wanted.PRESENT, **fields: Any) -> Assigned:
+def an_item(generation: int = 1, *, wanted: Wanted = Wanted.PRESENT, **fields: Any) -> Item[Any]:
     spec = a_spec(**fields) if wanted is Wanted.PRESENT else None
-    return Assigned(kind=AssignmentKind.WORKER, id=WORKER, generation=generation, wanted=wanted, spec=spec)
+    return Item(kind="worker", id=WORKER, generation=generation, wanted=wanted, spec=spec)
 
 
 def a_desired_item(
     generation: int = 1, *, subject_id: str = WORKER, wanted: Wanted = Wanted.PRESENT, **fields: Any
 ) -> DesiredItem:
-    spec = spec_to_json(a_spec(**fields)) if wanted is Wanted.PRESENT else None
-    return DesiredItem(kind=AssignmentKind.WORKER, id=subject_id, generation=generation, wanted=wanted, spec=spec)
+    spec = write(a_spec(**fields)) if wanted is Wanted.PRESENT else None
+    return DesiredItem(kind="worker", id=subject_id, generation=generation, wanted=wanted, spec=spec)
 
 
 def desired(*items: DesiredItem, whole: bool = False, more: bool = False) -> Desired:
@@ -53,8 +54,11 @@ def a_container(
         container_id="c1",
         name=container_name(subject_id),
         state=state,
-        labels=labels(subject_id, a_spec(made_in=made_in), node_id=NODE),
-        **fields,
+        labels={
+            NODE_LABEL: NODE,
+            **labels_of_generation("worker", subject_id, org_id=a_spec().org_id, made_in=made_in),
+        },
+        **{"started_at": datetime(2026, 1, 1, tzinfo=UTC), **fields},
     )
 
 

@@ -2,16 +2,22 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.core.executor.node_values import IMAGE, a_container, an_item
+from tests.unit.core.executor.worker_steps import KIND, a_ledger, report
 
-from spunto.core.executor import plan
+from spunto.core.executor import actions
+from spunto.core.executor.actions import Action, Outcome, WaitUntil
+from spunto.core.executor.item import Item
+from spunto.core.executor.kinds.kind import Now
 from spunto.core.executor.ledger import Ledger, ledger_from_json, ledger_to_json
-from spunto.core.executor.observing import observation_of
-from spunto.core.executor.plan import CALM, Action, Assigned, Trouble, WaitUntil
+from spunto.core.executor.plan import next_step
 from spunto.core.executor.runtime import Container, ContainerGone, ContainerState, EngineUnavailable, ImageNotFound
+from spunto.core.executor.seen import NOTHING, Seen
+from spunto.core.executor.trouble import CALM, Trouble, after_error
 from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.worker import Power
 
@@ -32,24 +38,26 @@ class Engine:
 
     def perform(self, action: Action) -> None:
         match action:
-            case plan.PullImage():
+            case actions.Pull():
                 self._require_image(self.published)
                 self.has_image = True
-            case plan.CreateContainer(spec=spec):
+            case actions.EnsureNetwork():
                 self.has_network = True
+            case actions.Create(spec=spec):
                 self._require_image(self.has_image)
                 self.has_volume = True
-                self.container = self.container or a_container(ContainerState.CREATED, made_in=spec.made_in)
-            case plan.StartContainer():
+                made = int(spec.labels["spunto.generation"])
+                self.container = self.container or a_container(ContainerState.CREATED, made_in=made)
+            case actions.Start():
                 self._put(ContainerState.RUNNING)
                 self.starts += 1
-            case plan.StopContainer():
+            case actions.Stop():
                 self._put(ContainerState.EXITED)
-            case plan.RemoveContainer():
+            case actions.Remove():
                 self.container = None
-            case plan.RemoveNetwork():
+            case actions.RemoveNetwork():
                 self.has_network = False
-            case plan.RemoveVolume():
+            case actions.RemoveVolume():
                 self.has_volume = False
 
     def _require_image(self, is_there: bool) -> None:
@@ -67,42 +75,52 @@ class Node:
     """One subject as the driver keeps it, in a world without time."""
 
     engine: Engine
-    item: Assigned
+    item: Item[Any]
     ledger: Ledger = field(default_factory=Ledger)
+    seen: Seen = NOTHING
     trouble: Trouble = CALM
 
-    def want(self, item: Assigned) -> None:
+    def want(self, item: Item[Any]) -> None:
         if item.outranks(self.item):
             self.item, self.trouble = item, CALM
 
     def crash(self, *, with_journal: bool) -> None:
-        kept = ledger_from_json(ledger_to_json(self.ledger)).interrupted()
+        kept = KIND.interrupted(ledger_from_json(ledger_to_json(self.ledger)))
         self.ledger, self.trouble = (kept if with_journal else Ledger()), CALM
+        self.seen = NOTHING
+
+    def look(self) -> None:
+        """Every container that is there is seen; a network only as long as it was just made."""
+        container = self.engine.container
+        containers = {} if container is None else {container.name: container}
+        self.seen = Seen(containers=containers, networks=self.seen.networks)
 
     def step(self, *, fault: Exception | None = None, dies: bool = False) -> bool:
         """Do one thing; whether there was one. It may fail after its effect, or be the last before a crash."""
-        container = self.engine.container
-        self.ledger = plan.noticed(self.item, container, self.ledger, at=NOW, timings={})
-        action = plan.next_step(self.item, container, self.ledger, trouble=self.trouble, now=1e9)
+        self.look()
+        self.ledger = KIND.noticed(self.item, self.seen, self.ledger)
+        now = Now(at=NOW, monotonic=1e9)
+        action = next_step(KIND, self.item, self.seen, self.ledger, trouble=self.trouble, now=now)
         if action is None:
             return False
         assert not isinstance(action, WaitUntil)
-        self.ledger = plan.before(action, container, self.ledger)
+        self.ledger = KIND.before(action, self.seen, self.ledger)
         try:
             self.engine.perform(action)
             if fault is not None:
                 raise fault
         except Exception as error:  # noqa: BLE001 - as in the driver
-            self.ledger, self.trouble = plan.after_error(
+            self.ledger, self.trouble = after_error(
                 self.item, self.ledger, self.trouble, action=action, error=error, now=0, jitter=0
             )
+            self.seen = NOTHING
             return True
         if dies:
             return True
         self.trouble = CALM
-        self.ledger = plan.after(action, self.ledger, generation=self.item.generation)
-        if isinstance(action, plan.RunSetup):
-            self.ledger = self.ledger.set_up(exit_code=0, output=b"", seconds=0)
+        outcome = Outcome(at=NOW, container=self.engine.container, exit_code=0)
+        self.seen = self.seen.after(action, outcome)
+        self.ledger = KIND.after(action, outcome, self.ledger)
         return True
 
     def settle(self) -> None:
@@ -113,8 +131,7 @@ class Node:
 
     @property
     def phase(self) -> Phase:
-        told = observation_of(self.item, self.engine.container, self.ledger, doing=None, trouble=self.trouble, at=NOW)
-        return told.phase
+        return report(self.item, self.engine.container, self.ledger, trouble=self.trouble).phase
 
 
 made_ins = st.integers(1, 3)
@@ -136,7 +153,7 @@ presents = st.builds(
 )
 items = presents | st.builds(lambda generation: an_item(generation, wanted=Wanted.ABSENT), generations)
 ledgers = st.builds(
-    Ledger,
+    a_ledger,
     ran_generation=generations,
     failed_generation=generations,
     lacked_image_in=generations,
@@ -155,7 +172,7 @@ events = st.one_of(
 
 def live_through(node: Node, story: list[tuple[str, object]]) -> None:
     for event, detail in story:
-        if event == "want" and isinstance(detail, Assigned):
+        if event == "want" and isinstance(detail, Item):
             node.want(detail)
         elif event == "by hand":
             node.engine.container = detail if isinstance(detail, Container) else None
@@ -168,9 +185,9 @@ def live_through(node: Node, story: list[tuple[str, object]]) -> None:
 
 @given(engines, presents, ledgers, st.lists(events, max_size=20))
 def test_absence_always_ends_with_nothing_left(
-    engine: Engine, item: Assigned, ledger: Ledger, story: list[tuple[str, object]]
+    engine: Engine, item: Item[Any], ledger: Ledger, story: list[tuple[str, object]]
 ) -> None:
-    node = Node(engine=engine, item=item, ledger=replace(ledger, network_removed=False, volume_removed=False))
+    node = Node(engine=engine, item=item, ledger=replace(ledger, removed=frozenset()))
     live_through(node, story)
 
     node.want(an_item(99, wanted=Wanted.ABSENT))
@@ -182,10 +199,10 @@ def test_absence_always_ends_with_nothing_left(
 
 @given(engines, presents, ledgers, st.lists(events, max_size=20))
 def test_a_newest_generation_always_comes_to_run_once(
-    engine: Engine, item: Assigned, ledger: Ledger, story: list[tuple[str, object]]
+    engine: Engine, item: Item[Any], ledger: Ledger, story: list[tuple[str, object]]
 ) -> None:
     node = Node(engine=engine, item=item, ledger=ledger)
-    live_through(node, [each for each in story if not (isinstance(each[1], Assigned) and each[1].spec is None)])
+    live_through(node, [each for each in story if not (isinstance(each[1], Item) and each[1].spec is None)])
 
     node.want(an_item(99, made_in=2))
     starts = engine.starts
@@ -198,7 +215,7 @@ def test_a_newest_generation_always_comes_to_run_once(
 
 @given(engines, presents, ledgers, st.lists(events, max_size=20))
 def test_any_story_settles_in_a_phase_that_says_so(
-    engine: Engine, item: Assigned, ledger: Ledger, story: list[tuple[str, object]]
+    engine: Engine, item: Item[Any], ledger: Ledger, story: list[tuple[str, object]]
 ) -> None:
     node = Node(engine=engine, item=item, ledger=ledger)
     live_through(node, story)
@@ -210,12 +227,12 @@ def test_any_story_settles_in_a_phase_that_says_so(
 
 @given(engines, presents, ledgers, st.lists(st.tuples(st.just("want"), items), max_size=20))
 def test_stale_generations_never_win(
-    engine: Engine, item: Assigned, ledger: Ledger, story: list[tuple[str, object]]
+    engine: Engine, item: Item[Any], ledger: Ledger, story: list[tuple[str, object]]
 ) -> None:
     node = Node(engine=engine, item=item, ledger=ledger)
     live_through(node, story)
     newest = node.item
-    asked = [item, *(each for _, each in story if isinstance(each, Assigned))]
+    asked = [item, *(each for _, each in story if isinstance(each, Item))]
 
     for each in asked:
         node.want(each)

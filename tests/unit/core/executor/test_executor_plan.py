@@ -1,69 +1,74 @@
 """What a node does next, rule by rule."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from tests.unit.core.executor.node_values import IMAGE, a_container, a_desired_item, a_spec, an_item
+from tests.unit.core.executor.node_values import IMAGE, a_container, a_desired_item, an_item
+from tests.unit.core.executor.worker_steps import (
+    KIND,
+    MAKE_NETWORK,
+    NAME,
+    NETWORK,
+    NOW,
+    VOLUME,
+    a_ledger,
+    after,
+    before,
+    create,
+    noticed,
+    phase,
+    report,
+    seen_of,
+    set_up,
+    setting_up,
+    status_of,
+    step,
+)
 
+from spunto.core.executor.actions import Action, Pull, Remove, RemoveNetwork, RemoveVolume, Run, Start, Stop, WaitUntil
+from spunto.core.executor.item import Item
+from spunto.core.executor.kinds.kind import Now
 from spunto.core.executor.kinds.setup import Stage
 from spunto.core.executor.ledger import Ledger, ledger_from_json, ledger_to_json
-from spunto.core.executor.observing import observation_of
-from spunto.core.executor.plan import (
-    CALM,
-    MAX_SURPRISES,
-    Action,
-    Assigned,
-    CreateContainer,
-    PullImage,
-    RemoveContainer,
-    RemoveNetwork,
-    RemoveVolume,
-    RunSetup,
-    StartContainer,
-    StopContainer,
-    Trouble,
-    WaitUntil,
-    after,
-    after_error,
-    before,
-    is_obsolete,
-    next_step,
-    noticed,
-    read_item,
-)
+from spunto.core.executor.plan import next_step
+from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import Container, ContainerState, EngineRefused, EngineUnavailable, ImageNotFound
+from spunto.core.executor.trouble import CALM, MAX_SURPRISES, Trouble, after_error
 from spunto.core.kernel.errors import Conflict, Forbidden
 from spunto.core.kernel.problem import Problem
 from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
 from spunto.core.specs.worker import Power
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-NEW, RAN = Ledger(), Ledger(ran_generation=1)
+RAN = Ledger(ran_generation=1)
 CREATED, RUNNING, EXITED = ContainerState
 ABSENT = an_item(2, wanted=Wanted.ABSENT)
 STOPPED = an_item(2, power=Power.STOPPED)
 
 
-def step(item: Assigned, container: Container | None = None, ledger: Ledger = NEW) -> Action | WaitUntil | None:
-    return next_step(item, container, ledger, trouble=CALM, now=0.0)
+def run(stage: str, command: str) -> Run:
+    return Run(name=NAME, stage=stage, command=command, working_dir="/workspace")
 
 
-def phase(item: Assigned, container: Container | None = None, ledger: Ledger = NEW) -> tuple[Phase, Problem | None]:
-    observed = observation_of(item, container, ledger, doing=None, trouble=CALM, at=NOW)
-    return observed.phase, observed.error
+def test_a_worker_s_network_is_made_right_before_its_container() -> None:
+    now = Now(at=NOW, monotonic=0.0)
+
+    first = next_step(KIND, an_item(1), seen_of(None, network=False), Ledger(), trouble=CALM, now=now)
+    then = next_step(KIND, an_item(1), seen_of(None), Ledger(), trouble=CALM, now=now)
+
+    assert (first, then) == (MAKE_NETWORK, create())
 
 
 @pytest.mark.parametrize(
     ("container", "ledger", "expected"),
     [
-        (None, Ledger(), CreateContainer(spec=a_spec())),
-        (None, Ledger(lacked_image_in=1), PullImage(image=IMAGE)),
-        (a_container(CREATED), Ledger(), StartContainer()),
-        (a_container(EXITED), Ledger(), StartContainer()),
+        (None, Ledger(), create()),
+        (None, Ledger(lacked_image_in=1), Pull(image=IMAGE)),
+        (a_container(CREATED), Ledger(), Start(name=NAME)),
+        (a_container(EXITED), Ledger(), Start(name=NAME)),
         (a_container(EXITED), RAN, None),
         (a_container(RUNNING), RAN, None),
-        (a_container(RUNNING, made_in=7), RAN, RemoveContainer()),
+        (a_container(RUNNING, made_in=7), RAN, Remove(name=NAME)),
         (None, RAN, None),
         (None, Ledger(failed_generation=1), None),
     ],
@@ -76,7 +81,7 @@ def test_a_wanted_worker_is_brought_to_run_once_in_a_generation(
 
 @pytest.mark.parametrize(
     ("container", "expected"),
-    [(None, None), (a_container(CREATED), None), (a_container(EXITED), None), (a_container(RUNNING), StopContainer())],
+    [(None, None), (a_container(CREATED), None), (a_container(EXITED), None), (a_container(RUNNING), Stop(name=NAME))],
 )
 def test_a_worker_to_be_stopped_is_only_ever_stopped(container: Container | None, expected: Action | None) -> None:
     assert step(STOPPED, container, RAN) == expected
@@ -85,10 +90,10 @@ def test_a_worker_to_be_stopped_is_only_ever_stopped(container: Container | None
 @pytest.mark.parametrize(
     ("container", "ledger", "expected"),
     [
-        (a_container(RUNNING), Ledger(failed_generation=2), RemoveContainer()),
-        (None, Ledger(), RemoveNetwork()),
-        (None, Ledger(network_removed=True), RemoveVolume()),
-        (None, Ledger(network_removed=True, volume_removed=True), None),
+        (a_container(RUNNING), Ledger(failed_generation=2), Remove(name=NAME)),
+        (None, Ledger(), RemoveNetwork(name=NETWORK)),
+        (None, a_ledger(network_removed=True), RemoveVolume(name=VOLUME)),
+        (None, a_ledger(network_removed=True, volume_removed=True), None),
     ],
 )
 def test_absence_takes_container_network_and_volume_in_that_order(
@@ -98,13 +103,13 @@ def test_absence_takes_container_network_and_volume_in_that_order(
 
 
 def test_a_container_that_comes_back_takes_network_and_volume_with_it() -> None:
-    ledger = after(RemoveContainer(), Ledger(network_removed=True, volume_removed=True), generation=2)
+    ledger = after(Remove(name=NAME), a_ledger(network_removed=True, volume_removed=True))
 
-    assert step(ABSENT, None, ledger) == RemoveNetwork()
+    assert step(ABSENT, None, ledger) == RemoveNetwork(name=NETWORK)
 
 
 def test_a_newer_generation_ends_what_the_older_was_given_up_for() -> None:
-    assert step(an_item(2), None, Ledger(failed_generation=1)) == CreateContainer(spec=a_spec())
+    assert step(an_item(2), None, Ledger(failed_generation=1)) == create()
 
 
 @pytest.mark.parametrize(
@@ -119,19 +124,21 @@ def test_a_newer_generation_ends_what_the_older_was_given_up_for() -> None:
         (an_item(9, wanted=Wanted.ABSENT), ABSENT, True),
     ],
 )
-def test_an_older_generation_never_wins_and_absence_is_sticky(newer: Assigned, known: Assigned, outranks: bool) -> None:
+def test_an_older_generation_never_wins_and_absence_is_sticky(
+    newer: Item[Any], known: Item[Any], outranks: bool
+) -> None:
     assert newer.outranks(known) is outranks
 
 
 def test_a_missing_image_is_pulled_once_in_a_generation() -> None:
-    error, create = ImageNotFound(IMAGE, "no such image"), CreateContainer(spec=a_spec())
+    error, making = ImageNotFound(IMAGE, "no such image"), create()
 
-    lacking, _ = after_error(an_item(1), Ledger(), CALM, action=create, error=error, now=0, jitter=0)
-    pulled = after(PullImage(image=IMAGE), lacking, generation=1)
-    given_up, _ = after_error(an_item(1), pulled, CALM, action=create, error=error, now=0, jitter=0)
+    lacking, _ = after_error(an_item(1), Ledger(), CALM, action=making, error=error, now=0, jitter=0)
+    pulled = after(Pull(image=IMAGE), lacking)
+    given_up, _ = after_error(an_item(1), pulled, CALM, action=making, error=error, now=0, jitter=0)
 
-    assert step(an_item(1), None, lacking) == PullImage(image=IMAGE)
-    assert step(an_item(1), None, pulled) == create
+    assert step(an_item(1), None, lacking) == Pull(image=IMAGE)
+    assert step(an_item(1), None, pulled) == making
     assert given_up.failed_generation == 1
 
 
@@ -147,9 +154,7 @@ def test_a_missing_image_is_pulled_once_in_a_generation() -> None:
 def test_what_the_engine_or_the_owner_refuses_fails_at_once_in_their_own_words(
     error: EngineRefused | ImageNotFound | Conflict | Forbidden,
 ) -> None:
-    ledger, trouble = after_error(
-        an_item(1), Ledger(), CALM, action=PullImage(image=IMAGE), error=error, now=0, jitter=0
-    )
+    ledger, trouble = after_error(an_item(1), Ledger(), CALM, action=Pull(image=IMAGE), error=error, now=0, jitter=0)
     failed, fault = phase(an_item(1), None, ledger)
 
     assert (failed, trouble) == (Phase.FAILED, CALM)
@@ -164,15 +169,15 @@ def test_a_container_that_never_ran_and_is_refused_a_start_is_made_anew_once() -
     again = replace(refused, container_id="c2")
 
     def after_refusal(ledger: Ledger, container: Container) -> Ledger:
-        known, start = (an_item(1), ledger, CALM), StartContainer()
-        return after_error(*known, action=start, error=error, now=0, jitter=0, container=container)[0]
+        known, start = (an_item(1), ledger, CALM), Start(name=NAME)
+        return after_error(*known, action=start, error=error, now=0, jitter=0, seen=seen_of(container))[0]
 
     remaking = after_refusal(Ledger(), refused)
     given_up = after_refusal(remaking, again)
 
-    assert step(an_item(1), refused, remaking) == RemoveContainer()
-    assert step(an_item(1), None, remaking) == CreateContainer(spec=a_spec())
-    assert step(an_item(1), again, remaking) == StartContainer()
+    assert step(an_item(1), refused, remaking) == Remove(name=NAME)
+    assert step(an_item(1), None, remaking) == create()
+    assert step(an_item(1), again, remaking) == Start(name=NAME)
     assert given_up.failed_generation == 1
 
 
@@ -180,7 +185,7 @@ def test_a_container_that_ran_is_kept_when_it_is_refused_a_start() -> None:
     known, error = (an_item(1), Ledger(), CALM), EngineRefused("task already exists")
 
     ledger, _ = after_error(
-        *known, action=StartContainer(), error=error, now=0, jitter=0, container=a_container(EXITED)
+        *known, action=Start(name=NAME), error=error, now=0, jitter=0, seen=seen_of(a_container(EXITED))
     )
 
     assert ledger.failed_generation == 1
@@ -190,10 +195,10 @@ def test_an_engine_that_is_away_is_waited_for_without_end() -> None:
     ledger, trouble = Ledger(), CALM
     for _ in range(100):
         ledger, trouble = after_error(
-            an_item(1), ledger, trouble, action=StartContainer(), error=EngineUnavailable("gone"), now=0, jitter=1
+            an_item(1), ledger, trouble, action=Start(name=NAME), error=EngineUnavailable("gone"), now=0, jitter=1
         )
 
-    waiting = next_step(an_item(1), None, ledger, trouble=trouble, now=0)
+    waiting = step(an_item(1), None, ledger, trouble=trouble)
 
     assert ledger == Ledger()
     assert waiting == WaitUntil(at=15.0)
@@ -205,7 +210,7 @@ def test_the_unexpected_is_tried_five_times() -> None:
     while ledger.failed_generation == 0:
         tries += 1
         ledger, trouble = after_error(
-            an_item(1), ledger, trouble, action=StartContainer(), error=ValueError("bug"), now=0, jitter=0
+            an_item(1), ledger, trouble, action=Start(name=NAME), error=ValueError("bug"), now=0, jitter=0
         )
 
     assert tries == MAX_SURPRISES
@@ -216,11 +221,11 @@ def test_removal_is_never_given_up_but_backs_off() -> None:
     ledger, trouble = Ledger(), CALM
     for _ in range(2 * MAX_SURPRISES):
         ledger, trouble = after_error(
-            ABSENT, ledger, trouble, action=RemoveContainer(), error=EngineRefused("busy"), now=0, jitter=0
+            ABSENT, ledger, trouble, action=Remove(name=NAME), error=EngineRefused("busy"), now=0, jitter=0
         )
 
-    assert next_step(ABSENT, a_container(), ledger, trouble=trouble, now=0) == WaitUntil(at=7.5)
-    assert next_step(ABSENT, a_container(), ledger, trouble=trouble, now=99) == RemoveContainer()
+    assert step(ABSENT, a_container(), ledger, trouble=trouble) == WaitUntil(at=7.5)
+    assert step(ABSENT, a_container(), ledger, trouble=trouble, now=99) == Remove(name=NAME)
 
 
 @pytest.mark.parametrize(
@@ -249,20 +254,20 @@ def test_what_became_of_a_worker_that_ran_is_told(
         (STOPPED, a_container(RUNNING), RAN, Phase.STOPPING),
         (STOPPED, None, RAN, Phase.STOPPED),
         (ABSENT, a_container(EXITED), RAN, Phase.REMOVING),
-        (ABSENT, None, Ledger(network_removed=True), Phase.REMOVING),
-        (ABSENT, None, Ledger(network_removed=True, volume_removed=True), Phase.ABSENT),
+        (ABSENT, None, a_ledger(network_removed=True), Phase.REMOVING),
+        (ABSENT, None, a_ledger(network_removed=True, volume_removed=True), Phase.ABSENT),
     ],
 )
-def test_the_way_there_is_told(item: Assigned, container: Container | None, ledger: Ledger, expected: Phase) -> None:
+def test_the_way_there_is_told(item: Item[Any], container: Container | None, ledger: Ledger, expected: Phase) -> None:
     assert phase(item, container, ledger) == (expected, None)
 
 
 def test_what_is_retried_is_told_with_its_reason() -> None:
     trouble = Trouble(attempts=1, problem=Problem(code="engine_unavailable", message="gone"))
 
-    observed = observation_of(an_item(1), None, Ledger(), doing=None, trouble=trouble, at=NOW)
+    observed = report(an_item(1), trouble=trouble)
 
-    assert (observed.phase, observed.error) == (Phase.CREATING, Problem(code="engine_unavailable", message="gone"))
+    assert (observed.phase, observed.problem) == (Phase.CREATING, Problem(code="engine_unavailable", message="gone"))
 
 
 @pytest.mark.parametrize(
@@ -273,49 +278,49 @@ def test_what_is_retried_is_told_with_its_reason() -> None:
         DesiredItem(kind=a_desired_item().kind, id=an_item().id, generation=1, wanted=Wanted.PRESENT),
     ],
 )
-def test_what_the_agent_can_not_read_fails_with_a_way_out(item: DesiredItem) -> None:
-    failed, fault = phase(read_item(item))
+def test_what_the_agent_can_not_read_is_refused_with_a_way_out_and_left_alone(item: DesiredItem) -> None:
+    failed, fault = phase(Reading().item(item))
 
-    assert (failed, step(read_item(item))) == (Phase.FAILED, None)
+    assert (failed, step(Reading().item(item))) == (Phase.REFUSED, None)
     assert fault is not None
-    assert fault.code == "spec_unreadable"
+    assert fault.code == "spec_unknown"
 
 
 @pytest.mark.parametrize(
     ("action", "item", "obsolete"),
     [
-        (PullImage(image=IMAGE), an_item(2), False),
-        (PullImage(image=IMAGE), an_item(2, image="other:1"), True),
-        (PullImage(image=IMAGE), STOPPED, True),
-        (PullImage(image=IMAGE), ABSENT, True),
-        (RunSetup(stage=Stage.POST_CREATE, command="x"), STOPPED, True),
-        (RunSetup(stage=Stage.POST_CREATE, command="x"), an_item(2), False),
-        (StopContainer(), ABSENT, True),
-        (CreateContainer(spec=a_spec()), ABSENT, False),
+        (Pull(image=IMAGE), an_item(2), False),
+        (Pull(image=IMAGE), an_item(2, image="other:1"), True),
+        (Pull(image=IMAGE), STOPPED, True),
+        (Pull(image=IMAGE), ABSENT, True),
+        (run("postCreate", "x"), STOPPED, True),
+        (run("postCreate", "x"), an_item(2), False),
+        (Stop(name=NAME), ABSENT, True),
+        (create(), ABSENT, False),
     ],
 )
-def test_only_long_work_is_broken_off_for_what_is_wanted_now(action: Action, item: Assigned, obsolete: bool) -> None:
-    assert is_obsolete(action, item) is obsolete
+def test_only_long_work_is_broken_off_for_what_is_wanted_now(action: Action, item: Item[Any], obsolete: bool) -> None:
+    assert KIND.obsolete(action, item) is obsolete
 
 
-def started(ledger: Ledger, item: Assigned, container: Container) -> Ledger:
+def started(ledger: Ledger, item: Item[Any], container: Container) -> Ledger:
     """The ledger after a start of the container as it was."""
-    ledger = before(StartContainer(), container, ledger)
-    return noticed(item, a_container(RUNNING), ledger, at=NOW, timings={})
+    ledger = before(Start(name=NAME), container, ledger)
+    return noticed(item, a_container(RUNNING), ledger)
 
 
 def test_a_first_start_owes_both_commands_in_order_and_a_later_one_the_second() -> None:
     item = an_item(1, post_create_command="make", post_start_command="serve")
     create, start = (
-        RunSetup(stage=Stage.POST_CREATE, command="make"),
-        RunSetup(stage=Stage.POST_START, command="serve"),
+        run("postCreate", "make"),
+        run("postStart", "serve"),
     )
 
     ledger = started(Ledger(), item, a_container(CREATED))
     first = step(item, a_container(), ledger)
-    ledger = ledger.setting_up(Stage.POST_CREATE).set_up(exit_code=0, output=b"made", seconds=1)
+    ledger = set_up(setting_up(ledger, Stage.POST_CREATE), exit_code=0, output=b"made", seconds=1)
     second = step(item, a_container(), ledger)
-    ledger = ledger.setting_up(Stage.POST_START).set_up(exit_code=0, output=b"", seconds=1)
+    ledger = set_up(setting_up(ledger, Stage.POST_START), exit_code=0, output=b"", seconds=1)
     done = step(item, a_container(), ledger)
     again = an_item(3, post_create_command="make", post_start_command="serve")
     third = step(again, a_container(), started(ledger, again, a_container(EXITED)))
@@ -327,44 +332,44 @@ def test_a_failed_command_is_told_and_the_worker_runs() -> None:
     item = an_item(1, post_create_command="make")
     ledger = started(Ledger(), item, a_container(CREATED))
 
-    ledger = ledger.setting_up(Stage.POST_CREATE).set_up(exit_code=2, output=b"x" * 5000 + b"end", seconds=1.5)
+    ledger = set_up(setting_up(ledger, Stage.POST_CREATE), exit_code=2, output=b"x" * 5000 + b"end", seconds=1.5)
 
     assert phase(item, a_container(), ledger) == (Phase.RUNNING, None)
-    assert ledger.setup is not None
-    assert ledger.setup["phase"] == "error"
-    assert ledger.setup["postCreate"]["exitCode"] == 2
-    assert ledger.setup["postCreate"]["outputTail"].endswith("end")
-    assert len(ledger.setup["postCreate"]["outputTail"]) == 4096
-    assert ledger.setup["timings"] == {"postCreateSeconds": 1.5}
+    assert status_of(ledger)["phase"] == "error"
+    assert status_of(ledger)["postCreate"]["exitCode"] == 2
+    assert status_of(ledger)["postCreate"]["outputTail"].endswith("end")
+    assert len(status_of(ledger)["postCreate"]["outputTail"]) == 4096
+    assert status_of(ledger)["timings"] == {"postCreateSeconds": 1.5}
 
 
 def test_a_setup_cut_off_by_a_crash_is_named_and_not_repeated_even_by_a_later_start() -> None:
     item = an_item(1, post_create_command="make")
-    ledger = started(Ledger(), item, a_container(CREATED)).setting_up(Stage.POST_CREATE)
+    ledger = setting_up(started(Ledger(), item, a_container(CREATED)), Stage.POST_CREATE)
 
-    recovered = ledger_from_json(ledger_to_json(ledger)).interrupted()
+    recovered = KIND.interrupted(ledger_from_json(ledger_to_json(ledger)))
     restarted = started(recovered, an_item(3, post_create_command="make"), a_container(EXITED))
 
     assert step(item, a_container(), recovered) is None
     assert step(an_item(3, post_create_command="make"), a_container(), restarted) is None
-    assert restarted.setup is not None
-    assert restarted.setup["phase"] == "error"
-    assert "interrupted" in restarted.setup["error"]
+    assert status_of(restarted)["phase"] == "error"
+    assert "interrupted" in status_of(restarted)["error"]
 
 
 def test_a_start_that_was_written_down_but_not_seen_still_owes_its_setup() -> None:
     item = an_item(1, post_create_command="make")
 
-    written = ledger_from_json(ledger_to_json(before(StartContainer(), a_container(CREATED), Ledger())))
-    ledger = noticed(item, a_container(RUNNING), written, at=NOW, timings={})
+    written = ledger_from_json(ledger_to_json(before(Start(name=NAME), a_container(CREATED), Ledger())))
+    ledger = noticed(item, a_container(RUNNING), written)
 
-    assert step(item, a_container(), ledger) == RunSetup(stage=Stage.POST_CREATE, command="make")
+    assert step(item, a_container(), ledger) == Run(
+        name=NAME, stage="postCreate", command="make", working_dir="/workspace"
+    )
 
 
 def test_a_running_container_that_is_adopted_without_a_journal_is_not_set_up_again() -> None:
     item = an_item(1, post_create_command="make")
 
-    ledger = noticed(item, a_container(RUNNING), Ledger(), at=NOW, timings={})
+    ledger = noticed(item, a_container(RUNNING), Ledger())
 
     assert ledger == Ledger(ran_generation=1)
     assert step(item, a_container(), ledger) is None
@@ -373,5 +378,4 @@ def test_a_running_container_that_is_adopted_without_a_journal_is_not_set_up_aga
 def test_a_worker_without_commands_is_ready_when_it_runs() -> None:
     ledger = started(Ledger(), an_item(1), a_container(CREATED))
 
-    assert ledger.setup is not None
-    assert (ledger.setup["phase"], ledger.setup["error"]) == ("ready", None)
+    assert (status_of(ledger)["phase"], status_of(ledger)["error"]) == ("ready", None)

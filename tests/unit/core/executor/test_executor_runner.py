@@ -18,6 +18,7 @@ from tests.unit.core.executor.node_values import (
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.core.executor.journal import Entry, MemoryJournal
+from spunto.core.executor.policy import Limits, Policy
 from spunto.core.executor.runtime import (
     Container,
     ContainerSpec,
@@ -26,11 +27,9 @@ from spunto.core.executor.runtime import (
     Network,
     SubnetTaken,
 )
-from spunto.core.executor.settings import Policy
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.protocol.messages import Phase, Wanted
-from spunto.core.specs.names import container_name, network_name
-from spunto.core.specs.worker import Power
+from spunto.core.specs.worker import Power, container_name, network_name
 
 NAME = container_name(WORKER)
 ABSENT = a_desired_item(9, wanted=Wanted.ABSENT)
@@ -125,7 +124,7 @@ async def test_destroying_breaks_a_pull_off() -> None:
     assert await everything_on(node.runtime) == ([], [])
 
 
-async def test_a_stale_desire_changes_nothing() -> None:
+async def test_a_stale_desire_changes_nothing_and_is_answered_by_what_stands() -> None:
     node = LivingNode()
     async with node.running() as (runner, listener):
         runner.apply(desired(a_desired_item(3)))
@@ -134,7 +133,7 @@ async def test_a_stale_desire_changes_nothing() -> None:
         runner.apply(desired(a_desired_item(1, subject_id=OTHER_WORKER)))
         await listener.until_phase(Phase.RUNNING, 1, OTHER_WORKER)
 
-    assert listener.phases() == [Phase.RUNNING]
+    assert [(item.phase, item.generation) for item in listener.heard if item.id == WORKER] == 2 * [(Phase.RUNNING, 3)]
 
 
 @pytest.mark.parametrize("journal_is_kept", [True, False])
@@ -283,7 +282,7 @@ async def test_an_unknown_container_of_the_node_is_shown_and_left_alone() -> Non
 
     (item,) = listener.inventories[0][0]
     assert (item.name, item.kind, item.id, item.generation, item.docker_state) == (NAME, "worker", WORKER, 1, "running")
-    assert runner.standing(NAME) is None
+    assert runner.standing(WORKER) is None
     assert node.journal.load() == []
 
 
@@ -306,7 +305,7 @@ async def test_an_absence_that_is_not_reached_is_not_forgotten() -> None:
         await listener.until_phase(Phase.RUNNING, 1)
         runner.forget([WORKER, "wkr_unknown"])
 
-        assert runner.standing(NAME) is not None
+        assert runner.standing(WORKER) is not None
 
 
 async def test_a_new_connection_is_told_everything() -> None:
@@ -334,13 +333,13 @@ async def test_a_connection_that_breaks_while_it_is_told_costs_nothing() -> None
     async with node.running(attached=False) as (runner, listener):
         runner.attach(Broken())
         runner.apply(desired(a_desired_item()))
-        await node.while_time_passes(lambda: runner.standing(NAME))
+        await node.while_time_passes(lambda: runner.standing(WORKER))
         runner.attach(listener)
         await listener.until_phase(Phase.RUNNING, 1)
 
 
 async def test_the_owner_s_limits_hold_whatever_is_asked_for() -> None:
-    node = LivingNode(settings={"policy": Policy(max_workers=1, max_worker_cpu_millis=2000)})
+    node = LivingNode(settings={"policy": Policy(limits={"worker": Limits(max_count=1, max_cpu_millis=2000)})})
     async with node.running() as (runner, listener):
         runner.apply(desired(a_desired_item(1, cpu_millis=4000)))
         too_large = await listener.until_phase(Phase.FAILED, 1)

@@ -6,19 +6,21 @@ from typing import Any
 
 import pytest
 from tests.unit.core.executor.living_node import LivingNode
-from tests.unit.core.executor.node_values import WORKER, a_container, a_desired_item, a_spec, desired
+from tests.unit.core.executor.node_values import WORKER, a_container, a_desired_item, an_item, desired
+from tests.unit.core.executor.worker_steps import step
 
 from spunto.adapters.memory.runtime import FakeRuntime
-from spunto.core.executor.containers import container_spec
+from spunto.core.executor.actions import Create
 from spunto.core.executor.journal import Entry
+from spunto.core.executor.kinds.worker import container_spec
 from spunto.core.executor.ledger import Ledger
-from spunto.core.executor.plan import CALM, CreateContainer, next_step, read_item
+from spunto.core.executor.reading import Reading
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.runtime import ContainerState, EngineRefused, ExecSpec
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.messages import DesiredItem, Phase
-from spunto.core.specs.names import container_name
+from spunto.core.specs.worker import container_name
 
 NAMES: dict[str, Any] = {"owner_user_id": "usr_1", "secret_names": ("TOKEN",)}
 VALUE = "sesame-open"
@@ -42,9 +44,10 @@ async def env_of(runtime: FakeRuntime) -> dict[str, str]:
 
 
 def test_the_user_s_variable_wins_over_the_project_s_and_that_over_the_platform_s() -> None:
-    spec = a_spec(env={"TOKEN": "project", "SPUNTO_ORG_ID": "project"})
+    item = replace(an_item(env={"TOKEN": "project", "SPUNTO_ORG_ID": "project"}), secrets={"TOKEN": Secret("user")})
+    assert item.spec is not None
 
-    wanted = container_spec(WORKER, spec, {"TOKEN": Secret("user")}, node_id="nod_1")
+    wanted = container_spec(item, item.spec)
 
     assert wanted.env == {"SPUNTO_WORKER_ID": WORKER, "SPUNTO_ORG_ID": "project", "TOKEN": "user"}
     assert "user" not in repr(wanted).replace("user=None", "")
@@ -52,27 +55,27 @@ def test_the_user_s_variable_wins_over_the_project_s_and_that_over_the_platform_
 
 def test_without_secrets_nothing_is_made_or_pulled() -> None:
     for ledger in (Ledger(), Ledger(lacked_image_in=1)):
-        assert next_step(read_item(without_secrets()), None, ledger, trouble=CALM, now=0.0) is None
+        assert step(Reading().item(without_secrets()), None, ledger) is None
 
 
 def test_the_making_is_told_without_the_values() -> None:
-    action = next_step(read_item(with_secrets()), None, Ledger(), trouble=CALM, now=0.0)
+    action = step(Reading().item(with_secrets()))
 
-    assert isinstance(action, CreateContainer)
-    assert action.secrets == {"TOKEN": Secret(VALUE)}
+    assert isinstance(action, Create)
+    assert action.spec.env["TOKEN"] == VALUE
     assert VALUE not in repr(action)
-    assert VALUE not in repr(read_item(with_secrets()))
+    assert VALUE not in repr(Reading().item(with_secrets()))
 
 
 def test_a_container_that_is_there_needs_no_secrets() -> None:
     created = a_container(ContainerState.CREATED)
 
-    assert next_step(read_item(without_secrets()), created, Ledger(), trouble=CALM, now=0.0) is not None
+    assert step(Reading().item(without_secrets()), created) is not None
 
 
 @pytest.mark.parametrize("value", ["no base64!", base64.b64encode(b"\xff").decode()])
 def test_secrets_that_can_not_be_read_are_as_a_spec_that_can_not(value: str) -> None:
-    assert read_item(replace(without_secrets(), secrets={"TOKEN": value})).spec is None
+    assert Reading().item(replace(without_secrets(), secrets={"TOKEN": value})).spec is None
 
 
 async def test_a_worker_has_its_secrets_and_the_journal_does_not() -> None:

@@ -15,7 +15,7 @@ from spunto.core.executor.streams.terminal import RING_BYTES, UNREAD_BYTES
 from spunto.core.executor.streams.terminals import DETACHED_SECONDS, MAX_TERMINALS
 from spunto.core.protocol.multiplexer import StreamReset
 from spunto.core.protocol.stream import Stream
-from spunto.core.specs.names import container_name
+from spunto.core.specs.worker import container_name
 
 NAME = container_name(WORKER)
 

@@ -7,7 +7,8 @@ from tests.unit.core.builders import a_report, a_spec, an_assignment, later
 
 from spunto.core.nodes.assignment import Observation
 from spunto.core.protocol.messages import Phase, Wanted
-from spunto.core.specs.worker import Power, WorkerSpec, spec_from_json, spec_to_json
+from spunto.core.specs.worker import Power, WorkerSpec, read, write
+from spunto.core.workers.assigned import spec_of
 
 generations = st.integers(min_value=1, max_value=8)
 reports = st.builds(
@@ -72,7 +73,7 @@ def test_absence_sticks_and_is_asked_for_once() -> None:
 def test_every_change_of_what_is_wanted_is_a_new_generation() -> None:
     asked = an_assignment().asking(a_spec(power=Power.STOPPED), at=later(1))
 
-    assert (asked.generation, asked.spec.power, asked.wanted_since) == (2, Power.STOPPED, later(1))
+    assert (asked.generation, spec_of(asked).power, asked.wanted_since) == (2, Power.STOPPED, later(1))
 
 
 def test_it_is_settled_when_the_node_spoke_of_the_newest_generation() -> None:
@@ -84,4 +85,4 @@ def test_it_is_settled_when_the_node_spoke_of_the_newest_generation() -> None:
 
 @given(specs)
 def test_a_spec_survives_travel_and_storage(spec: WorkerSpec) -> None:
-    assert spec_from_json(orjson.loads(orjson.dumps(spec_to_json(spec)))) == spec
+    assert read(orjson.loads(orjson.dumps(write(spec)))) == spec

@@ -11,7 +11,7 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeStatus, ReplicaId
 from spunto.core.protocol import closing
-from spunto.core.protocol.messages import AssignmentKind, Observed, ObservedItem, Phase
+from spunto.core.protocol.messages import Observed, ObservedItem, Phase
 from spunto.core.workers.model import WorkerId, WorkerState
 from spunto.testing.settling import settle
 
@@ -65,9 +65,7 @@ async def test_a_node_is_not_believed_about_what_stands_on_another(memory: Memor
     connection, _ = await door.connect(liar)
 
     for phase in (Phase.FAILED, Phase.ABSENT):
-        item = ObservedItem(
-            kind=AssignmentKind.WORKER, id=view.worker.id, generation=1, phase=phase, at=memory.clock.now()
-        )
+        item = ObservedItem(kind="worker", id=view.worker.id, generation=1, phase=phase, at=memory.clock.now())
         connection.send(Observed(epoch=1, items=(item,)))
         await settle()
 
@@ -131,4 +129,4 @@ async def a_worker_on(memory: Memory) -> WorkerId:
 
 
 def observed(worker_id: WorkerId, phase: Phase, memory: Memory) -> ObservedItem:
-    return ObservedItem(kind=AssignmentKind.WORKER, id=worker_id, generation=1, phase=phase, at=memory.clock.now())
+    return ObservedItem(kind="worker", id=worker_id, generation=1, phase=phase, at=memory.clock.now())

@@ -14,11 +14,11 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.sync import SECRETS_SECONDS, keep_in_step, topic
 from spunto.core.protocol.codec import MAX_FRAME_BYTES, decode, encode
 from spunto.core.protocol.connection import Connection
-from spunto.core.protocol.messages import AssignmentKind, Desired, DesiredItem, Hello, StateMessage, Wanted, Welcome
+from spunto.core.protocol.messages import Desired, DesiredItem, Hello, StateMessage, Wanted, Welcome
 from spunto.core.protocol.pipe import memory_transport_pair
 from spunto.core.secrets.model import MAX_USER_BYTES
 from spunto.core.specs.secrets import secrets_from_json, secrets_to_json
-from spunto.core.specs.worker import Power, spec_from_json, spec_to_json
+from spunto.core.specs.worker import Power, read, write
 from spunto.testing.settling import settle
 
 
@@ -135,22 +135,22 @@ async def test_what_can_not_be_had_is_sent_without_and_again_as_soon_as_it_can(n
 
 def test_a_spec_names_secrets_and_an_older_one_names_none() -> None:
     spec = a_spec(owner_user_id=USER, secret_names=("A", "B"))
-    body = spec_to_json(spec)
+    body = write(spec)
 
-    assert spec_from_json(body) == spec
+    assert read(body) == spec
     del body["ownerUserId"], body["secretNames"]
-    assert spec_from_json(body) == a_spec()
+    assert read(body) == a_spec()
 
 
 def test_the_most_that_a_worker_can_have_fits_a_frame() -> None:
     worst = "\x01"
     spec = a_spec(env={"E": worst * 64 * 1024}, post_create_command=worst * 16384, post_start_command=worst * 16384)
     item = DesiredItem(
-        kind=AssignmentKind.WORKER,
+        kind="worker",
         id="wkr_1",
         generation=1,
         wanted=Wanted.PRESENT,
-        spec=spec_to_json(spec),
+        spec=write(spec),
         secrets=secrets_to_json({"A": Secret(worst * MAX_USER_BYTES)}),
     )
 
@@ -161,8 +161,6 @@ def test_the_most_that_a_worker_can_have_fits_a_frame() -> None:
 
 
 def test_no_secret_shows_in_what_a_message_prints() -> None:
-    item = DesiredItem(
-        kind=AssignmentKind.WORKER, id="wkr_1", generation=1, wanted=Wanted.PRESENT, secrets={"A": "c2VzYW1l"}
-    )
+    item = DesiredItem(kind="worker", id="wkr_1", generation=1, wanted=Wanted.PRESENT, secrets={"A": "c2VzYW1l"})
 
     assert "c2VzYW1l" not in repr(Desired(epoch=1, revision=1, whole=True, items=(item,)))

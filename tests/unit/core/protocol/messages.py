@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spunto.core.protocol.messages import (
-    AssignmentKind,
     EngineReport,
     Hello,
     Observed,
@@ -31,11 +30,9 @@ def a_hello(**changes: Any) -> Hello:
 
 
 def a_welcome(**changes: Any) -> Welcome:
-    return replace(Welcome(protocol=1, epoch=7, timeline_id="tml_1", node_id="nod_1", server_time=AT), **changes)
+    return replace(Welcome(protocol=2, epoch=7, timeline_id="tml_1", node_id="nod_1", server_time=AT), **changes)
 
 
 def observed(*ids: str, epoch: int = 7) -> Observed:
-    items = (
-        ObservedItem(kind=AssignmentKind.WORKER, id=each, generation=1, phase=Phase.RUNNING, at=AT) for each in ids
-    )
+    items = (ObservedItem(kind="worker", id=each, generation=1, phase=Phase.RUNNING, at=AT) for each in ids)
     return Observed(epoch=epoch, items=tuple(items))

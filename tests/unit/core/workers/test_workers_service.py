@@ -14,6 +14,7 @@ from spunto.core.nodes.model import Demand, Node, NodeId
 from spunto.core.projects.model import Project
 from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.worker import Power
+from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import DockerState, Worker, WorkerState
 
 KEY = IdempotencyKey(key="k", fingerprint=b"1")
@@ -39,7 +40,11 @@ async def test_a_spawned_worker_is_asked_of_the_least_loaded_node(memory: Memory
     assert (worker.state, worker.node_id, worker.name, worker.index) == (S.SPAWNING, free.id, "hello-1", 1)
     assert (worker.user_id, worker.branch, worker.generation) == (memory.owner.user_id, "main", 1)
     assert (assignment.node_id, assignment.generation, assignment.wanted) == (free.id, 1, Wanted.PRESENT)
-    assert (assignment.spec.image, assignment.spec.env, assignment.spec.power) == ("img", {"A": "1"}, Power.RUNNING)
+    assert (spec_of(assignment).image, spec_of(assignment).env, spec_of(assignment).power) == (
+        "img",
+        {"A": "1"},
+        Power.RUNNING,
+    )
     assert (await memory.node(free.id)).reserved == Demand(cpu_millis=1000, memory_bytes=GIB)
     assert (await memory.node(busy.id)).assignments == 0
 
@@ -149,7 +154,7 @@ async def test_a_life_from_spawn_to_record_s_end(memory: Memory) -> None:
     assert (await memory.workers.get(*here)).worker.state is S.READY
 
     stopping = await memory.workers.stop(*here)
-    assert (stopping.worker.state, (await memory.assignment(worker.id)).spec.power) == (S.STOPPING, Power.STOPPED)
+    assert (stopping.worker.state, spec_of(await memory.assignment(worker.id)).power) == (S.STOPPING, Power.STOPPED)
     assert (await memory.node(node.id)).reserved == room
     await memory.reported(worker.id, phase=Phase.STOPPED, container_state="exited")
     assert (await memory.workers.get(*here)).worker.state is S.STOPPED
@@ -205,7 +210,7 @@ async def test_a_failed_worker_starts_again_with_a_reservation_of_its_own(memory
     started = await memory.workers.start(memory.owner, ORG, project.id, worker.id)
 
     assignment = await memory.assignment(worker.id)
-    assert (started.worker.state, assignment.reserves, assignment.spec.made_in) == (S.STARTING, True, 2)
+    assert (started.worker.state, assignment.reserves, spec_of(assignment).made_in) == (S.STARTING, True, 2)
     assert (await memory.node(node.id)).assignments == 1
 
 

@@ -9,7 +9,7 @@ from quart.wrappers import Response
 from tests.unit.entrypoints.http.house import House, Person, house_of, json_of, problem_of
 
 from spunto.core.access.policy import Role
-from spunto.core.specs.names import container_name
+from spunto.core.specs.worker import container_name
 from spunto.testing.harness import Harness
 from spunto.testing.node import SimulatedNode
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from spunto.adapters.sql.tables.metadata import Conflicts, metadata
@@ -75,6 +76,7 @@ assignments = Table(
     Column("observed", JSON_MAP),
     Column("wanted_since", Instant, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False, server_default=""),
     Index(None, "node_id", "subject_id"),
     Index(None, "wanted_since"),
 )
@@ -85,6 +87,8 @@ tombstones = Table(
     Column("node_id", ID, ForeignKey("nodes.id", ondelete="CASCADE"), nullable=False),
     Column("subject_id", ID, nullable=False),
     Column("buried_at", Instant, nullable=False),
+    Column("kind", Text, nullable=False, server_default="worker"),
+    Column("generation", BigInteger, nullable=False, server_default=text("4294967296")),
     PrimaryKeyConstraint("node_id", "subject_id"),
 )
 

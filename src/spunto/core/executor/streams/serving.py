@@ -17,10 +17,12 @@ from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.protocol.stream import Stream
 
 _MAX_TAIL = 10_000
+STREAMS = ("exec", "logs", "stats", "terminal")
+"""The kinds that are served, as the agent announces them."""
 
 
 class NodeStreams:
-    """`standing` names the only containers that may be reached: ours, and wanted on this node."""
+    """`standing` gives the container of a subject: the only ones that may be reached, ours and wanted on this node."""
 
     def __init__(
         self,
@@ -70,10 +72,11 @@ class NodeStreams:
         if serve is None:
             raise Invalid("unknown_stream_kind", f"This agent knows no stream {stream.kind!r}; update it.")
         params = Params(stream.params)
-        name = params.text("name")
-        if self._standing(name) is None:
-            raise ContainerGone(name)
-        await serve(stream, name, params)
+        subject_id = params.text("subjectId")
+        container = self._standing(subject_id)
+        if container is None:
+            raise ContainerGone(subject_id)
+        await serve(stream, container.name, params)
 
     async def _exec(self, stream: Stream, name: str, params: Params) -> None:
         await run_command(self._runtime, stream, name, params, clock=self._clock, later=self._later)

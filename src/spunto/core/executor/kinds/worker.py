@@ -1,0 +1,197 @@
+"""A worker on its node: one container on a network of its own, with a workspace that outlives it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from spunto.core.executor.actions import Action, Create, EnsureNetwork, Outcome, Pull, Remove, Run, Start, Stop
+from spunto.core.executor.item import Item
+from spunto.core.executor.kinds import container as common
+from spunto.core.executor.kinds.kind import File, Now, Report
+from spunto.core.executor.kinds.setup import (
+    STATUS_PATH,
+    Setup,
+    Stage,
+    command_of,
+    setup_from_json,
+    setup_to_json,
+)
+from spunto.core.executor.ledger import Ledger
+from spunto.core.executor.runtime import Container, ContainerSpec, Mount
+from spunto.core.executor.seen import Names, Seen
+from spunto.core.kernel.problem import Problem
+from spunto.core.protocol.messages import Phase
+from spunto.core.specs.names import labels, labels_of_generation
+from spunto.core.specs.worker import KIND, Power, WorkerSpec, container_name, network_name, volume_name
+
+WORKSPACE = "/workspace"
+CONTAINER_LOST = Problem(
+    code="container_lost",
+    message="The container was removed outside Spunto; starting the worker makes it anew, /workspace is kept.",
+)
+OUT_OF_MEMORY = Problem(
+    code="out_of_memory",
+    message="The worker was stopped because it used more memory than it has; give the project more and start it again.",
+)
+SECRETS_AWAITED = Problem(
+    code="secrets_awaited",
+    message="The worker waits for its owner's secrets, which the server sends again when it can read them.",
+)
+
+
+class WorkerKind:
+    name = KIND
+
+    def wants(self, subject_id: str) -> Names:
+        return Names(containers=(container_name(subject_id),))
+
+    def needs(self, item: Item[WorkerSpec]) -> Sequence[str]:
+        return ()
+
+    def next_action(self, item: Item[WorkerSpec], seen: Seen, ledger: Ledger, now: Now) -> Action | None:
+        if item.spec is None:
+            return common.towards_absence(_belongings(item.id), seen, ledger)
+        if item.spec.power is Power.STOPPED:
+            return Stop(name=container_name(item.id)) if common.runs(seen.container) else None
+        return _towards_running(item, item.spec, seen, ledger)
+
+    def obsolete(self, action: Action, item: Item[WorkerSpec]) -> bool:
+        spec = item.spec
+        if isinstance(action, Pull):
+            return spec is None or spec.power is Power.STOPPED or spec.image != action.image
+        if isinstance(action, Run):
+            return spec is None or spec.power is Power.STOPPED
+        return isinstance(action, Stop) and item.is_absent
+
+    def noticed(self, item: Item[WorkerSpec], seen: Seen, ledger: Ledger) -> Ledger:
+        """A container that runs as wanted has run in this generation, once and for all."""
+        spec, container = item.spec, seen.container
+        if spec is None or spec.power is Power.STOPPED or container is None or not common.runs(container):
+            return ledger
+        if common.made_in(container) != spec.made_in or ledger.ran_generation == item.generation:
+            return ledger
+        return _with(ledger.ran(item.generation), setup_of(ledger).started(spec, at=container.started_at))
+
+    def before(self, action: Action, seen: Seen, ledger: Ledger) -> Ledger:
+        if isinstance(action, Start) and seen.container is not None:
+            return _with(ledger, setup_of(ledger).starting(seen.container))
+        return _with(ledger, setup_of(ledger).running_now(Stage(action.stage))) if isinstance(action, Run) else ledger
+
+    def after(self, action: Action, outcome: Outcome, ledger: Ledger) -> Ledger:
+        ledger, setup, seconds = common.after(action, outcome, ledger), setup_of(ledger), outcome.seconds
+        match action:
+            case Pull():
+                return _with(ledger, setup.timed("pullSeconds", seconds))
+            case EnsureNetwork():
+                return _with(ledger, setup.timed("createSeconds", seconds))
+            case Create():
+                return _with(ledger, setup.created().timed("createSeconds", seconds, anew=False))
+            case Start():
+                return _with(ledger, setup.timed("startSeconds", seconds))
+            case Run():
+                done = setup.ended(exit_code=outcome.exit_code, output=outcome.output, seconds=seconds)
+                return _with(ledger, done)
+            case _:
+                return ledger
+
+    def interrupted(self, ledger: Ledger) -> Ledger:
+        """The setup command that was under way has an unknown end."""
+        setup = setup_of(ledger)
+        return ledger if setup.running is None else _with(ledger, setup.ended(exit_code=None, output=b"", seconds=0.0))
+
+    def observed(self, item: Item[WorkerSpec], seen: Seen, ledger: Ledger, doing: Action | None) -> Report:
+        report, status = _report_of(item, seen, ledger, doing), setup_of(ledger).status
+        if status is None:
+            return report
+        file = File(container=container_name(item.id), path=STATUS_PATH, content=status)
+        return replace(report, setup=status, file=file)
+
+    def knows(self, own: Mapping[str, Any]) -> bool:
+        try:
+            setup_from_json(own)
+        except (KeyError, ValueError, TypeError):
+            return False
+        return True
+
+
+def setup_of(ledger: Ledger) -> Setup:
+    return setup_from_json(ledger.own)
+
+
+def _with(ledger: Ledger, setup: Setup) -> Ledger:
+    return ledger if setup == setup_of(ledger) else replace(ledger, own=setup_to_json(setup))
+
+
+def _belongings(subject_id: str) -> Names:
+    """What goes with the worker; its network and volume are not looked at as long as it stands."""
+    return Names(networks=(network_name(subject_id),), volumes=(volume_name(subject_id),))
+
+
+def _towards_running(item: Item[WorkerSpec], spec: WorkerSpec, seen: Seen, ledger: Ledger) -> Action | None:
+    container = seen.container
+    if container is not None and common.made_in(container) != spec.made_in:
+        return Remove(name=container.name)
+    if ledger.ran_generation == item.generation:
+        return _next_setup(spec, container, ledger)
+    if container is not None:
+        return common.towards_started(container, ledger)
+    if item.lacks_secrets:
+        return None
+    network = EnsureNetwork(name=network_name(item.id), labels=labels(KIND, item.id, org_id=spec.org_id))
+    return common.towards_created(container_spec(item, spec), seen, ledger, generation=item.generation, network=network)
+
+
+def _next_setup(spec: WorkerSpec, container: Container | None, ledger: Ledger) -> Action | None:
+    if container is None or not common.runs(container):
+        return None
+    for stage in setup_of(ledger).due:
+        command = command_of(spec, stage)
+        if command:
+            return Run(name=container.name, stage=stage.value, command=command, working_dir=WORKSPACE)
+    return None
+
+
+def container_spec(item: Item[WorkerSpec], spec: WorkerSpec) -> ContainerSpec:
+    """Of variables that bear one name the user's secret wins over the project's, and that over the platform's."""
+    name = container_name(item.id)
+    return ContainerSpec(
+        name=name,
+        image=spec.image,
+        network=network_name(item.id),
+        hostname=name,
+        labels=labels_of_generation(KIND, item.id, org_id=spec.org_id, made_in=spec.made_in),
+        env={
+            "SPUNTO_WORKER_ID": item.id,
+            "SPUNTO_ORG_ID": spec.org_id,
+            **spec.env,
+            **{name: value.reveal() for name, value in (item.secrets or {}).items()},
+        },
+        working_dir=WORKSPACE,
+        mounts=(Mount(volume=volume_name(item.id), path=WORKSPACE),),
+        cpu_millis=spec.cpu_millis,
+        memory_bytes=spec.memory_bytes,
+        pids=spec.pids,
+    )
+
+
+def _report_of(item: Item[WorkerSpec], seen: Seen, ledger: Ledger, doing: Action | None) -> Report:
+    container, spec = seen.container, item.spec
+    if spec is None:
+        gone = common.is_gone(_belongings(item.id), seen, ledger)
+        return Report(phase=Phase.ABSENT if gone else Phase.REMOVING)
+    if spec.power is Power.STOPPED:
+        return Report(phase=Phase.STOPPING if common.runs(container) else Phase.STOPPED)
+    if container is not None and common.made_in(container) != spec.made_in:
+        return Report(phase=Phase.CREATING)
+    if ledger.ran_generation == item.generation:
+        return _report_after_running(container)
+    phase = common.phase_on_the_way(seen, ledger, generation=item.generation, doing=doing)
+    return Report(phase=phase, awaits=SECRETS_AWAITED if container is None and item.lacks_secrets else None)
+
+
+def _report_after_running(container: Container | None) -> Report:
+    if container is None:
+        return Report(phase=Phase.FAILED, problem=CONTAINER_LOST)
+    if common.runs(container):
+        return Report(phase=Phase.RUNNING)
+    return Report(phase=Phase.STOPPED, problem=OUT_OF_MEMORY if container.oom_killed else None)

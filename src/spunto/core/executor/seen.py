@@ -1,0 +1,86 @@
+"""What a node sees of one subject on its engine."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
+
+from spunto.core.executor.actions import (
+    Action,
+    Create,
+    EnsureNetwork,
+    Outcome,
+    Pull,
+    Remove,
+    RemoveNetwork,
+    RemoveVolume,
+    Start,
+)
+from spunto.core.executor.runtime import Container, ContainerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What to look at. `by_label` is for who does not know the names: everything that bears the subject's label."""
+
+    containers: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    by_label: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Ours alone: what bears one of the names, but not our labels, is not seen.
+
+    Networks, volumes and images are here if the kind looks at them, or has just made or removed them.
+    """
+
+    containers: Mapping[str, Container] = field(default_factory=dict)
+    networks: Set[str] = frozenset()
+    volumes: Set[str] = frozenset()
+    images: Set[str] = frozenset()
+
+    @property
+    def container(self) -> Container | None:
+        """The subject's first container, which most have as their only one."""
+        return next(iter(self.containers.values()), None)
+
+    def after(self, action: Action, outcome: Outcome) -> "Seen":
+        """As the engine would say it now; asking would cost a spawn several milliseconds."""
+        match action:
+            case Pull(image=image):
+                return replace(self, images=self.images | {image})
+            case EnsureNetwork(name=name):
+                return replace(self, networks=self.networks | {name})
+            case Create(spec=spec) if outcome.container is not None:
+                # A network that was ensured for this container is ensured again for the next one.
+                return self._with(spec.name, outcome.container, networks=self.networks - {spec.network})
+            case Start(name=name) if name in self.containers:
+                return self._with(name, _started(self.containers[name], outcome))
+            case Remove(name=name):
+                rest = {key: each for key, each in self.containers.items() if key != name}
+                return replace(self, containers=rest)
+            case RemoveNetwork(name=name):
+                return replace(self, networks=self.networks - {name})
+            case RemoveVolume(name=name):
+                return replace(self, volumes=self.volumes - {name})
+            case _:
+                return self
+
+    def _with(self, name: str, container: Container, *, networks: Set[str] | None = None) -> "Seen":
+        known = self.networks if networks is None else networks
+        return replace(self, containers={**self.containers, name: container}, networks=known)
+
+
+NOTHING = Seen()
+
+
+def _started(container: Container, outcome: Outcome) -> Container:
+    return replace(
+        container,
+        state=ContainerState.RUNNING,
+        started_at=outcome.at,
+        finished_at=None,
+        exit_code=None,
+        oom_killed=False,
+    )
