@@ -170,6 +170,21 @@ class EventFeedContract:
             assert await tx.events.after(org_id, 0, limit=9) == _numbered(older, old, young)[2:]
             assert (pruned, await tx.events.last(org_id)) == ([1, 1], 3)
 
+    async def test_no_number_comes_again_when_all_events_are_forgotten(self, store: Store) -> None:
+        org_id = OrgId("org_1")
+        await _told(store, an_event(org_id), an_event(org_id))
+        async with store() as tx:
+            assert await tx.events.prune(before=LATER, limit=9) == 2
+            await tx.commit()
+        async with store.reading() as tx:
+            assert await tx.events.last(org_id) == 2
+
+        next_one = an_event(org_id)
+        await _told(store, next_one)
+
+        async with store.reading() as tx:
+            assert await tx.events.after(org_id, 2, limit=9) == [replace(next_one, sequence=3)]
+
 
 async def _told(store: Store, *events: Event) -> None:
     async with store() as tx:

@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from spunto.adapters.sql.paging import one_more, page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables.activity import event_feeds
+from spunto.adapters.sql.tables.activity import event_feeds as feeds
+from spunto.adapters.sql.tables.activity import events
 from spunto.adapters.sql.tables.webhooks import webhook_secrets, webhooks
 from spunto.adapters.sql.types import Instant
 from spunto.core.access.model import Tenant
@@ -27,10 +28,12 @@ _LIST = paged(select(webhooks).where(_OF_ORG), webhooks.c.id)
 _COUNT = select(func.count()).select_from(webhooks).where(_OF_ORG)
 _UPDATE = update(webhooks).where(_IS_CURRENT)
 _REMOVE = delete(webhooks).where(_IS_CURRENT)
+# The number of the newest event is where the event itself is, or if that is forgotten where they are counted.
+_HAS_NEWS = exists().where(events.c.org_id == webhooks.c.org_id, events.c.sequence > webhooks.c.read_to)
+_HAS_MISSED = exists().where(feeds.c.org_id == webhooks.c.org_id, feeds.c.last > webhooks.c.read_to)
 _BEHIND = (
     select(webhooks.c.id)
-    .join(event_feeds, event_feeds.c.org_id == webhooks.c.org_id)
-    .where(webhooks.c.enabled, webhooks.c.read_to < event_feeds.c.last, webhooks.c.id > bindparam("after"))
+    .where(webhooks.c.enabled, _HAS_NEWS | _HAS_MISSED, webhooks.c.id > bindparam("after"))
     .order_by(webhooks.c.id)
     .limit(one_more())
 )
