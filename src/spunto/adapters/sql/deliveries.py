@@ -1,7 +1,6 @@
 """Deliveries of webhooks in SQL."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +10,8 @@ from spunto.adapters.sql.paging import one_more, page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.webhooks import webhook_deliveries
 from spunto.adapters.sql.types import Instant
-from spunto.core.kernel.errors import NotFound, StaleVersion
+from spunto.adapters.sql.versioned import Versioned
+from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.webhooks.model import Delivery, DeliveryId, DeliveryStatus, Failure, Webhook, WebhookId
 
@@ -28,7 +28,6 @@ _DUE = (
     .limit(one_more())
 )
 _NEXT = select(func.min(_c.next_attempt_at, type_=Instant)).where(_OF_WEBHOOK)
-_UPDATE = update(webhook_deliveries).where(_c.id == bindparam("of_id"), _c.version == bindparam("of_version"))
 _FAIL_PENDING = (
     update(webhook_deliveries)
     .where(_OF_WEBHOOK, _c.next_attempt_at.is_not(None))
@@ -57,7 +56,7 @@ class SqlDeliveryRepository:
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
-            await self._statements.change(_ADD, [_row(each) for each in deliveries])
+            await self._statements.change(_ADD, [_columns(each) for each in deliveries])
 
     async def get(self, webhook: Webhook, delivery_id: DeliveryId) -> Delivery:
         row = await first(self._statements, _GET, {"of_webhook": webhook.id, "of_id": delivery_id})
@@ -79,11 +78,7 @@ class SqlDeliveryRepository:
         return None if row is None else row[0]
 
     async def update(self, delivery: Delivery) -> Delivery:
-        after = replace(delivery, version=delivery.version + 1)
-        which = {"of_id": delivery.id, "of_version": delivery.version}
-        if await self._statements.change(_UPDATE, {**which, **_changing(after)}) == 0:
-            raise StaleVersion("delivery", delivery.id)
-        return after
+        return await _DELIVERIES.update(self._statements, delivery)
 
     async def fail_pending(self, webhook_id: WebhookId, failure: Failure) -> None:
         await self._statements.change(_FAIL_PENDING, {"of_webhook": webhook_id, "to_failure": failure.value})
@@ -92,25 +87,19 @@ class SqlDeliveryRepository:
         return await self._statements.change(_PRUNE, {"before": before, "limit": limit})
 
 
-def _row(delivery: Delivery) -> dict[str, Any]:
+def _columns(delivery: Delivery) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "webhook_id": delivery.webhook_id,
         "event_id": delivery.event_id,
         "type": delivery.type,
         "body": delivery.body,
-        "created_at": delivery.created_at,
-        **_changing(delivery),
-    }
-
-
-def _changing(delivery: Delivery) -> dict[str, Any]:
-    return {
         "status": delivery.status.value,
         "attempts": delivery.attempts,
         "response_status": delivery.response_status,
         "failure": None if delivery.failure is None else delivery.failure.value,
         "duration_ms": delivery.duration_ms,
+        "created_at": delivery.created_at,
         "last_attempt_at": delivery.last_attempt_at,
         "next_attempt_at": delivery.next_attempt_at,
         "version": delivery.version,
@@ -136,3 +125,12 @@ def _delivery(row: AnyRow) -> Delivery:
         next_attempt_at=next_attempt_at,
         version=version,
     )
+
+
+_DELIVERIES = Versioned(
+    webhook_deliveries,
+    kind="delivery",
+    read=_delivery,
+    write=_columns,
+    fixed=["webhook_id", "event_id", "type", "body"],
+)

@@ -1,7 +1,6 @@
 """Organizations and their members in SQL."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, union_all, update
@@ -13,13 +12,13 @@ from spunto.adapters.sql.tables.orgs import memberships, organizations, users
 from spunto.adapters.sql.tables.projects import projects
 from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
+from spunto.adapters.sql.versioned import Versioned
 from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Role
 from spunto.core.kernel.errors import NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.orgs.model import Member, Membership, Organization, OrganizationView, User
 
-_ADD = insert(organizations)
 _GET = select(organizations).where(organizations.c.id == bindparam("org_id"))
 _BY_SLUG = select(organizations).where(organizations.c.slug == bindparam("slug"))
 _LIST = paged(
@@ -27,9 +26,6 @@ _LIST = paged(
 )
 _HOLD = select(organizations.c.id).where(organizations.c.id == bindparam("org_id")).with_for_update(read=True)
 _LOCK = _GET.with_for_update()
-_IS_CURRENT = (organizations.c.id == bindparam("of_id")) & (organizations.c.version == bindparam("of_version"))
-_UPDATE = update(organizations).where(_IS_CURRENT)
-_REMOVE = delete(organizations).where(_IS_CURRENT)
 _HOLDINGS: Any = union_all(
     *(
         select(literal_column(f"'{table.name}'"), func.count()).where(table.c.org_id == bindparam("org_id"))
@@ -37,10 +33,7 @@ _HOLDINGS: Any = union_all(
     )
 )
 _REMOVE_MEMBERS = delete(memberships).where(memberships.c.org_id == bindparam("of_org"))
-_ADD_USER = insert(users)
-_GET_USER = select(users).where(users.c.id == bindparam("user_id"))
 _BY_EMAIL = select(users).where(users.c.email == bindparam("email"))
-_UPDATE_USER = update(users).where(users.c.id == bindparam("of_id"), users.c.version == bindparam("of_version"))
 _ADD_MEMBER = insert(memberships)
 _IS_MEMBERSHIP = (memberships.c.org_id == bindparam("of_org")) & (memberships.c.user_id == bindparam("of_user"))
 _GET_MEMBER = select(memberships).where(_IS_MEMBERSHIP)
@@ -62,22 +55,13 @@ class SqlOrganizationRepository:
         self._statements = statements
 
     async def add(self, organization: Organization) -> None:
-        await self._statements.change(
-            _ADD,
-            {
-                "id": organization.id,
-                "name": organization.name,
-                "slug": organization.slug,
-                "created_at": organization.created_at,
-                "version": organization.version,
-            },
-        )
+        await _ORGANIZATIONS.add(self._statements, organization)
 
     async def get(self, tenant: Tenant) -> Organization:
-        row = await first(self._statements, _GET, {"org_id": tenant.org_id})
-        if row is None:
-            raise _not_found(tenant.org_id)
-        return _organization(row)
+        found = await self.find(tenant.org_id)
+        if found is None:
+            raise _ORGANIZATIONS.not_found(tenant.org_id)
+        return found
 
     async def list_of(self, actor: Actor, page: PageRequest) -> Page[OrganizationView]:
         rows = await self._statements.all(_LIST, {"org_ids": list(actor.roles), **window(page)})
@@ -89,8 +73,7 @@ class SqlOrganizationRepository:
         )
 
     async def find(self, org_id: OrgId) -> Organization | None:
-        row = await first(self._statements, _GET, {"org_id": org_id})
-        return None if row is None else _organization(row)
+        return await _ORGANIZATIONS.find(self._statements, org_id)
 
     async def find_by_slug(self, slug: str) -> Organization | None:
         row = await first(self._statements, _BY_SLUG, {"slug": slug})
@@ -98,18 +81,16 @@ class SqlOrganizationRepository:
 
     async def hold(self, tenant: Tenant) -> None:
         if await first(self._statements, _HOLD, {"org_id": tenant.org_id}) is None:
-            raise _not_found(tenant.org_id)
+            raise _ORGANIZATIONS.not_found(tenant.org_id)
 
     async def lock(self, tenant: Tenant) -> Organization:
         row = await first(self._statements, _LOCK, {"org_id": tenant.org_id})
         if row is None:
-            raise _not_found(tenant.org_id)
+            raise _ORGANIZATIONS.not_found(tenant.org_id)
         return _organization(row)
 
     async def update(self, organization: Organization) -> Organization:
-        after = replace(organization, version=organization.version + 1)
-        await self._change_current(_UPDATE, organization, name=after.name, slug=after.slug, version=after.version)
-        return after
+        return await _ORGANIZATIONS.update(self._statements, organization)
 
     async def holdings(self, tenant: Tenant) -> Mapping[str, int]:
         rows = await self._statements.all(_HOLDINGS, {"org_id": tenant.org_id})
@@ -117,12 +98,7 @@ class SqlOrganizationRepository:
 
     async def remove(self, organization: Organization) -> None:
         await self._statements.change(_REMOVE_MEMBERS, {"of_org": organization.id})
-        await self._change_current(_REMOVE, organization)
-
-    async def _change_current(self, statement: Any, organization: Organization, **values: Any) -> None:
-        which = {"of_id": organization.id, "of_version": organization.version}
-        if await self._statements.change(statement, {**which, **values}) == 0:
-            raise StaleVersion("organization", organization.id)
+        await _ORGANIZATIONS.remove(self._statements, organization)
 
 
 class SqlMemberRepository:
@@ -130,39 +106,20 @@ class SqlMemberRepository:
         self._statements = statements
 
     async def add_user(self, user: User) -> None:
-        await self._statements.change(
-            _ADD_USER,
-            {
-                "id": user.id,
-                "name": user.name,
-                "email": user.email,
-                "created_at": user.created_at,
-                "version": user.version,
-                "dotfiles_repo": user.dotfiles_repo,
-            },
-        )
+        await _USERS.add(self._statements, user)
 
     async def find_user_by_email(self, email: str) -> User | None:
         row = await first(self._statements, _BY_EMAIL, {"email": email})
         return None if row is None else _user(*row)
 
     async def get_user(self, user_id: UserId) -> User:
-        row = await first(self._statements, _GET_USER, {"user_id": user_id})
-        if row is None:
-            raise NotFound("user_not_found", f"There is no user {user_id!r}.", id=user_id)
-        return _user(*row)
+        found = await _USERS.find(self._statements, user_id)
+        if found is None:
+            raise _USERS.not_found(user_id)
+        return found
 
     async def update_user(self, user: User) -> User:
-        after = replace(user, version=user.version + 1)
-        changing = {
-            "name": after.name,
-            "email": after.email,
-            "dotfiles_repo": after.dotfiles_repo,
-            "version": after.version,
-        }
-        if await self._statements.change(_UPDATE_USER, {"of_id": user.id, "of_version": user.version, **changing}) == 0:
-            raise StaleVersion("user", user.id)
-        return after
+        return await _USERS.update(self._statements, user)
 
     async def add(self, membership: Membership) -> None:
         await self._statements.change(
@@ -202,10 +159,6 @@ class SqlMemberRepository:
         return page_of(rows, page.limit, item_of=_member, key_of=lambda member: member.user.id)
 
 
-def _not_found(org_id: OrgId) -> NotFound:
-    return NotFound("organization_not_found", f"There is no organization {org_id!r}.", id=org_id)
-
-
 def _organization(row: AnyRow) -> Organization:
     org_id, name, slug, created_at, version = row
     return Organization(id=org_id, name=name, slug=slug, created_at=created_at, version=version)
@@ -218,3 +171,28 @@ def _user(user_id: Any, name: Any, email: Any, created_at: Any, version: Any, do
 def _member(row: AnyRow) -> Member:
     *user, role, joined_at = row
     return Member(user=_user(*user), role=Role(role), joined_at=joined_at)
+
+
+def _organization_columns(organization: Organization) -> dict[str, Any]:
+    return {
+        "id": organization.id,
+        "name": organization.name,
+        "slug": organization.slug,
+        "created_at": organization.created_at,
+        "version": organization.version,
+    }
+
+
+def _user_columns(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "name": user.name,
+        "email": user.email,
+        "created_at": user.created_at,
+        "version": user.version,
+        "dotfiles_repo": user.dotfiles_repo,
+    }
+
+
+_ORGANIZATIONS = Versioned(organizations, kind="organization", read=_organization, write=_organization_columns)
+_USERS = Versioned(users, kind="user", read=lambda row: _user(*row), write=_user_columns)

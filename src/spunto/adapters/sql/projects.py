@@ -1,26 +1,20 @@
 """Projects and their versions in SQL."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, exists, insert, select, update
+from sqlalchemy import BigInteger, bindparam, exists, insert, select, update
 
-from spunto.adapters.sql.paging import page_of, paged, window
+from spunto.adapters.sql.paging import page_of, paged
 from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.projects import project_versions, projects
 from spunto.adapters.sql.tables.workers import workers
+from spunto.adapters.sql.versioned import Versioned
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 
-_IS_CURRENT = (projects.c.id == bindparam("of_id")) & (projects.c.version == bindparam("of_version"))
-_ADD = insert(projects)
-_GET = select(projects).where(projects.c.id == bindparam("project_id"), projects.c.org_id == bindparam("org_id"))
-_LIST = paged(select(projects).where(projects.c.org_id == bindparam("org_id")), projects.c.id)
-_UPDATE = update(projects).where(_IS_CURRENT)
-_REMOVE = delete(projects).where(_IS_CURRENT)
 _IN_USE = select(exists().where(workers.c.project_id == bindparam("project_id")))
 _NEXT_INDEX = (
     update(projects)
@@ -42,39 +36,23 @@ class SqlProjectRepository:
         self._statements = statements
 
     async def add(self, project: Project) -> None:
-        await self._statements.change(
-            _ADD,
-            {
-                "id": project.id,
-                "org_id": project.org_id,
-                "workers_made": project.workers_made,
-                "created_at": project.created_at,
-                "version": project.version,
-                **_changing(project),
-            },
-        )
+        await _PROJECTS.add(self._statements, project)
 
     async def get(self, tenant: Tenant, project_id: ProjectId) -> Project:
-        row = await first(self._statements, _GET, {"project_id": project_id, "org_id": tenant.org_id})
-        if row is None:
-            raise NotFound("project_not_found", f"There is no project {project_id!r}.", id=project_id)
-        return _project(row)
+        return await _PROJECTS.get(self._statements, tenant, project_id)
 
     async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]:
-        rows = await self._statements.all(_LIST, {"org_id": tenant.org_id, **window(page)})
-        return page_of(rows, page.limit, item_of=_project, key_of=lambda project: project.id)
+        return await _PROJECTS.list(self._statements, tenant, page)
 
     async def update(self, project: Project) -> Project:
-        after = replace(project, version=project.version + 1)
-        await self._change_current(_UPDATE, project, version=after.version, **_changing(after))
-        return after
+        return await _PROJECTS.update(self._statements, project)
 
     async def remove(self, project: Project) -> None:
         # A worker that is added after this look breaks the foreign key, which starts the use case again.
         row = await first(self._statements, _IN_USE, {"project_id": project.id})
         if row is not None and row[0]:
             raise Conflict("project_in_use", "The project has workers; destroy them first.", id=project.id)
-        await self._change_current(_REMOVE, project)
+        await _PROJECTS.remove(self._statements, project)
 
     async def next_index(self, project_id: ProjectId) -> int:
         row = await first(self._statements, _NEXT_INDEX, {"of_id": project_id})
@@ -118,19 +96,19 @@ class SqlProjectRepository:
         )
         return page_of(rows, limit, item_of=_project_version, key_of=lambda version: str(version.number))
 
-    async def _change_current(self, statement: Any, project: Project, **values: Any) -> None:
-        which = {"of_id": project.id, "of_version": project.version}
-        if await self._statements.change(statement, {**which, **values}) == 0:
-            raise StaleVersion("project", project.id)
 
-
-def _changing(project: Project) -> dict[str, Any]:
+def _columns(project: Project) -> dict[str, Any]:
     return {
+        "id": project.id,
+        "org_id": project.org_id,
         "name": project.name,
         "description": project.description,
         "number": project.number,
         "environment": _environment_to_json(project.environment),
+        "workers_made": project.workers_made,
+        "created_at": project.created_at,
         "updated_at": project.updated_at,
+        "version": project.version,
     }
 
 
@@ -187,3 +165,7 @@ def _environment_from_json(body: Mapping[str, Any]) -> Environment:
         post_start_command=body["postStartCommand"],
         secrets=tuple(body.get("secrets", ())),
     )
+
+
+# The count of workers goes up by itself, between one version and the next.
+_PROJECTS = Versioned(projects, kind="project", read=_project, write=_columns, fixed=["org_id", "workers_made"])

@@ -1,11 +1,12 @@
 """Users' secrets and the canary in SQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
-from spunto.adapters.sql.paging import one_more, page_of, paged, window
+from spunto.adapters.sql.paging import page_of, paged, window
+from spunto.adapters.sql.sealed import SealedTable, SqlSealedRows, sealed_columns
 from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.secrets import canaries, user_secrets
 from spunto.adapters.sql.types import IdList, is_in
@@ -28,18 +29,6 @@ _OF_USERS = (
 )
 _UPDATE = update(user_secrets).where(_IS_CURRENT)
 _REMOVE = delete(user_secrets).where(_IS_CURRENT)
-_NOT_UNDER = (
-    select(user_secrets)
-    .where(user_secrets.c.key_id != bindparam("key_id"), user_secrets.c.id > bindparam("after"))
-    .order_by(user_secrets.c.id)
-    .limit(one_more())
-)
-_REWRAP = (
-    update(user_secrets)
-    .where(_IS_CURRENT, user_secrets.c.key_id == bindparam("of_key"))
-    .values(key_id=bindparam("to_key"), wrapped_key=bindparam("to_wrapped_key"))
-)
-_COUNT = select(user_secrets.c.key_id, func.count()).group_by(user_secrets.c.key_id)
 _CANARY_OF = select(canaries).where(canaries.c.id == _CANARY)
 _ADD_CANARY = insert(canaries)
 _REPLACE_CANARY = update(canaries).where(
@@ -47,9 +36,9 @@ _REPLACE_CANARY = update(canaries).where(
 )
 
 
-class SqlSecretRepository:
+class SqlSecretRepository(SqlSealedRows[UserSecret]):
     def __init__(self, statements: Statements) -> None:
-        self._statements = statements
+        super().__init__(statements, _SEALED)
 
     async def add(self, secret: UserSecret) -> None:
         row = {"id": secret.id, "user_id": secret.user_id, "name": secret.name, "created_at": secret.created_at}
@@ -74,29 +63,6 @@ class SqlSecretRepository:
     async def remove(self, secret: UserSecret) -> None:
         await self._change_current(_REMOVE, secret, of_version=secret.version)
 
-    async def not_under(self, key_id: str, *, after: str, limit: int) -> Sequence[UserSecret]:
-        rows = await self._statements.all(_NOT_UNDER, {"key_id": key_id, "after": after, "limit": limit})
-        return [_secret(row) for row in rows]
-
-    async def rewrap(self, rewrapped: Sequence[tuple[UserSecret, Sealed]]) -> None:
-        await self._statements.change(
-            _REWRAP,
-            [
-                {
-                    "of_id": before.id,
-                    "of_version": before.version,
-                    "of_key": before.sealed.key_id,
-                    "to_key": sealed.key_id,
-                    "to_wrapped_key": sealed.wrapped_key,
-                }
-                for before, sealed in rewrapped
-            ],
-        )
-
-    async def count_by_key(self) -> Mapping[str, int]:
-        rows = await self._statements.all(_COUNT, {})
-        return {row[0]: row[1] for row in rows}
-
     async def _change_current(self, statement: Any, secret: UserSecret, *, of_version: int, **values: Any) -> None:
         which = {"of_id": secret.id, "of_version": of_version}
         if await self._statements.change(statement, {**which, **values}) == 0:
@@ -115,25 +81,21 @@ class SqlCanaryRepository:
         return Sealed(key_id=key_id, wrapped_key=wrapped_key, ciphertext=ciphertext)
 
     async def add(self, canary: Sealed) -> None:
-        await self._statements.change(_ADD_CANARY, {"id": _CANARY, **_sealed(canary)})
+        await self._statements.change(_ADD_CANARY, {"id": _CANARY, **sealed_columns(canary)})
 
     async def replace(self, before: Sealed, after: Sealed) -> None:
         which = {"of_wrapped_key": before.wrapped_key}
-        if await self._statements.change(_REPLACE_CANARY, {**which, **_sealed(after)}) == 0:
+        if await self._statements.change(_REPLACE_CANARY, {**which, **sealed_columns(after)}) == 0:
             raise StaleVersion("canary", _CANARY)
 
 
 def _changing(secret: UserSecret) -> dict[str, Any]:
     return {
-        **_sealed(secret.sealed),
+        **sealed_columns(secret.sealed),
         "size_bytes": secret.size_bytes,
         "updated_at": secret.updated_at,
         "version": secret.version,
     }
-
-
-def _sealed(sealed: Sealed) -> dict[str, Any]:
-    return {"key_id": sealed.key_id, "wrapped_key": sealed.wrapped_key, "ciphertext": sealed.ciphertext}
 
 
 def _secret(row: AnyRow) -> UserSecret:
@@ -148,3 +110,6 @@ def _secret(row: AnyRow) -> UserSecret:
         updated_at=updated_at,
         version=version,
     )
+
+
+_SEALED = SealedTable(user_secrets, _secret)

@@ -1,34 +1,27 @@
 """Workers in SQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, select
 
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
 from spunto.adapters.sql.paging import paged, window
-from spunto.adapters.sql.statements import AnyRow, Statements, first
+from spunto.adapters.sql.statements import AnyRow, Statements
 from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
+from spunto.adapters.sql.versioned import Versioned
 from spunto.core.access.model import Tenant
-from spunto.core.kernel.errors import NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.projects.model import ProjectId
 from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
 
-_IS_CURRENT = (workers.c.id == bindparam("of_id")) & (workers.c.version == bindparam("of_version"))
 _IN_TENANT = workers.c.org_id == bindparam("org_id")
-_ADD = insert(workers)
-_FIND = select(workers).where(workers.c.id == bindparam("worker_id"))
-_GET = _FIND.where(_IN_TENANT)
 _LIST = paged(
     select(workers.c.id, workers.c.version).where(_IN_TENANT, workers.c.project_id == bindparam("project_id")),
     workers.c.id,
 )
 _BY_IDS = select(workers).where(is_in(workers.c.id, bindparam("ids", type_=IdList)))
-_UPDATE = update(workers).where(_IS_CURRENT)
-_REMOVE = delete(workers).where(_IS_CURRENT)
 
 # A look-up costs a tenth of an enum's constructor, and a list makes a hundred.
 _STATES: Mapping[str, WorkerState] = {state.value: state for state in WorkerState}
@@ -62,30 +55,13 @@ class SqlWorkerRepository:
         self._known = known
 
     async def add(self, worker: Worker) -> None:
-        await self._statements.change(
-            _ADD,
-            {
-                "id": worker.id,
-                "org_id": worker.org_id,
-                "project_id": worker.project_id,
-                "user_id": worker.user_id,
-                "api_key_id": worker.api_key_id,
-                "index": worker.index,
-                "created_at": worker.created_at,
-                "version": worker.version,
-                **_changing(worker),
-            },
-        )
+        await _WORKERS.add(self._statements, worker)
 
     async def get(self, tenant: Tenant, worker_id: WorkerId) -> Worker:
-        row = await first(self._statements, _GET, {"worker_id": worker_id, "org_id": tenant.org_id})
-        if row is None:
-            raise NotFound("worker_not_found", f"There is no worker {worker_id!r}.", id=worker_id)
-        return _worker(row)
+        return await _WORKERS.get(self._statements, tenant, worker_id)
 
     async def find(self, worker_id: WorkerId) -> Worker | None:
-        row = await first(self._statements, _FIND, {"worker_id": worker_id})
-        return None if row is None else _worker(row)
+        return await _WORKERS.find(self._statements, worker_id)
 
     async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[Worker]:
         rows = await self._statements.all(_LIST, {"org_id": tenant.org_id, "project_id": project_id, **window(page)})
@@ -94,12 +70,10 @@ class SqlWorkerRepository:
         return Page(items=found, next_before=rows[page.limit - 1][0] if more else None)
 
     async def update(self, worker: Worker) -> Worker:
-        after = replace(worker, version=worker.version + 1)
-        await self._change_current(_UPDATE, worker, version=after.version, **_changing(after))
-        return after
+        return await _WORKERS.update(self._statements, worker)
 
     async def remove(self, worker: Worker) -> None:
-        await self._change_current(_REMOVE, worker)
+        await _WORKERS.remove(self._statements, worker)
 
     async def _fetched(self, rows: Sequence[AnyRow]) -> Sequence[Worker]:
         """The workers of these ids and versions, or newer; without those that are gone by now."""
@@ -111,14 +85,15 @@ class SqlWorkerRepository:
                 self._known.add(worker)
         return [worker for worker in workers_by_id.values() if worker is not None]
 
-    async def _change_current(self, statement: Any, worker: Worker, **values: Any) -> None:
-        which = {"of_id": worker.id, "of_version": worker.version}
-        if await self._statements.change(statement, {**which, **values}) == 0:
-            raise StaleVersion("worker", worker.id)
 
-
-def _changing(worker: Worker) -> dict[str, Any]:
+def _columns(worker: Worker) -> dict[str, Any]:
     return {
+        "id": worker.id,
+        "org_id": worker.org_id,
+        "project_id": worker.project_id,
+        "user_id": worker.user_id,
+        "api_key_id": worker.api_key_id,
+        "index": worker.index,
         "project_version": worker.project_version,
         "name": worker.name,
         "branch": worker.branch,
@@ -132,7 +107,9 @@ def _changing(worker: Worker) -> dict[str, Any]:
         "setup": None if worker.setup is None else dict(worker.setup),
         "problem": problem_to_json(worker.problem),
         "last_activity_at": worker.last_activity_at,
+        "created_at": worker.created_at,
         "stopped_at": worker.stopped_at,
+        "version": worker.version,
     }
 
 
@@ -185,3 +162,12 @@ def _worker(row: AnyRow) -> Worker:
         stopped_at=stopped_at,
         version=version,
     )
+
+
+_WORKERS = Versioned(
+    workers,
+    kind="worker",
+    read=_worker,
+    write=_columns,
+    fixed=["org_id", "project_id", "user_id", "api_key_id", "index"],
+)
