@@ -22,7 +22,7 @@ clock = SystemClock()
 ids = TimeOrderedIds(clock)
 # Nobody: what it holds stays connected for as long as anything is measured.
 HOLDER = Replica(id=ReplicaId("rpl_bench"))
-AGENT = Agent(version="0", instance_id="bench", engine="docker", engine_version="0")
+AGENT = Agent(version="0", instance_id="bench", engine="docker", engine_version="0", capabilities=("kind:worker",))
 
 
 async def an_organization(store: SqlStore) -> Tenant:

@@ -53,6 +53,7 @@ def _hello(number: int) -> Hello:
         agent_version="0",
         instance_id=f"swarm-{number}",
         boot_id="swarm",
+        capabilities=("kind:worker",),
         engine=EngineReport(name="docker", version="0"),
         resources=Resources(cpu_millis=1000, memory_bytes=2**30, max_worker_cpu_millis=1000),
     )

@@ -19,8 +19,15 @@ CALLERS = 32
 # The store of a test is shared by its examples, which keep to an organization each; and each adapter runs this class.
 SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
 PROBLEM = Problem(code="gone", message="It is gone.")
+# One is another but for a character that patterns take for any, and one is the end of another.
+WORDS = ["kind:a_b", "kind:a-b", "b"]
 A_BROKEN_ENGINE = Agent(version="1", instance_id="i", engine="docker", engine_version="", engine_problem=PROBLEM)
 TENANT = a_tenant()
+
+
+def an_agent(*capabilities: str) -> Agent:
+    return Agent(version="1", instance_id="i", engine="docker", engine_version="20", capabilities=capabilities)
+
 
 # Few figures, so that ties and exact fits are frequent.
 amounts = st.sampled_from([0, 500, 1000])
@@ -40,6 +47,8 @@ flaws = st.sampled_from(
         {"quarantine": PROBLEM},
         {"capacity": None},
         {"agent": None},
+        {"agent": an_agent("kind:a_b", "b")},
+        {"agent": an_agent("kind:a-b")},
         {"agent": A_BROKEN_ENGINE},
     ]
 )
@@ -49,9 +58,19 @@ changes = st.builds(lambda load, flaw: load | flaw, loads, flaws)
 
 class PlacementContract:
     @settings(deadline=None, max_examples=60, suppress_health_check=SHARED)
-    @given(changed=st.lists(changes, max_size=5), demanded=st.lists(demands, min_size=1, max_size=5), data=st.data())
+    @given(
+        changed=st.lists(changes, max_size=5),
+        demanded=st.lists(demands, min_size=1, max_size=5),
+        requires=st.frozensets(st.sampled_from(WORDS), max_size=2),
+        data=st.data(),
+    )
     async def test_storage_chooses_as_the_rules_do(
-        self, store: Store, changed: list[dict[str, Any]], demanded: list[Demand], data: st.DataObject
+        self,
+        store: Store,
+        changed: list[dict[str, Any]],
+        demanded: list[Demand],
+        requires: frozenset[str],
+        data: st.DataObject,
     ) -> None:
         tenant = a_tenant()
         nodes = {node.id: node for node in (a_node(tenant, **fields) for fields in changed)}
@@ -64,9 +83,9 @@ class PlacementContract:
         async with store() as tx:
             for demand in demanded:
                 candidates = [node for node in nodes.values() if among is None or node.id in among]
-                chosen = await tx.nodes.reserve_least_loaded(tenant.org_id, demand, among=among)
+                chosen = await tx.nodes.reserve_least_loaded(tenant.org_id, demand, requires=requires, among=among)
 
-                assert chosen == placement_for(Request(demand=demand), candidates)
+                assert chosen == placement_for(Request(demand=demand, requires=requires), candidates)
                 if chosen is not None:
                     nodes[chosen] = _loaded(nodes[chosen], demand)
             assert await tx.nodes.all_of(tenant) == list(nodes.values())

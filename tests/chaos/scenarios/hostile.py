@@ -116,6 +116,7 @@ _HELLO = Hello(
     agent_version="0",
     instance_id="hostile",
     boot_id="hostile",
+    capabilities=("kind:worker",),
     engine=EngineReport(name="docker", version="0"),
     resources=Resources(cpu_millis=1, memory_bytes=1, max_worker_cpu_millis=1),
 )

@@ -39,7 +39,7 @@ def an_actor(
 def a_node(name: str = "one", *, cpus: int = 8, memory_bytes: int = 16 * GIB, **fields: Any) -> Node:
     """A node that is online and has room."""
     capacity = Capacity(cpu_millis=cpus * 1000, memory_bytes=memory_bytes, max_worker_cpu_millis=cpus * 1000)
-    agent = Agent(version="1", instance_id="i", engine="fake", engine_version="1")
+    agent = Agent(version="1", instance_id="i", engine="fake", engine_version="1", capabilities=("kind:worker",))
     node = Node(
         id=NODE,
         org_id=ORG,

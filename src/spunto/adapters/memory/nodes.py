@@ -104,10 +104,10 @@ class MemoryNodes:
             self._move(node_id, negative, assignments=-1)
 
     async def reserve_least_loaded(
-        self, org_id: OrgId, demand: Demand, *, among: Sequence[NodeId] | None
+        self, org_id: OrgId, demand: Demand, *, requires: frozenset[str] = frozenset(), among: Sequence[NodeId] | None
     ) -> NodeId | None:
         nodes = [node for node in self._of(org_id) if among is None or node.id in among]
-        chosen = placement_for(Request(demand=demand), nodes)
+        chosen = placement_for(Request(demand=demand, requires=requires), nodes)
         if chosen is not None:
             self._move(chosen, demand, assignments=1)
         return chosen

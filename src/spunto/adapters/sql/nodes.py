@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Select,
+    Text,
     bindparam,
     case,
     cast,
@@ -68,7 +69,7 @@ def _moving(sign: int) -> dict[str, ColumnElement[Any]]:
 
 
 _IN_TENANT = nodes.c.org_id == bindparam("org_id")
-_COLUMNS = [column for column in nodes.c if column.name not in {"accepting", "load"}]
+_COLUMNS = [column for column in nodes.c if column.name not in {"accepting", "capabilities", "load"}]
 _ADD = insert(nodes)
 _FIND = select(*_COLUMNS).where(nodes.c.id == bindparam("node_id"))
 _GET = _FIND.where(_IN_TENANT)
@@ -107,12 +108,13 @@ _FITS = (
     & (nodes.c.cpu_millis - nodes.c.reserved_cpu_millis >= _cpu)
     & (nodes.c.memory_bytes - nodes.c.reserved_memory_bytes >= _memory)
 )
+_ABLE = nodes.c.capabilities.like(bindparam("required", type_=Text), escape="/")
 _RESERVE = update(nodes).where(nodes.c.id == bindparam("of_id"), _FITS).values(_moving(1))
 _AMONG = is_in(nodes.c.id, bindparam("among", type_=IdList))
 
 
 def _best(*narrowed: ColumnElement[bool]) -> Select[Any]:
-    fitting = select(nodes.c.id).where(nodes.c.org_id == bindparam("of_org"), _FITS, *narrowed)
+    fitting = select(nodes.c.id).where(nodes.c.org_id == bindparam("of_org"), _FITS, _ABLE, *narrowed)
     return fitting.order_by(nodes.c.load, nodes.c.assignments, nodes.c.id).limit(1)
 
 
@@ -187,9 +189,9 @@ class SqlNodeRepository:
         await self._statements.change(_RELEASE, {"of_id": node_id, **_demanded(demand)})
 
     async def reserve_least_loaded(
-        self, org_id: OrgId, demand: Demand, *, among: Sequence[NodeId] | None
+        self, org_id: OrgId, demand: Demand, *, requires: frozenset[str] = frozenset(), among: Sequence[NodeId] | None
     ) -> NodeId | None:
-        parameters: dict[str, Any] = {"of_org": org_id, **_demanded(demand)}
+        parameters: dict[str, Any] = {"of_org": org_id, "required": _pattern(requires), **_demanded(demand)}
         if among is not None:
             parameters["among"] = among
         free, best = (_RESERVE_FREE, _BEST) if among is None else (_RESERVE_FREE_AMONG, _BEST_AMONG)
@@ -230,6 +232,12 @@ def _demanded(demand: Demand) -> dict[str, Any]:
     return {"demanded_cpu": demand.cpu_millis, "demanded_memory": demand.memory_bytes}
 
 
+def _pattern(requires: frozenset[str]) -> str:
+    """Finds all of them in a node's capabilities, which are in the same order."""
+    marked = (f"|{each.replace('_', '/_')}|" for each in sorted(requires))
+    return "%".join(["", *marked, ""])
+
+
 def _changing(node: Node) -> dict[str, Any]:
     capacity = node.capacity
     empty = replace(node, reserved=_NOTHING)
@@ -249,6 +257,7 @@ def _changing(node: Node) -> dict[str, Any]:
         "supersessions": supersessions_to_json(node.supersessions),
         "agent": agent_to_json(node.agent),
         "accepting": obstacle(Request(demand=_NOTHING), empty) is None,
+        "capabilities": "".join(f"|{each}|" for each in sorted(node.capabilities)),
     }
 
 

@@ -91,6 +91,11 @@ class Node:
     version: int = 1
 
     @property
+    def capabilities(self) -> frozenset[str]:
+        """What its agent can do, as it said at its last connect."""
+        return frozenset() if self.agent is None else frozenset(self.agent.capabilities)
+
+    @property
     def status(self) -> NodeStatus:
         return status_of(has_connected=self.epoch > 0, connected=self.connected, draining=self.draining)
 

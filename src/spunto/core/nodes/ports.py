@@ -49,9 +49,9 @@ class NodeRepository(Protocol):
         """Give a reservation back."""
 
     async def reserve_least_loaded(
-        self, org_id: OrgId, demand: Demand, *, among: Sequence[NodeId] | None
+        self, org_id: OrgId, demand: Demand, *, requires: frozenset[str] = frozenset(), among: Sequence[NodeId] | None
     ) -> NodeId | None:
-        """Choose by `scheduling.placement` and reserve in one step; None where no node has room.
+        """Choose by `scheduling.placement` and reserve in one step; None where no able node has room.
 
         `among` narrows the choice (labels, engine, a wish); None is every node of the organization.
         """

@@ -8,7 +8,8 @@ from spunto.core.nodes.model import Demand, Node, NodeId, NodeStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be placed. `node_id` pins it; every one of `labels` must stand on the node with that value.
+    """What is to be placed. `node_id` pins it; every one of `labels` must stand on the node with that value, and its
+    agent must be able to do all that it `requires`.
 
     `what` names it to people.
     """
@@ -16,6 +17,7 @@ class Request:
     demand: Demand
     labels: Mapping[str, str] = field(default_factory=dict)
     node_id: NodeId | None = None
+    requires: frozenset[str] = frozenset()
     what: str = "worker"
 
 
@@ -36,7 +38,7 @@ def load_key(node: Node) -> tuple[float, int, str]:
 
 def obstacle(request: Request, node: Node) -> str | None:
     """Why the node can't take the request, in a sentence for people; None where it can."""
-    return _mismatch(request, node) or _unfitness(node) or _shortage(request.demand, node)
+    return _mismatch(request, node) or _unfitness(node) or _inability(request, node) or _shortage(request.demand, node)
 
 
 def matches(request: Request, node: Node) -> bool:
@@ -65,6 +67,11 @@ def _unfitness(node: Node) -> str | None:
     if node.agent is not None and node.agent.engine_problem is not None:
         return f"has no engine: {node.agent.engine_problem.message}"
     return None
+
+
+def _inability(request: Request, node: Node) -> str | None:
+    missing = sorted(request.requires - node.capabilities)
+    return f"has an agent that can't do {', '.join(missing)}; update it" if missing else None
 
 
 def _shortage(demand: Demand, node: Node) -> str | None:

@@ -20,7 +20,7 @@ async def place(tx: PlacingTransaction, tenant: Tenant, request: Request) -> Nod
     among: Sequence[NodeId] | None = None
     if request.labels or request.node_id is not None:
         among = [node.id for node in await tx.nodes.all_of(tenant) if matches(request, node)]
-    node_id = await tx.nodes.reserve_least_loaded(tenant.org_id, request.demand, among=among)
+    node_id = await tx.nodes.reserve_least_loaded(tenant.org_id, request.demand, requires=request.requires, among=among)
     if node_id is None:
         raise await _no_node_available(tx, tenant, request)
     return node_id

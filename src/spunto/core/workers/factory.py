@@ -10,6 +10,7 @@ from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.projects.model import Environment, Project
 from spunto.core.protocol.messages import Wanted
 from spunto.core.scheduling.placement import Request
+from spunto.core.specs.capabilities import needed_for
 from spunto.core.specs.worker import KIND, Power, WorkerSpec
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import PATIENCE, DockerState, Worker, WorkerId, WorkerState
@@ -19,7 +20,12 @@ PIDS = 1024
 
 
 def request_for(environment: Environment, *, node_id: NodeId | None) -> Request:
-    return Request(demand=_demand_of(environment), labels=environment.labels, node_id=node_id)
+    return Request(
+        demand=_demand_of(environment),
+        labels=environment.labels,
+        node_id=node_id,
+        requires=needed_for(KIND, ()),
+    )
 
 
 def new_worker(

@@ -97,6 +97,7 @@ HELLO = Hello(
     agent_version="1",
     instance_id="i",
     boot_id="b",
+    capabilities=("kind:worker",),
     engine=EngineReport(name="fake", version="1"),
     resources=Resources(cpu_millis=4000, memory_bytes=8 * GIB, max_worker_cpu_millis=4000),
 )

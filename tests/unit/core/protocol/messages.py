@@ -23,6 +23,7 @@ def a_hello(**changes: Any) -> Hello:
         agent_version="1.0",
         instance_id="agent-1",
         boot_id="boot-1",
+        capabilities=("kind:worker",),
         engine=ENGINE,
         resources=Resources(cpu_millis=2000, memory_bytes=2**30, max_worker_cpu_millis=2000),
     )

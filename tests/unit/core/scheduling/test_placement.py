@@ -110,6 +110,13 @@ def test_an_absent_engine_is_told_with_its_own_words() -> None:
     assert obstacle(ONE_CPU, away) == "has no engine: Docker is not running."
 
 
+def test_what_an_agent_can_t_do_is_told_by_its_words() -> None:
+    asked = replace(ONE_CPU, requires=frozenset({"kind:worker", "kind:service", "egress"}))
+
+    assert obstacle(asked, a_node()) == "has an agent that can't do egress, kind:service; update it"
+    assert obstacle(asked, a_node(connected=False)) == "is offline"
+
+
 def test_a_pin_and_labels_name_what_is_missing() -> None:
     pinned = replace(ONE_CPU, node_id=NodeId("nod_other"))
     labelled = replace(ONE_CPU, labels={"disk": "ssd"})

@@ -42,9 +42,10 @@ nodes = Table(
     Column("agent", JSON_MAP),
     Column("supersessions", JSON_MAP),
     Column("version", BigInteger, nullable=False),
-    # What `scheduling.placement` says of the node, kept for choosing by index: its obstacle to a demand of nothing, and
-    # the share in its load key.
+    # What `scheduling.placement` says of the node, kept for choosing by index: its obstacle to a demand of nothing, the
+    # sorted words of what its agent can do, each between bars, and the share in its load key.
     Column("accepting", Boolean, nullable=False),
+    Column("capabilities", Text, nullable=False, server_default=""),
     Column("load", Double),
     UniqueConstraint("org_id", "name"),
     Index(None, "org_id", "id"),
