@@ -164,19 +164,18 @@ def observation_out(observed: Observation) -> ObservationOut:
 
 
 class WorkerFragments:
-    """Workers as JSON, each serialised once as long as nothing of it changes: lists are read far more often."""
+    """Workers as JSON, each serialised once as long as nothing that is shown changes: lists are read far more often."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, str, bool], orjson.Fragment] = {}
+        self._known: dict[str, tuple[WorkerView, orjson.Fragment]] = {}
 
     def of(self, view: WorkerView) -> orjson.Fragment:
-        worker = view.worker
-        key = (worker.id, worker.version, view.docker_state, view.outdated)
-        fragment = self._known.get(key)
-        if fragment is None:
+        seen, fragment = self._known.get(view.worker.id, (None, None))
+        if fragment is None or seen != view:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
-            fragment = self._known[key] = orjson.Fragment(json_bytes(worker_out(view)))
+            fragment = orjson.Fragment(json_bytes(worker_out(view)))
+            self._known[view.worker.id] = (view, fragment)
         return fragment
 
 
