@@ -1,20 +1,19 @@
 """Invitations in memory."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
 
 from spunto.adapters.memory.paging import page_of
-from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.rows import Draft, Table, owned
 from spunto.core.access.model import Tenant, UserId
 from spunto.core.access.policy import Role
-from spunto.core.kernel.errors import NotFound, StaleVersion
+from spunto.core.kernel.errors import StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.orgs.invitation import Invitation, InvitationId
 
 
 class MemoryInvitations:
-    def __init__(self, invitations: Draft[InvitationId, Invitation], names: Draft[tuple[str, ...], str]) -> None:
+    def __init__(self, invitations: Table[InvitationId, Invitation], names: Draft[tuple[str, ...], str]) -> None:
         self._invitations = invitations
         self._names = names
 
@@ -26,10 +25,7 @@ class MemoryInvitations:
         self._invitations.put(invitation.id, invitation)
 
     async def get(self, tenant: Tenant, invitation_id: InvitationId) -> Invitation:
-        found = self._invitations.get(invitation_id)
-        if found is None or found.org_id != tenant.org_id:
-            raise NotFound("invitation_not_found", f"There is no invitation {invitation_id!r}.", id=invitation_id)
-        return found
+        return owned(self._invitations, tenant, invitation_id)
 
     async def find(self, invitation_id: InvitationId) -> Invitation | None:
         return self._invitations.get(invitation_id)
@@ -43,12 +39,7 @@ class MemoryInvitations:
         return page_of(own, page, id_of=lambda invitation: invitation.id)
 
     async def update(self, invitation: Invitation) -> Invitation:
-        before = self._invitations.get(invitation.id)
-        if before is None or before.version != invitation.version:
-            raise StaleVersion("invitation", invitation.id)
-        after = replace(invitation, version=invitation.version + 1)
-        self._invitations.put(after.id, after)
-        return after
+        return self._invitations.update(invitation)
 
     async def remove(self, invitation: Invitation) -> None:
         if self._invitations.get(invitation.id) is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spunto.adapters.memory.paging import page_of
-from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.rows import Draft, Table
 from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Role
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
@@ -28,7 +28,7 @@ Rows = Callable[[], Iterable[_Owned]]
 class MemoryOrganizations:
     def __init__(
         self,
-        organizations: Draft[OrgId, Organization],
+        organizations: Table[OrgId, Organization],
         memberships: Draft[tuple[OrgId, UserId], Membership],
         invitations: Draft[InvitationId, Invitation],
         names: Draft[tuple[str, ...], str],
@@ -85,19 +85,17 @@ class MemoryOrganizations:
         return held
 
     async def update(self, organization: Organization) -> Organization:
-        before = self._require_current(organization)
+        before = self._organizations.current(organization)
         if before.slug != organization.slug:
             self._claim_slug(organization)
             self._names.drop(("slug", before.slug))
-        after = replace(organization, version=organization.version + 1)
-        self._organizations.put(after.id, after)
-        return after
+        return self._organizations.update(organization)
 
     async def holdings(self, tenant: Tenant) -> Mapping[str, int]:
         return self._holdings(tenant.org_id)
 
     async def remove(self, organization: Organization) -> None:
-        before = self._require_current(organization)
+        before = self._organizations.current(organization)
 
         def refuse_if_filled() -> None:
             if self._holdings(before.id):
@@ -115,12 +113,6 @@ class MemoryOrganizations:
     def _holdings(self, org_id: OrgId) -> Mapping[str, int]:
         return Counter(kind for kind, rows in self._held.items() for row in rows() if row.org_id == org_id)
 
-    def _require_current(self, organization: Organization) -> Organization:
-        before = self._organizations.get(organization.id)
-        if before is None or before.version != organization.version:
-            raise StaleVersion("organization", organization.id)
-        return before
-
     def _claim_slug(self, organization: Organization) -> None:
         if self._names.get(("slug", organization.slug)) is not None:
             raise Conflict("slug_taken", f"The slug {organization.slug!r} is taken; choose another one.")
@@ -130,7 +122,7 @@ class MemoryOrganizations:
 class MemoryMembers:
     def __init__(
         self,
-        users: Draft[UserId, User],
+        users: Table[UserId, User],
         memberships: Draft[tuple[OrgId, UserId], Membership],
         names: Draft[tuple[str, ...], str],
     ) -> None:
@@ -153,15 +145,11 @@ class MemoryMembers:
         return user
 
     async def update_user(self, user: User) -> User:
-        before = self._users.get(user.id)
-        if before is None or before.version != user.version:
-            raise StaleVersion("user", user.id)
+        before = self._users.current(user)
         if before.email != user.email:
             self._claim_email(user)
             self._names.drop(("email", before.email))
-        after = replace(user, version=user.version + 1)
-        self._users.put(user.id, after)
-        return after
+        return self._users.update(user)
 
     async def add(self, membership: Membership) -> None:
         key = (membership.org_id, membership.user_id)

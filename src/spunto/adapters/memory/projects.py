@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spunto.adapters.memory.paging import page_of
-from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.rows import Draft, Table, owned
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
@@ -15,7 +15,7 @@ from spunto.core.workers.model import Worker, WorkerId
 class MemoryProjects:
     def __init__(
         self,
-        projects: Draft[ProjectId, Project],
+        projects: Table[ProjectId, Project],
         versions: Draft[tuple[ProjectId, int], ProjectVersion],
         indexes: Draft[ProjectId, int],
         names: Draft[tuple[str, ...], str],
@@ -35,26 +35,21 @@ class MemoryProjects:
         self._indexes.put(project.id, project.workers_made)
 
     async def get(self, tenant: Tenant, project_id: ProjectId) -> Project:
-        project = self._projects.get(project_id)
-        if project is None or project.org_id != tenant.org_id:
-            raise NotFound("project_not_found", f"There is no project {project_id!r}.", id=project_id)
-        return self._counted(project)
+        return self._counted(owned(self._projects, tenant, project_id))
 
     async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]:
         own = (self._counted(project) for project in self._projects.values() if project.org_id == tenant.org_id)
         return page_of(own, page, id_of=lambda project: project.id)
 
     async def update(self, project: Project) -> Project:
-        before = self._require_current(project)
+        before = self._projects.current(project)
         if before.name != project.name:
             self._claim_name(project)
             self._names.drop(_name_key(before))
-        after = replace(project, version=project.version + 1)
-        self._projects.put(project.id, after)
-        return after
+        return self._projects.update(project)
 
     async def remove(self, project: Project) -> None:
-        before = self._require_current(project)
+        before = self._projects.current(project)
         self._refuse_while_used(project)
         self._at_commit(lambda: self._refuse_while_used(project))
         for version in [version for version in self._versions.values() if version.project_id == project.id]:
@@ -95,12 +90,6 @@ class MemoryProjects:
         newest = sorted(own, key=lambda version: version.number, reverse=True)
         items = newest[:limit]
         return Page(items=items, next_before=str(items[-1].number) if len(newest) > limit else None)
-
-    def _require_current(self, project: Project) -> Project:
-        before = self._projects.get(project.id)
-        if before is None or before.version != project.version:
-            raise StaleVersion("project", project.id)
-        return before
 
     def _refuse_while_used(self, project: Project) -> None:
         if any(worker.project_id == project.id for worker in self._workers.values()):

@@ -1,19 +1,19 @@
 """Users' secrets and the canary in memory."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 
 from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.sealed import MemorySealedRows
 from spunto.core.access.model import UserId
 from spunto.core.kernel.errors import NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.secrets.model import Sealed, SecretId, UserSecret
 
 
-class MemorySecrets:
+class MemorySecrets(MemorySealedRows[UserSecret]):
     def __init__(self, secrets: Draft[SecretId, UserSecret], names: Draft[tuple[str, ...], str]) -> None:
+        super().__init__(secrets)
         self._secrets = secrets
         self._names = names
 
@@ -45,22 +45,6 @@ class MemorySecrets:
         self._require(secret, version=secret.version)
         self._names.drop(_name_key(secret))
         self._secrets.drop(secret.id)
-
-    async def not_under(self, key_id: str, *, after: str, limit: int) -> Sequence[UserSecret]:
-        others = (each for each in self._secrets.values() if each.sealed.key_id != key_id and each.id > after)
-        return sorted(others, key=lambda secret: secret.id)[:limit]
-
-    async def rewrap(self, rewrapped: Sequence[tuple[UserSecret, Sealed]]) -> None:
-        for before, sealed in rewrapped:
-            now = self._secrets.get(before.id)
-            if now is not None and (now.version, now.sealed.key_id) == (before.version, before.sealed.key_id):
-                self._secrets.put(
-                    now.id,
-                    replace(now, sealed=replace(now.sealed, key_id=sealed.key_id, wrapped_key=sealed.wrapped_key)),
-                )
-
-    async def count_by_key(self) -> Mapping[str, int]:
-        return Counter(secret.sealed.key_id for secret in self._secrets.values())
 
     def _require(self, secret: UserSecret, *, version: int) -> None:
         before = self._secrets.get(secret.id)

@@ -17,7 +17,7 @@ from spunto.adapters.memory.orgs import MemoryIdempotency, MemoryIdentities, Mem
 from spunto.adapters.memory.projects import MemoryProjects
 from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
 from spunto.adapters.memory.replicas import Lease, MemoryReplicas
-from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.rows import Draft, Table
 from spunto.adapters.memory.secrets import MemoryCanary, MemorySecrets
 from spunto.adapters.memory.ssh_keys import MemorySshKeys
 from spunto.adapters.memory.webhooks import MemoryDeliveries, MemoryWebhooks, MemoryWebhookSecrets
@@ -143,8 +143,8 @@ class MemoryTransaction:
     def hint(self, topic: str) -> None:
         self._hints[topic] = None
 
-    def _draft(self, kind: str, committed: dict[Any, Any]) -> Draft[Any, Any]:
-        draft: Draft[Any, Any] = Draft(kind, committed)
+    def _draft(self, kind: str, committed: dict[Any, Any]) -> Table[Any, Any]:
+        draft: Table[Any, Any] = Table(kind, committed)
         self._drafts.append(draft)
         return draft
 

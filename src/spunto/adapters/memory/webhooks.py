@@ -1,17 +1,16 @@
 """Webhooks, their secrets and their deliveries in memory."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from spunto.adapters.memory.activity import Feeds
 from spunto.adapters.memory.paging import page_of
-from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.rows import Draft, Table, owned
+from spunto.adapters.memory.sealed import MemorySealedRows
 from spunto.core.access.model import OrgId, Tenant
-from spunto.core.kernel.errors import NotFound, StaleVersion
+from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.paging import Page, PageRequest
-from spunto.core.secrets.model import Sealed
 from spunto.core.webhooks.model import (
     Delivery,
     DeliveryId,
@@ -27,7 +26,7 @@ from spunto.core.webhooks.model import (
 class MemoryWebhooks:
     def __init__(
         self,
-        webhooks: Draft[WebhookId, Webhook],
+        webhooks: Table[WebhookId, Webhook],
         secrets: Draft[WebhookSecretId, WebhookSecret],
         deliveries: Draft[DeliveryId, Delivery],
         feeds: Feeds,
@@ -41,10 +40,7 @@ class MemoryWebhooks:
         self._webhooks.put(webhook.id, webhook)
 
     async def get(self, tenant: Tenant, webhook_id: WebhookId) -> Webhook:
-        found = self._webhooks.get(webhook_id)
-        if found is None or found.org_id != tenant.org_id:
-            raise NotFound("webhook_not_found", f"There is no webhook {webhook_id!r}.", id=webhook_id)
-        return found
+        return owned(self._webhooks, tenant, webhook_id)
 
     async def find(self, webhook_id: WebhookId) -> Webhook | None:
         return self._webhooks.get(webhook_id)
@@ -56,13 +52,10 @@ class MemoryWebhooks:
         return len(self._of(tenant.org_id))
 
     async def update(self, webhook: Webhook) -> Webhook:
-        self._require_current(webhook)
-        after = replace(webhook, version=webhook.version + 1)
-        self._webhooks.put(after.id, after)
-        return after
+        return self._webhooks.update(webhook)
 
     async def remove(self, webhook: Webhook) -> None:
-        self._require_current(webhook)
+        self._webhooks.current(webhook)
         self._drop(webhook.id)
 
     async def behind(self, *, after: str, limit: int) -> Sequence[WebhookId]:
@@ -88,14 +81,10 @@ class MemoryWebhooks:
         for delivery in [each for each in self._deliveries.values() if each.webhook_id == webhook_id]:
             self._deliveries.drop(delivery.id)
 
-    def _require_current(self, webhook: Webhook) -> None:
-        before = self._webhooks.get(webhook.id)
-        if before is None or before.version != webhook.version:
-            raise StaleVersion("webhook", webhook.id)
 
-
-class MemoryWebhookSecrets:
+class MemoryWebhookSecrets(MemorySealedRows[WebhookSecret]):
     def __init__(self, secrets: Draft[WebhookSecretId, WebhookSecret]) -> None:
+        super().__init__(secrets)
         self._secrets = secrets
 
     async def add(self, secret: WebhookSecret) -> None:
@@ -113,23 +102,9 @@ class MemoryWebhookSecrets:
     async def remove(self, secret: WebhookSecret) -> None:
         self._secrets.drop(secret.id)
 
-    async def not_under(self, key_id: str, *, after: str, limit: int) -> Sequence[WebhookSecret]:
-        others = (each for each in self._secrets.values() if each.sealed.key_id != key_id and each.id > after)
-        return sorted(others, key=lambda secret: secret.id)[:limit]
-
-    async def rewrap(self, rewrapped: Sequence[tuple[WebhookSecret, Sealed]]) -> None:
-        for before, sealed in rewrapped:
-            now = self._secrets.get(before.id)
-            if now is not None and now.sealed.key_id == before.sealed.key_id:
-                moved = replace(now.sealed, key_id=sealed.key_id, wrapped_key=sealed.wrapped_key)
-                self._secrets.put(now.id, replace(now, sealed=moved))
-
-    async def count_by_key(self) -> Mapping[str, int]:
-        return Counter(secret.sealed.key_id for secret in self._secrets.values())
-
 
 class MemoryDeliveries:
-    def __init__(self, deliveries: Draft[DeliveryId, Delivery]) -> None:
+    def __init__(self, deliveries: Table[DeliveryId, Delivery]) -> None:
         self._deliveries = deliveries
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
@@ -154,12 +129,7 @@ class MemoryDeliveries:
         return min((at for at, _ in self._waiting(webhook_id)), default=None)
 
     async def update(self, delivery: Delivery) -> Delivery:
-        before = self._deliveries.get(delivery.id)
-        if before is None or before.version != delivery.version:
-            raise StaleVersion("delivery", delivery.id)
-        after = replace(delivery, version=delivery.version + 1)
-        self._deliveries.put(after.id, after)
-        return after
+        return self._deliveries.update(delivery)
 
     async def fail_pending(self, webhook_id: WebhookId, failure: Failure) -> None:
         for _, each in self._waiting(webhook_id):

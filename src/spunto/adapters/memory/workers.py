@@ -1,12 +1,11 @@
 """Workers in memory."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from spunto.adapters.memory.paging import page_of
-from spunto.adapters.memory.rows import Draft
+from spunto.adapters.memory.rows import Draft, Table, owned
 from spunto.core.access.model import Tenant
-from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.errors import Conflict, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.projects.model import Project, ProjectId
 from spunto.core.workers.model import Worker, WorkerId
@@ -15,7 +14,7 @@ from spunto.core.workers.model import Worker, WorkerId
 class MemoryWorkers:
     def __init__(
         self,
-        workers: Draft[WorkerId, Worker],
+        workers: Table[WorkerId, Worker],
         names: Draft[tuple[str, ...], str],
         projects: Draft[ProjectId, Project],
         at_commit: Callable[[Callable[[], None]], None],
@@ -32,10 +31,7 @@ class MemoryWorkers:
         self._workers.put(worker.id, worker)
 
     async def get(self, tenant: Tenant, worker_id: WorkerId) -> Worker:
-        worker = self._workers.get(worker_id)
-        if worker is None or worker.org_id != tenant.org_id:
-            raise NotFound("worker_not_found", f"There is no worker {worker_id!r}.", id=worker_id)
-        return worker
+        return owned(self._workers, tenant, worker_id)
 
     async def find(self, worker_id: WorkerId) -> Worker | None:
         return self._workers.get(worker_id)
@@ -49,24 +45,16 @@ class MemoryWorkers:
         return page_of(own, page, id_of=lambda worker: worker.id)
 
     async def update(self, worker: Worker) -> Worker:
-        before = self._require_current(worker)
+        before = self._workers.current(worker)
         if before.name != worker.name:
             self._claim_name(worker)
             self._names.drop(_name_key(before))
-        after = replace(worker, version=worker.version + 1)
-        self._workers.put(worker.id, after)
-        return after
+        return self._workers.update(worker)
 
     async def remove(self, worker: Worker) -> None:
-        before = self._require_current(worker)
+        before = self._workers.current(worker)
         self._names.drop(_name_key(before))
         self._workers.drop(worker.id)
-
-    def _require_current(self, worker: Worker) -> Worker:
-        before = self._workers.get(worker.id)
-        if before is None or before.version != worker.version:
-            raise StaleVersion("worker", worker.id)
-        return before
 
     def _require_project(self, worker: Worker) -> None:
         if self._projects.get(worker.project_id) is None:
