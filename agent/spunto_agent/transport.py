@@ -5,14 +5,13 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect as dial_websocket
-from websockets.asyncio.connection import Connection as WebSocket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 
+from spunto.adapters.websocket import WebSocketTransport
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol import closing
 from spunto.core.protocol.codec import MAX_FRAME_BYTES
 from spunto.core.protocol.events import Closed
-from spunto.core.protocol.transport import TransportClosed
 
 _OPEN_SECONDS = 15.0
 _CLOSE_SECONDS = 3.0
@@ -38,26 +37,6 @@ class _Dial(dial_websocket):
     def process_redirect(self, exc: Exception) -> Exception | str:
         """The token goes to the server that the owner named, and nowhere else."""
         return exc
-
-
-class WebSocketTransport:
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-
-    async def send(self, frame: str | bytes) -> None:
-        try:
-            await self._socket.send(frame)
-        except ConnectionClosed as closed:
-            raise _transport_closed(closed) from closed
-
-    async def receive(self) -> str | bytes:
-        try:
-            return await self._socket.recv()
-        except ConnectionClosed as closed:
-            raise _transport_closed(closed) from closed
-
-    async def close(self, code: int, reason: str) -> None:
-        await self._socket.close(code, reason[:100])
 
 
 async def dial(url: str, token: Secret) -> WebSocketTransport:
@@ -94,12 +73,3 @@ def _closed_of(error: InvalidStatus) -> Closed:
     after = response.headers.get("Retry-After", "")
     retry_after_seconds = min(float(after), 3600.0) if after.isdecimal() else None
     return Closed(code=code, reason="refused", message=message, retry_after_seconds=retry_after_seconds, by_peer=True)
-
-
-def _transport_closed(closed: ConnectionClosed) -> TransportClosed:
-    received = closed.rcvd
-    return (
-        TransportClosed(_LOST, "connection lost")
-        if received is None
-        else TransportClosed(received.code, received.reason)
-    )

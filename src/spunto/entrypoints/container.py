@@ -21,8 +21,11 @@ from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.holding import Holding
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import ReplicaId
+from spunto.core.nodes.peers import Dial, Peers, ReplicaAway
+from spunto.core.nodes.reach import HeldNodes, NodeReach
 from spunto.core.nodes.replica import Replica
 from spunto.core.nodes.service import NodeService
+from spunto.core.nodes.tickets import Seal, Ticket, Turnstile
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService
 from spunto.core.orgs.device_sign_in import DeviceSignInService
@@ -36,6 +39,7 @@ from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
+from spunto.core.protocol.transport import Transport
 from spunto.core.secrets.ports import Cipher
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
@@ -64,6 +68,22 @@ async def _alone() -> None:
     """A process without others on its database has nobody to pass hints on to."""
 
 
+DialReplica = Callable[[str, str], Awaitable[Transport]]
+"""Connects to the URL of another server process, with that `Authorization`. Raises Unavailable."""
+
+
+def _dial(dial_replica: DialReplica | None, *, replica: Replica, seal: Seal, timeline_id: str, clock: Clock) -> Dial:
+    """How other processes are reached, where there may be any."""
+
+    async def dial(other: Replica) -> Transport:
+        if dial_replica is None:
+            raise ReplicaAway
+        ticket = Ticket.new(from_id=replica.id, to_id=other.id, timeline_id=timeline_id, clock=clock)
+        return await dial_replica(other.url or "", ticket.header(seal))
+
+    return dial
+
+
 class Container(DeclarativeContainer):
     """`store` is the unit of work of every slice; `report` hears what a reconcile loop could not do."""
 
@@ -85,11 +105,14 @@ class Container(DeclarativeContainer):
     pass_hints_on: Dependency[Callable[[], Awaitable[None]]] = Dependency(default=Object(_alone))
 
     replica_url: Dependency[str | None] = Dependency(default=Object(None))
+    seal: Dependency[Seal] = Dependency()
+    dial_replica: Dependency[DialReplica | None] = Dependency(default=Object(None))
 
     ids = Singleton(TimeOrderedIds, clock)
     auditor = Singleton(Auditor, clock=clock, ids=ids)
     links = Singleton(NodeLinks)
     replica = Singleton(_replica, ids, replica_url)
+    dial = Singleton(_dial, dial_replica, replica=replica, seal=seal, timeline_id=timeline_id, clock=clock)
 
     key_uses = Singleton(KeyUses, store, clock=clock)
     access = Singleton(AccessService, store, clock=clock, ids=ids, wakeups=wakeups, uses=key_uses)
@@ -112,7 +135,13 @@ class Container(DeclarativeContainer):
     refusals = Singleton(Refusals, store, auditor=auditor, clock=clock, wakeups=wakeups)
     webhooks = Singleton(WebhookService, store, cipher=cipher, rule=webhook_rule, auditor=auditor, clock=clock, ids=ids)
     deliveries = Singleton(DeliveryService, store, auditor=auditor, clock=clock, ids=ids)
-    nodes = Singleton(NodeService, store, links=links, auditor=auditor, clock=clock, ids=ids)
+    held_nodes = Singleton(HeldNodes, links)
+    peers = Singleton(
+        Peers, own=replica, dial=dial, timeline_id=timeline_id, clock=clock, on_stream=held_nodes.provided.handle
+    )
+    turnstile = Singleton(Turnstile, own_id=replica.provided.id, timeline_id=timeline_id, seal=seal, clock=clock)
+    node_reach = Singleton(NodeReach, store, links=links, replica=replica, peers=peers, clock=clock)
+    nodes = Singleton(NodeService, store, links=links, reach=node_reach, auditor=auditor, clock=clock, ids=ids)
     gateway = Singleton(
         NodeGateway,
         store,
@@ -128,7 +157,7 @@ class Container(DeclarativeContainer):
         Holding, store, replica=replica, links=links, auditor=auditor, clock=clock, wakeups=wakeups, report=report
     )
     workers = Singleton(WorkerService, store, links=links, auditor=auditor, clock=clock, ids=ids)
-    reach = Singleton(WorkerReach, store, links=links)
+    reach = Singleton(WorkerReach, store, nodes=node_reach)
 
     _looping: ClassVar[dict[str, Any]] = {
         "queue": queue,
@@ -154,6 +183,7 @@ class Container(DeclarativeContainer):
         {
             "reconcile workers": worker_loop.provided.run,
             "hold nodes": holding.provided.run,
+            "reach other servers": peers.provided.run,
             "pass hints on": pass_hints_on,
             "note uses of keys": key_uses.provided.run,
             "watch standing": standing.provided.run,

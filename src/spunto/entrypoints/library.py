@@ -9,7 +9,8 @@ from pathlib import Path
 import structlog
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
-from spunto.adapters.crypto.keyring import KeyringFile, MemoryKeyring
+from spunto.adapters.crypto.keyring import Keyring, KeyringFile, MemoryKeyring
+from spunto.adapters.crypto.seal import KeyringSeal
 from spunto.adapters.log_mailer import LogMailer
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import Actor
@@ -22,7 +23,9 @@ from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.peers import Peers
 from spunto.core.nodes.service import NodeService
+from spunto.core.nodes.tickets import Turnstile
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService, owner_of
 from spunto.core.orgs.device_sign_in import DeviceSignInService
@@ -36,7 +39,6 @@ from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
-from spunto.core.secrets.ports import Cipher
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
 from spunto.core.webhooks.addresses import AddressRule
@@ -91,6 +93,8 @@ class Spunto:
         self.workers: WorkerService = container.workers()
         self.reach: WorkerReach = container.reach()
         self.gateway: NodeGateway = container.gateway()
+        self.peers: Peers = container.peers()
+        self.turnstile: Turnstile = container.turnstile()
         self.links: NodeLinks = container.links()
         self.wakeups: Wakeups = container.wakeups()
         self.clock: Clock = container.clock()
@@ -130,7 +134,7 @@ class Spunto:
         async with _webhook_sender(webhook_rule) as sender:
             container = _container(
                 store,
-                EnvelopeCipher(MemoryKeyring()),
+                MemoryKeyring(),
                 wakeups,
                 clock,
                 timeline_id="memory",
@@ -176,10 +180,12 @@ class Spunto:
         public_url: str = DEFAULT_URL,
         webhook_rule: AddressRule = PUBLIC_INTERNET,
         notify: bool = True,
+        replica_url: str | None = None,
     ) -> AsyncIterator["Spunto"]:
         """`public_url` is where the links in mail lead; without a mailer they go to the log. `owner_email` is whose
         first sign-in makes them the first owner. `webhook_rule` says where webhooks may be sent. Without `notify` the
-        processes of one Postgres find out by polling alone what the others did.
+        processes of one Postgres find out by polling alone what the others did; `replica_url` is where they reach this
+        one.
 
         Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`.
         """
@@ -188,6 +194,7 @@ class Spunto:
         from spunto.adapters.sql.migrate import upgrade
         from spunto.adapters.sql.store import SqlStore
         from spunto.adapters.sql.watched import Watch
+        from spunto.adapters.websocket import dial_replica
 
         clock = clock or SystemClock()
         wakeups = Wakeups(clock)
@@ -208,7 +215,7 @@ class Spunto:
             async with _webhook_sender(webhook_rule) as sender:
                 container = _container(
                     store,
-                    EnvelopeCipher(file),
+                    file,
                     wakeups,
                     clock,
                     timeline_id=await store.timeline_id(),
@@ -220,6 +227,8 @@ class Spunto:
                     webhook_rule=webhook_rule,
                     webhook_sender=sender,
                     **({} if hints is None else {"pass_hints_on": hints.run}),
+                    **({} if replica_url is None else {"replica_url": replica_url}),
+                    dial_replica=dial_replica,
                 )
                 await _ensure_keyring(file, container.rotation(), no_keyring)
                 async with cls._running(container) as spunto:
@@ -240,8 +249,8 @@ class Spunto:
         wakeups = Wakeups(clock)
         store = await SqlStore.open(url, wakeups, pool_size=1)
         try:
-            cipher = EnvelopeCipher(KeyringFile(keyring))
-            yield cls(_container(store, cipher, wakeups, clock, timeline_id=await store.timeline_id()))
+            keys = KeyringFile(keyring)
+            yield cls(_container(store, keys, wakeups, clock, timeline_id=await store.timeline_id()))
         finally:
             await store.aclose()
 
@@ -287,7 +296,7 @@ async def _webhook_sender(rule: AddressRule) -> AsyncIterator[WebhookSender]:
 
 def _container(
     store: object,
-    cipher: Cipher,
+    keyring: Keyring,
     wakeups: Wakeups,
     clock: Clock,
     *,
@@ -301,7 +310,8 @@ def _container(
     return Container(
         store=store,
         queue=store.queue,  # type: ignore[attr-defined]  # both stores have it
-        cipher=cipher,
+        cipher=EnvelopeCipher(keyring),
+        seal=KeyringSeal(keyring),
         wakeups=wakeups,
         clock=clock,
         timeline_id=timeline_id,

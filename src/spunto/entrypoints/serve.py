@@ -12,6 +12,7 @@ import uvloop
 
 from spunto.entrypoints.box.box import Box, owner_token_file
 from spunto.entrypoints.library import NoKeyring, Spunto
+from spunto.entrypoints.neighbours import listening_for_replicas
 from spunto.entrypoints.server import listening, serve
 from spunto.entrypoints.serving.failures import ended
 from spunto.entrypoints.serving.logs import configure_logs
@@ -29,13 +30,15 @@ def _serve(*, box: bool, demo: bool) -> None:
     settings = Settings()
     configure_logs(settings.log_format, settings.log_level)
     # Before anything else: a second server on the port must not get as far as the database.
-    with listening(settings) as listener:
+    with listening(settings) as listener, listening_for_replicas(settings) as replica_listener:
         if settings.database_url is None:
             settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        uvloop.run(_main(settings, listener, box=box, demo=demo))
+        uvloop.run(_main(settings, listener, replica_listener, box=box, demo=demo))
 
 
-async def _main(settings: Settings, listener: socket.socket, *, box: bool, demo: bool) -> None:
+async def _main(
+    settings: Settings, listener: socket.socket, replica_listener: socket.socket | None, *, box: bool, demo: bool
+) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -52,7 +55,14 @@ async def _main(settings: Settings, listener: socket.socket, *, box: bool, demo:
             gc.freeze()
 
         preparing: list[asyncio.Task[None]] = []
-        await serve(settings, listener, prepare=prepare, stopping=stopping, no_keyring=_no_keyring(settings, box=box))
+        await serve(
+            settings,
+            listener,
+            prepare=prepare,
+            stopping=stopping,
+            no_keyring=_no_keyring(settings, box=box),
+            replica_listener=replica_listener,
+        )
         for task in preparing:
             task.cancel()
 

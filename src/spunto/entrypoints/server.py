@@ -21,6 +21,7 @@ from spunto.entrypoints.http.app import Place, create_app
 from spunto.entrypoints.http.metrics import Figures
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import NoKeyring, Spunto
+from spunto.entrypoints.neighbours import replica_door
 from spunto.entrypoints.scraping import Scraper
 from spunto.entrypoints.serving.addresses import ClientAddresses
 from spunto.entrypoints.serving.identity import identity_provider
@@ -51,8 +52,12 @@ async def serve(
     prepare: Prepare,
     stopping: asyncio.Event,
     no_keyring: NoKeyring = NoKeyring.MAKE,
+    replica_listener: socket.socket | None = None,
 ) -> None:
-    """Serve until `stopping` is set. `prepare` runs before the first request is taken."""
+    """Serve until `stopping` is set. `prepare` runs before the first request is taken.
+
+    The other servers of the database come in by the `replica_listener`.
+    """
     metrics = Metrics()
     counting = Telemetry(
         around_item=metrics.around_item,
@@ -74,6 +79,7 @@ async def serve(
             public_url=settings.url,
             webhook_rule=AddressRule(settings.webhook_allowed_networks),
             notify=settings.database_notify,
+            replica_url=settings.replica_url,
         ) as spunto,
     ):
         await prepare(spunto)
@@ -86,6 +92,9 @@ async def serve(
         log.info("listening", url=settings.url)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(scraper.watch_loop(), name="event loop lag")
+            if replica_listener is not None:
+                door, config = replica_door(spunto, sockets), _config(settings, replica_listener)
+                group.create_task(serve_http(door, config, shutdown_trigger=stopping.wait), name="other servers")
             await serve_http(
                 app,
                 _config(settings, listener),

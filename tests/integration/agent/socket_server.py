@@ -9,6 +9,7 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
+from spunto.adapters.websocket import WebSocketTransport
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol.connection import Connection
@@ -25,7 +26,6 @@ from spunto.core.protocol.messages import (
 )
 from spunto.core.protocol.stream import Stream
 from spunto.core.specs.token import new_token
-from spunto_agent.transport import WebSocketTransport
 
 PATIENCE_SECONDS = 30.0
 

@@ -22,7 +22,10 @@ from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.nodes.links import NodeLinks
-from spunto.core.nodes.model import Node, NodeId
+from spunto.core.nodes.model import Node, NodeId, ReplicaId
+from spunto.core.nodes.peers import Peers, ReplicaAway
+from spunto.core.nodes.reach import HeldNodes, NodeReach
+from spunto.core.nodes.replica import Replica
 from spunto.core.nodes.service import NodeService
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService
@@ -34,6 +37,7 @@ from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.model import Project
 from spunto.core.projects.service import ProjectService
+from spunto.core.protocol.transport import Transport
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
 from spunto.core.webhooks.addresses import AddressRule
@@ -86,6 +90,10 @@ class FakeReceiver:
         if self.meanwhile is not None:
             await self.meanwhile()
         return self.answers.pop(0) if self.answers else Answer(status=204)
+
+
+async def nowhere(_: Replica) -> Transport:
+    raise ReplicaAway
 
 
 @dataclass(slots=True, kw_only=True)
@@ -146,7 +154,13 @@ class Memory:
         self.rotation = KeyRotation(self.racing, cipher=cipher)
         self.invitations = InvitationService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
         self.projects = ProjectService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
-        self.nodes = NodeService(self.racing, links=self.links, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        replica = Replica(id=ReplicaId("rpl_memory"))
+        held = HeldNodes(self.links)
+        peers = Peers(own=replica, dial=nowhere, timeline_id="memory", clock=self.clock, on_stream=held.handle)
+        reach = NodeReach(self.racing, links=self.links, replica=replica, peers=peers, clock=self.clock)
+        self.nodes = NodeService(
+            self.racing, links=self.links, reach=reach, auditor=self.auditor, clock=self.clock, ids=self.ids
+        )
         self.workers = WorkerService(
             self.racing, links=self.links, auditor=self.auditor, clock=self.clock, ids=self.ids
         )

@@ -5,6 +5,7 @@ from dependency_injector.providers import Dependency, Provider
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring
+from spunto.adapters.crypto.seal import KeyringSeal
 from spunto.adapters.memory.store import MemoryStore
 from spunto.adapters.webhooks.sender import HttpWebhookSender
 from spunto.core.kernel.clock import ManualClock
@@ -23,6 +24,7 @@ def a_container() -> Container:
         store=store,
         queue=store.queue,
         cipher=EnvelopeCipher(MemoryKeyring()),
+        seal=KeyringSeal(MemoryKeyring()),
         timeline_id="t",
         report=lambda kind, subject_id, error: None,
         webhook_sender=HttpWebhookSender(AddressRule()),

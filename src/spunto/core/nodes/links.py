@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spunto.core.kernel.errors import Unavailable
-from spunto.core.nodes.inventory import Inventory
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.protocol.closing import FORBIDDEN, RESTARTING, SUPERSEDED
 from spunto.core.protocol.connection import Connection
-from spunto.core.protocol.messages import JsonObject
+from spunto.core.protocol.messages import Inventory, JsonObject
 from spunto.core.protocol.stream import Stream
 
 
@@ -19,7 +18,7 @@ class Link:
     connection: Connection
     token_hash: bytes
     epoch: int
-    inventory: Inventory | None = None
+    listed: Inventory | None = None
 
     def cut_if_outdated(self, node: Node | None) -> None:
         """Close the connection unless it is the one that the node's row speaks of."""
@@ -72,18 +71,18 @@ class NodeLinks:
         for node_id in list(self._links):
             self.cut(node_id, code=code, reason=reason)
 
-    def inventory_of(self, node_id: NodeId) -> Inventory | None:
-        link = self._links.get(node_id)
-        return None if link is None else link.inventory
-
     def open(self, node_id: NodeId, kind: str, params: JsonObject) -> Stream:
         """Begin a stream with the agent. Raises Unavailable `node_offline`, `connection_lost`, `too_many_streams`."""
         link = self._links.get(node_id)
         if link is None:
-            raise Unavailable(
-                "node_offline",
-                "The worker's node is not connected; it can be reached again when its agent is back.",
-                retry_after_seconds=5,
-                id=node_id,
-            )
+            raise offline(node_id)
         return link.connection.open(kind, params)
+
+
+def offline(node_id: NodeId) -> Unavailable:
+    return Unavailable(
+        "node_offline",
+        "The node is not connected; it can be reached again when its agent is back.",
+        retry_after_seconds=5,
+        id=node_id,
+    )

@@ -6,7 +6,6 @@ from dataclasses import replace
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import UnitOfWork, retried
-from spunto.core.nodes import inventory
 from spunto.core.nodes.assignment import Assignment, Observation, Tombstone
 from spunto.core.nodes.links import Link
 from spunto.core.nodes.model import NodeId
@@ -56,13 +55,10 @@ class Reports:
             link.connection.send(Forget(epoch=link.epoch, ids=tuple(gone)))
 
     async def take_inventory(self, node_id: NodeId, link: Link, message: Inventory) -> None:
-        """Judge what the node lists, keep it to look at, and have the node remove what was deleted here."""
-        listed = [item.id for item in message.items]
+        """Keep what the node lists to look at, and have the node remove what was deleted here."""
+        link.listed = message
         async with self._uow.reading() as tx:
-            assigned = {each.subject_id for each in await tx.assignments.of_node(node_id)}
-            buried = await tx.assignments.buried(node_id, [each for each in listed if each not in assigned])
-        found = inventory.judge(message.items, assigned=assigned, buried=buried.keys())
-        link.inventory = inventory.Inventory(sampled_at=message.sampled_at, engine=message.engine, items=found)
+            _, buried = await known_of(tx, node_id, message)
         if buried:
             link.connection.send(_burial(link.epoch, buried))
         await self._note_engine(node_id, link, message.engine)
@@ -91,6 +87,15 @@ class Reports:
         async with self._uow() as tx:
             await tx.nodes.update(replace(node, agent=replace(node.agent, engine_problem=problem)))
             await tx.commit()
+
+
+async def known_of(
+    tx: NodesTransaction, node_id: NodeId, message: Inventory
+) -> tuple[frozenset[str], Mapping[str, Tombstone]]:
+    """The subjects that are assigned to the node, and the tombstones there of others that it lists."""
+    assigned = frozenset(each.subject_id for each in await tx.assignments.of_node(node_id))
+    listed = [item.id for item in message.items if item.id not in assigned]
+    return assigned, await tx.assignments.buried(node_id, listed)
 
 
 def _is_the_end(assignment: Assignment, item: ObservedItem) -> bool:

@@ -8,17 +8,19 @@ from spunto.core.access.policy import Action
 from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, Unavailable
+from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
-from spunto.core.nodes.inventory import Inventory
+from spunto.core.nodes.inventory import Inventory, judge
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.nodes.reach import NodeReach
 from spunto.core.nodes.replica import topic as replica_topic
+from spunto.core.nodes.reports import known_of
 from spunto.core.protocol.closing import FORBIDDEN
 from spunto.core.specs.token import new_token, token_hash
 
@@ -33,10 +35,18 @@ class NodeWithToken:
 
 class NodeService:
     def __init__(
-        self, uow: UnitOfWork[NodesTransaction], *, links: NodeLinks, auditor: Auditor, clock: Clock, ids: Ids
+        self,
+        uow: UnitOfWork[NodesTransaction],
+        *,
+        links: NodeLinks,
+        reach: NodeReach,
+        auditor: Auditor,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._uow = uow
         self._links = links
+        self._reach = reach
         self._clock = clock
         self._ids = ids
         self._auditor = auditor
@@ -149,15 +159,11 @@ class NodeService:
         tenant = actor.require(Action.NODE_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             node = await tx.nodes.get(tenant, node_id)
-        inventory = self._links.inventory_of(node.id)
-        if inventory is None:
-            raise Unavailable(
-                "node_offline",
-                "The node is not connected; its inventory is not known.",
-                retry_after_seconds=5,
-                id=node_id,
-            )
-        return inventory
+        listed = await self._reach.inventory(node.id)
+        async with self._uow.reading() as tx:
+            assigned, buried = await known_of(tx, node.id, listed)
+        found = judge(listed.items, assigned=assigned, buried=buried.keys())
+        return Inventory(sampled_at=listed.sampled_at, engine=listed.engine, items=found)
 
     @retried
     async def _set_draining(self, tenant: Tenant, node_id: NodeId, action: Action) -> Node:

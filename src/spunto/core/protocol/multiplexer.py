@@ -155,6 +155,11 @@ class Multiplexer:
         self._consumed(stream, len(piece) if isinstance(piece, bytes) else piece.cost)
         return piece if isinstance(piece, bytes) else piece.body
 
+    def is_given_up(self, stream_id: int) -> bool:
+        """Whether one of the sides has given the stream up."""
+        stream = self._streams.get(stream_id)
+        return stream is None or stream.peer_reset is not None
+
     def reset(self, stream_id: int, code: str, message: str) -> None:
         """Give the stream up at once; what was not sent is dropped. Repeating is harmless."""
         stream = self._streams.get(stream_id)

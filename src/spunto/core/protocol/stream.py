@@ -86,6 +86,11 @@ class Stream:
         self._streams.write_eof(self.id)
         self._owner.flush()
 
+    async def given_up(self) -> None:
+        """Wait until the other side takes nothing any more. Raises ConnectionLost."""
+        while not self._streams.is_given_up(self.id):
+            await self._change()
+
     def reset(self, code: str, message: str = "") -> None:
         """Give it up at once, unsent data included. Repeating is harmless."""
         self._streams.reset(self.id, code, message[:4096])

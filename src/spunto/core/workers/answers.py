@@ -18,7 +18,16 @@ _KINDS: dict[str, type[SpuntoError]] = {
     "terminal_not_found": NotFound,
     "terminal_taken": Conflict,
 }
-_PASSING = frozenset({"engine_unavailable", "stream_refused", "too_many_streams", "unknown_stream_kind"})
+_PASSING = frozenset(
+    {
+        "connection_lost",
+        "engine_unavailable",
+        "node_offline",
+        "stream_refused",
+        "too_many_streams",
+        "unknown_stream_kind",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
-from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.reach import NodeReach
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
@@ -43,9 +43,9 @@ class WorkerReach:
     """Everything that needs the worker's node now. Raises Unavailable `node_offline` or `worker_not_running` where it
     can't be had, and Forbidden `not_owner` for somebody else's worker."""
 
-    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, links: NodeLinks) -> None:
+    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach) -> None:
         self._uow = uow
-        self._links = links
+        self._nodes = nodes
 
     async def exec(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId, request: ExecRequest
@@ -78,7 +78,7 @@ class WorkerReach:
         worker = await self._look(actor, org_id, project_id, worker_id)
         if worker.state not in _RUNNING:
             raise _not_running(worker)
-        async with self._open(worker, "stats", {}) as stream, _patience(ANSWER_SECONDS):
+        async with await self._open(worker, "stats", {}) as stream, _patience(ANSWER_SECONDS):
             body = await stream.next()
         if not isinstance(body, dict):
             raise Unavailable("node_answer_missing", "The node ended the answer before giving it; try again.")
@@ -98,7 +98,7 @@ class WorkerReach:
         """The container's log as JSON lines `{at, stream, line}`, in pieces that needn't end at a line's end."""
         worker = await self._look(actor, org_id, project_id, worker_id)
         params = {"tail": tail, "since": None if since is None else since.isoformat(), "follow": follow}
-        async with self._open(worker, "logs", params) as stream:
+        async with await self._open(worker, "logs", params) as stream:
             while (piece := await _next_of_log(stream, follow=follow)) is not None:
                 yield piece
 
@@ -106,7 +106,7 @@ class WorkerReach:
         """A followed log for a socket that names the worker alone; close the stream in the end."""
         worker = await self._find(actor, worker_id)
         actor.require(Action.WORKER_READ, org_id=worker.org_id)
-        return self._open(worker, "logs", {"tail": tail, "since": None, "follow": True})
+        return await self._open(worker, "logs", {"tail": tail, "since": None, "follow": True})
 
     async def open_terminal(
         self, actor: Actor, worker_id: WorkerId, *, cols: int, rows: int, session: str | None, offset: int | None
@@ -115,7 +115,7 @@ class WorkerReach:
         found = await self._find(actor, worker_id)
         worker = await self._enter(actor, found.org_id, found.project_id, worker_id)
         params = {"session": session, "offset": offset, "cols": cols, "rows": rows}
-        return self._open(worker, "terminal", params)
+        return await self._open(worker, "terminal", params)
 
     async def may_stay(self, actor: Actor, worker_id: WorkerId, action: Action) -> None:
         """Check an open socket's right again; raises what the first check would."""
@@ -139,7 +139,8 @@ class WorkerReach:
             "stdin": bool(request.stdin),
             "timeoutSeconds": request.timeout_seconds,
         }
-        async with self._open(worker, "exec", params) as stream, _patience(request.timeout_seconds + ANSWER_SECONDS):
+        patience_seconds = request.timeout_seconds + ANSWER_SECONDS
+        async with await self._open(worker, "exec", params) as stream, _patience(patience_seconds):
             return await _converse(stream, request.stdin)
 
     async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:
@@ -168,8 +169,8 @@ class WorkerReach:
             raise not_found(worker_id)
         return worker
 
-    def _open(self, worker: Worker, kind: str, params: JsonObject) -> Stream:
-        return self._links.open(worker.node_id, kind, {"subjectId": worker.id, **params})
+    async def _open(self, worker: Worker, kind: str, params: JsonObject) -> Stream:
+        return await self._nodes.open(worker.node_id, kind, {"subjectId": worker.id, **params})
 
 
 @asynccontextmanager

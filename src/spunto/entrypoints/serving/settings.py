@@ -43,6 +43,17 @@ class Settings(BaseSettings):
     database_notify: Annotated[
         bool, Field(description="whether servers on one Postgres tell each other of changes by LISTEN and NOTIFY")
     ] = True
+    replica_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^/?#@]+$",
+            description="where the other servers of the database reach this one, never a public name; each its own",
+        ),
+    ] = None
+    replica_listen: Annotated[
+        str | None,
+        Field(pattern=r"^.+:\d+$", description="host:port to listen on for them; default: that of the replica URL"),
+    ] = None
     trusted_proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...],
         NoDecode,

@@ -14,7 +14,7 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId, ReplicaId
-from spunto.core.protocol.connection import Connection
+from spunto.core.protocol.connection import Connection, OnStream
 from spunto.core.protocol.events import Closed
 from spunto.core.protocol.messages import EngineReport, Hello, Resources, StateMessage
 from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
@@ -73,10 +73,14 @@ class Door:
         self._ends: list[MemoryTransport] = []
         self.tasks: list[asyncio.Task[Any]] = []
 
-    async def connect(self, token: Secret) -> tuple[Connection, asyncio.Task[Closed]]:
+    async def connect(
+        self, token: Secret, *, on_stream: OnStream | None = None
+    ) -> tuple[Connection, asyncio.Task[Closed]]:
         agent_end, server_end = memory_transport_pair()
         self._ends.append(agent_end)
-        connection = Connection.agent(agent_end, clock=self._memory.clock, hello=HELLO, on_message=ignore)
+        connection = Connection.agent(
+            agent_end, clock=self._memory.clock, hello=HELLO, on_message=ignore, on_stream=on_stream
+        )
         running = asyncio.ensure_future(connection.run())
         self.tasks += [asyncio.ensure_future(self.gateway.serve(server_end, token)), running]
         await settle()
@@ -86,7 +90,8 @@ class Door:
         self.store.answers.set()
         for end in self._ends:
             end.abort()
-        await asyncio.wait(self.tasks)
+        if self.tasks:
+            await asyncio.wait(self.tasks)
 
     def cut(self) -> None:
         for end in self._ends:

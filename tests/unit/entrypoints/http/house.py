@@ -11,6 +11,7 @@ from quart.wrappers import Response
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring
+from spunto.adapters.crypto.seal import KeyringSeal
 from spunto.adapters.memory.identity import FakeIdentityProvider
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import OrgId, UserId
@@ -167,6 +168,7 @@ def house_on(
         store=store,
         queue=store.queue,
         cipher=cipher or EnvelopeCipher(MemoryKeyring()),
+        seal=KeyringSeal(MemoryKeyring()),
         timeline_id="t",
         report=lambda *_: None,
         identity_provider=provider,

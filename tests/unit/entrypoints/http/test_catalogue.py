@@ -9,6 +9,7 @@ from typing import Final
 import spunto.entrypoints
 from spunto.adapters.sql.tables.schema import CONFLICTS
 from spunto.core.kernel import errors
+from spunto.core.nodes import reach
 from spunto.core.workers import answers
 from spunto.entrypoints.http.admission import IDS
 from spunto.entrypoints.http.catalogue import CATALOGUE
@@ -31,13 +32,22 @@ ELSEWHERE: Final = (
     "entrypoints/serving/secret_settings.py",
     "entrypoints/keys.py",
     "entrypoints/library.py",
+    "entrypoints/neighbours.py",
     "entrypoints/server.py",
     "entrypoints/serving/settings.py",
     "testing/",
 )
 # Raised beside what is an HTTP answer, and met by no client.
 INSIDE: Final = frozenset(
-    {"database_revision", "invalid_settings", "lease_lost", "node_token_not_good", "stream_ended"}
+    {
+        "database_revision",
+        "invalid_settings",
+        "lease_lost",
+        "node_token_not_good",
+        "replica_away",
+        "replica_ticket_not_good",
+        "stream_ended",
+    }
 )
 
 # Where the code is no literal: what it can be.
@@ -46,6 +56,7 @@ COMPUTED: Final[Mapping[tuple[str, str, str], Set[str]]] = {
         f"{noun}_not_found" for _, noun in IDS.values()
     },
     ("adapters/sql/errors.py", "Conflict", "*named"): {code for code, _ in CONFLICTS.values()},
+    ("core/nodes/reach.py", "Unavailable", "reset.code"): reach._REFUSALS,
     ("core/workers/answers.py", "Unavailable", "reset.code"): answers._PASSING,
     ("core/workers/answers.py", "QuotaExceeded", "reset.code"): {"too_many_terminals"},
     # An agent's own socket, which is told by a close code.
