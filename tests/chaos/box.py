@@ -15,8 +15,9 @@ from tests.fixtures.waiting import NotInTime, eventually
 
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import NotNow, NotThere, ServerUnreachable
-from spunto.client.models import Node, Worker
+from spunto.client.nodes import Node
 from spunto.client.retry import NO_RETRY
+from spunto.client.worker_models import Worker
 
 ONLINE_SECONDS = 30.0
 SETTLE_SECONDS = 30.0

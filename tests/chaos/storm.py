@@ -12,7 +12,7 @@ from tests.chaos.oracle import Wanted
 from tests.chaos.plan import Life, Plan, Verb, Victim
 
 from spunto.client.errors import NotNow, NotThere, ServerUnreachable, StateConflict
-from spunto.client.models import Worker, WorkerRef
+from spunto.client.worker_models import Worker, WorkerRef
 
 PATIENCE_SECONDS = 90.0
 _AGAIN_SECONDS = 0.2

@@ -13,7 +13,7 @@ from tests.chaos.oracle import TRANSIENT, Seen, SeenContainer, SeenWorker
 
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import NotThere
-from spunto.client.models import Worker
+from spunto.client.worker_models import Worker
 from spunto.core.specs.names import ID_LABEL, NODE_LABEL
 
 

@@ -1,16 +1,34 @@
 """The audit log and the events of an organization, for the client."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 
-from spunto.client.activity_models import AuditEntry, Event
+from pydantic import Field
+
 from spunto.client.api import Api, Page, validated_json
 from spunto.client.errors import UnexpectedAnswer
-from spunto.client.following import Opened, Place, followed
+from spunto.client.following import Event, Opened, Place, followed
 from spunto.client.lines import lines_in
+from spunto.client.wire import WireModel
+
+
+class AuditEntry(WireModel):
+    """One change or refusal: who (`actor_id`), by which credential, did or wanted to do what to which thing."""
+
+    id: str
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    credential_id: str
+    action: str
+    target_id: str
+    outcome: str
+    request_id: str = ""
+    detail: Mapping[str, str] = Field(default_factory=dict)
+
 
 # Three times what a server lets pass without a word.
 _SILENCE_SECONDS = 45.0

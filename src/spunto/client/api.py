@@ -13,8 +13,8 @@ import httpx
 from pydantic import ValidationError
 
 from spunto.client.errors import ServerUnreachable, UnexpectedAnswer, error_of
-from spunto.client.models import WireModel
 from spunto.client.retry import Fault, Repeat, RetryPolicy
+from spunto.client.wire import WireModel
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
 from spunto.core.kernel.secret import Secret

@@ -4,9 +4,36 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import SecretStr, field_serializer
+
 from spunto.client.api import Api, Page
-from spunto.client.models import ApiKey, ApiKeyWithToken
 from spunto.client.retry import Repeat
+from spunto.client.wire import WireModel
+
+
+class ApiKey(WireModel):
+    """`prefix` is its token's beginning, by which people tell keys apart."""
+
+    id: str
+    name: str
+    owner_type: str
+    user_id: str | None = None
+    created_by: str | None = None
+    scopes: tuple[str, ...]
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class ApiKeyWithToken(ApiKey):
+    """A new key; its token is shown once, never again."""
+
+    token: SecretStr
+
+    @field_serializer("token", when_used="json")
+    def _reveal(self, token: SecretStr) -> str:
+        return token.get_secret_value()
 
 
 class ApiKeys:

@@ -1,10 +1,47 @@
 """Signing in and out, for the client: the device code of RFC 8628, for programs without a browser of their own."""
 
+from datetime import datetime
+
+from pydantic import SecretStr
+
 from spunto.client.api import Api, parsed
 from spunto.client.errors import NotNow, ServerUnreachable, SpuntoApiError
-from spunto.client.models import DeviceCode, SignedIn
 from spunto.client.retry import Repeat
+from spunto.client.wire import WireModel
 from spunto.core.kernel.clock import Clock
+
+
+class DeviceCode(WireModel):
+    """What a terminal is signed in by: the one code is its own, the other one a person's."""
+
+    device_code: SecretStr
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    interval_seconds: int = 5
+    expires_in_seconds: int = 600
+
+
+class SignedIn(WireModel):
+    token: SecretStr
+    expires_at: datetime
+
+
+class IdentityOrganization(WireModel):
+    id: str
+    role: str
+
+
+class Identity(WireModel):
+    """Whom a token stands for. `scopes` is None for a session, which may do all that its user may."""
+
+    kind: str
+    user_id: str | None = None
+    api_key_id: str | None = None
+    scopes: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+    organizations: tuple[IdentityOrganization, ...] = ()
+
 
 _DEVICE = "/api/auth/device"
 

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 from types import TracebackType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -9,9 +10,8 @@ import httpx
 from spunto.client.activity import Activity
 from spunto.client.api import Api
 from spunto.client.api_keys import ApiKeys
-from spunto.client.auth import Auth
+from spunto.client.auth import Auth, Identity
 from spunto.client.errors import error_of
-from spunto.client.models import Health, Identity
 from spunto.client.nodes import Nodes
 from spunto.client.orgs import Organizations
 from spunto.client.projects import Projects
@@ -22,6 +22,15 @@ from spunto.client.workers import Workers
 from spunto.core.kernel.clock import Clock, SystemClock
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.secret import Secret
+
+
+class Health(NamedTuple):
+    """`is_alive`: the process answers. `is_ready`: it can do its work; `reason` says why not."""
+
+    is_alive: bool
+    is_ready: bool
+    reason: str | None
+
 
 _DEFAULT_RETRY = RetryPolicy()
 

@@ -6,8 +6,28 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spunto.client.models import FieldError, Problem
+from spunto.client.wire import WireModel
 from spunto.core.kernel.errors import SpuntoError
+
+
+class FieldError(WireModel):
+    """One wrong field of a request; `pointer` is a JSON pointer into its body."""
+
+    pointer: str = ""
+    message: str = ""
+
+
+class Problem(WireModel):
+    """RFC 9457, with a stable `code`."""
+
+    type: str = "about:blank"
+    code: str
+    title: str = ""
+    status: int
+    detail: str = ""
+    instance: str | None = None
+    request_id: str | None = None
+    errors: tuple[FieldError, ...] = ()
 
 
 class SpuntoApiError(SpuntoError):

@@ -1,18 +1,32 @@
 """Following an organization's events: one after the other, without a gap or a double, over lost connections."""
 
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from spunto.client.activity_models import Event
 from spunto.client.errors import ServerUnreachable, SpuntoApiError, UnexpectedAnswer
 from spunto.client.lines import Message, Retry, messages_in
-from spunto.client.models import WireModel
+from spunto.client.wire import WireModel
 from spunto.core.kernel.backoff import BackOff
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
+
+
+class Event(WireModel):
+    """Something that happened in an organization; its events are numbered by `sequence`, without a gap."""
+
+    id: str
+    sequence: int
+    org_id: str
+    type: str
+    subject_id: str
+    data: Mapping[str, str] = Field(default_factory=dict)
+    at: datetime
+    request_id: str = ""
+
 
 _RETRY_SECONDS, _SLOWEST_SECONDS = 1.0, 15.0
 # What a proxy answers while there is no server behind it, and what a server says that can't answer now.

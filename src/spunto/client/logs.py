@@ -8,10 +8,17 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from spunto.client.models import LogLine
 from spunto.client.sockets import Ending, close_code_of, ending_of, frame_of, is_passing, refusal, reported
+from spunto.client.wire import WireModel
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
+
+
+class LogLine(WireModel):
+    at: datetime | None = None
+    stream: str = "stdout"
+    line: str
+
 
 LONGEST_TAIL = 10_000
 _FASTEST_SECONDS, _SLOWEST_SECONDS = 0.1, 5.0

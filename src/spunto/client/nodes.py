@@ -1,10 +1,75 @@
 """Nodes, for the client."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field, SecretStr, field_serializer
 
 from spunto.client.api import Api, Page
-from spunto.client.models import Inventory, Node, NodeCredentials
 from spunto.client.retry import Repeat
+from spunto.client.wire import Failure, WireModel
+
+
+class Agent(WireModel):
+    """What a node's agent said of itself and its engine; `engine_error` while the engine is away."""
+
+    version: str = ""
+    engine: str = ""
+    engine_version: str = ""
+    engine_error: Failure | None = None
+    posture: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Node(WireModel):
+    """`cpus` and `memory_bytes` are what it offers; None until its agent has connected."""
+
+    id: str
+    org_id: str
+    name: str
+    status: str
+    draining: bool = False
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    reserved_cpus: float = 0
+    reserved_memory_bytes: int = 0
+    workers: int = 0
+    agent: Agent | None = None
+    error: Failure | None = None
+    connection_changed_at: datetime | None = None
+    created_at: datetime
+
+
+class NodeCredentials(WireModel):
+    """A node with its one-time token, and two ways to install its agent with it. Shown once, never again."""
+
+    node: Node
+    token: SecretStr
+    install_command: str = Field(default="", repr=False)
+    cloud_init: str = Field(default="", repr=False)
+
+    @field_serializer("token", when_used="json")
+    def _reveal(self, token: SecretStr) -> str:
+        return token.get_secret_value()
+
+
+class InventoryItem(WireModel):
+    """A container on a node; `known` is `expected`, `orphan` or `quarantined`."""
+
+    container_id: str
+    name: str = ""
+    kind: str | None = None
+    id: str | None = None
+    generation: int | None = None
+    docker_state: str = "unknown"
+    known: str
+
+
+class Inventory(WireModel):
+    sampled_at: datetime | None = None
+    engine: Any = None
+    items: tuple[InventoryItem, ...] = ()
 
 
 class Nodes:

@@ -1,9 +1,50 @@
 """Organizations, for the client."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
+
+from pydantic import SecretStr, field_serializer
 
 from spunto.client.api import Api, Page, json_of
-from spunto.client.models import Invitation, MadeInvitation, Member, Organization
+from spunto.client.wire import WireModel
+
+
+class Organization(WireModel):
+    id: str
+    name: str
+    slug: str
+    role: str = ""
+    created_at: datetime
+
+
+class Member(WireModel):
+    user_id: str
+    name: str = ""
+    email: str = ""
+    role: str
+    joined_at: datetime
+
+
+class Invitation(WireModel):
+    """`mail` is `pending`, `sent`, `logged` where the server mails nothing, or `refused` by the mail server."""
+
+    id: str
+    email: str
+    role: str
+    invited_by: str = ""
+    mail: str = ""
+    created_at: datetime
+    expires_at: datetime
+
+
+class MadeInvitation(Invitation):
+    """With its link, shown this once."""
+
+    url: SecretStr
+
+    @field_serializer("url", when_used="json")
+    def _revealed(self, url: SecretStr) -> str:
+        return url.get_secret_value()
 
 
 class Organizations:

@@ -1,10 +1,47 @@
 """Projects, for the client."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from spunto.client.api import Api, Page
-from spunto.client.models import Project, ProjectVersion
+from spunto.client.wire import WireModel
+
+
+class ProjectSettings(WireModel):
+    """What a worker is made from."""
+
+    image: str
+    env: Mapping[str, str] = Field(default_factory=dict)
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    post_create_command: str | None = None
+    post_start_command: str | None = None
+    secrets: tuple[str, ...] = ()
+
+
+class Project(ProjectSettings):
+    id: str
+    org_id: str
+    name: str
+    description: str = ""
+    version: int
+    state: str = ""
+    created_at: datetime
+    updated_at: datetime | None = None
+
+
+class ProjectVersion(ProjectSettings):
+    """One immutable version of a project; a restored one names the version that it copies."""
+
+    project_id: str
+    version: int
+    created_at: datetime
+    made_by: str | None = None
+    restored_from: int | None = None
 
 
 class Projects:

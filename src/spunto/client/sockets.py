@@ -11,8 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from spunto.client.api import Api
-from spunto.client.errors import NotNow, ServerUnreachable, UnexpectedAnswer, error_of
-from spunto.client.models import Problem
+from spunto.client.errors import NotNow, Problem, ServerUnreachable, UnexpectedAnswer, error_of
 from spunto.core.kernel.errors import SpuntoError
 
 _LARGEST_FRAME_BYTES = 2 * 1024 * 1024

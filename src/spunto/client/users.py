@@ -1,12 +1,41 @@
 """The token's own user, for the client: settings, secrets and SSH keys."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from spunto.client.api import Api, Page, parsed
-from spunto.client.models import SshKey, User, UserSecret
 from spunto.client.retry import Repeat
+from spunto.client.wire import WireModel
 from spunto.core.kernel.secret import Secret
+
+
+class User(WireModel):
+    """Somebody's own settings."""
+
+    id: str
+    name: str
+    email: str = ""
+    dotfiles_repo: str | None = None
+    created_at: datetime
+
+
+class UserSecret(WireModel):
+    """A secret without its value, which is never told."""
+
+    id: str
+    name: str
+    updated_at: datetime
+
+
+class SshKey(WireModel):
+    id: str
+    name: str
+    type: str = ""
+    public_key: str = ""
+    fingerprint: str
+    created_at: datetime
+
 
 _ME = "/api/users/me"
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Set
 from typing import Any
 
 from spunto.client.errors import NotNow, NotThere, ServerUnreachable
-from spunto.client.models import Worker
+from spunto.client.worker_models import Worker
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
 

@@ -1,10 +1,55 @@
 """Webhooks and their deliveries, for the client. Only a session's token may change them."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
-from spunto.client.activity_models import Delivery, Webhook, WebhookWithSecret
+from pydantic import SecretStr, field_serializer
+
 from spunto.client.api import Api, Page
+from spunto.client.wire import Failure, WireModel
+
+
+class Webhook(WireModel):
+    """`events` is None for all of them; `disabled_reason` says why it was disabled by itself."""
+
+    id: str
+    org_id: str
+    url: str
+    description: str = ""
+    events: tuple[str, ...] | None = None
+    enabled: bool
+    disabled_reason: str | None = None
+    failing_since: datetime | None = None
+    created_at: datetime
+    updated_at: datetime | None = None
+
+
+class WebhookWithSecret(Webhook):
+    """With the secret that signs for it, which is shown once, never again."""
+
+    secret: SecretStr
+
+    @field_serializer("secret", when_used="json")
+    def _reveal(self, secret: SecretStr) -> str:
+        return secret.get_secret_value()
+
+
+class Delivery(WireModel):
+    """One message for one webhook: `pending`, `delivered` or `failed`. `event_id` is what it is sent under."""
+
+    id: str
+    webhook_id: str
+    event_id: str
+    type: str
+    status: str
+    attempts: int
+    response_status: int | None = None
+    error: Failure | None = None
+    duration_ms: int | None = None
+    created_at: datetime
+    last_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
 
 
 class Webhooks:

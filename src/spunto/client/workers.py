@@ -8,12 +8,12 @@ from typing import Any
 
 from spunto.client.api import Api, Page, json_of, parsed
 from spunto.client.errors import NotThere
-from spunto.client.logs import followed, lines_of, rfc3339
-from spunto.client.models import ExecResult, LogLine, Port, Repository, Stats, Worker, WorkerRef
+from spunto.client.logs import LogLine, followed, lines_of, rfc3339
 from spunto.client.retry import Repeat
 from spunto.client.sockets import dial
 from spunto.client.terminal import Terminal
 from spunto.client.watching import WaitedTooLong, WorkerGone, has_arrived, watched
+from spunto.client.worker_models import ExecResult, Port, Repository, Stats, Worker, WorkerRef
 
 # The server answers an exec that ran out of time by itself; the client only waits a little longer for that.
 _EXEC_GRACE_SECONDS = 15.0

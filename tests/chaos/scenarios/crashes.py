@@ -7,7 +7,7 @@ from tests.chaos.box import Box
 from tests.fixtures.waiting import eventually
 
 from spunto.client.errors import NotNow, ServerUnreachable
-from spunto.client.models import Worker
+from spunto.client.worker_models import Worker
 
 KILLED = 137
 SERVER_POINTS = ("after_commit_before_send", "after_send")

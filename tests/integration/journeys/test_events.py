@@ -17,9 +17,9 @@ from tests.integration.journeys.command_line import CommandLine
 from tests.integration.journeys.feeds import Feed, running_feed
 
 from spunto.client.activity import AuditFilter
-from spunto.client.activity_models import Event
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import BadCredential, NotThere, ServerUnreachable
+from spunto.client.following import Event
 from spunto.core.kernel.errors import SpuntoError
 
 SOON_SECONDS = 3.0

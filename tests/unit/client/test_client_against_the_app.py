@@ -10,9 +10,8 @@ from tests.unit.entrypoints.http.house import LOCAL, House, build_house
 
 from spunto.client import api
 from spunto.client.activity import AuditFilter
-from spunto.client.client import SpuntoClient
+from spunto.client.client import Health, SpuntoClient
 from spunto.client.errors import BadCredential, InvalidRequest, NotAllowed, NotThere, StateConflict
-from spunto.client.models import Health
 from spunto.client.retry import NO_RETRY
 from spunto.core.access.model import OrgId
 from spunto.core.access.policy import Role

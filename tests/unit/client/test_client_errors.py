@@ -4,6 +4,7 @@ import pytest
 
 from spunto.client.errors import (
     BadCredential,
+    FieldError,
     InvalidRequest,
     NotAllowed,
     NotNow,
@@ -13,7 +14,6 @@ from spunto.client.errors import (
     TooManyRequests,
     error_of,
 )
-from spunto.client.models import FieldError
 
 PROBLEM = b"""{"type": "urn:spunto:error:no_node_available", "code": "no_node_available", "title": "No node",
 "status": 409, "detail": "No node fits.", "requestId": "req-1", "nodes": {"local": "too small"},

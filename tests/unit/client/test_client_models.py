@@ -1,6 +1,7 @@
 """Answers of servers of other ages."""
 
-from spunto.client.models import NodeCredentials, Stats, Worker
+from spunto.client.nodes import NodeCredentials
+from spunto.client.worker_models import Stats, Worker
 
 WORKER = {
     "id": "wkr_1",

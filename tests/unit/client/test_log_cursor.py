@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spunto.client.logs import LogCursor, lines_of
-from spunto.client.models import LogLine
+from spunto.client.logs import LogCursor, LogLine, lines_of
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,8 +8,9 @@ from itertools import islice
 import pytest
 
 from spunto.client.errors import NotThere, ServerUnreachable, error_of
-from spunto.client.models import Failure, SetupStatus, Worker
 from spunto.client.watching import WorkerSettledElsewhere, has_arrived, poll_delays_seconds, watched
+from spunto.client.wire import Failure
+from spunto.client.worker_models import SetupStatus, Worker
 from spunto.core.kernel.clock import Timer
 from spunto.core.kernel.errors import SpuntoError
 

@@ -6,14 +6,24 @@ from typing import Annotated
 
 import typer
 
-from spunto.client.activity import AuditFilter
-from spunto.client.activity_models import AuditEntry
+from spunto.client.activity import AuditEntry, AuditFilter
 from spunto.core.kernel.ids import is_id
-from spunto.entrypoints.cli import rendering
 from spunto.entrypoints.cli.options import moment_of
+from spunto.entrypoints.cli.output import Columns
+from spunto.entrypoints.cli.rendering import instant, pairs
 from spunto.entrypoints.cli.resolve import find_member
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
+
+AUDIT: Columns[AuditEntry] = (
+    ("AT", lambda entry: instant(entry.at)),
+    ("ACTION", lambda entry: entry.action),
+    ("OUTCOME", lambda entry: entry.outcome),
+    ("ACTOR", lambda entry: entry.actor_id),
+    ("TARGET", lambda entry: entry.target_id),
+    ("DETAIL", lambda entry: pairs(entry.detail.items())),
+)
+
 
 app = typer.Typer(add_completion=False)
 
@@ -57,7 +67,7 @@ async def audit(
         found.append(entry)
         if len(found) == limit:
             break
-    session.out.table(found, rendering.AUDIT, wire=AuditEntry.to_wire)
+    session.out.table(found, AUDIT, wire=AuditEntry.to_wire)
 
 
 async def _actor_id(session: Session, org_id: str, wanted: str | None) -> str | None:

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from spunto.entrypoints.cli import rendering
+from spunto.client.following import Event
 from spunto.entrypoints.cli.output import printable
+from spunto.entrypoints.cli.rendering import instant, pairs
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 
@@ -27,4 +28,10 @@ async def events(
         if session.out.as_json:
             session.out.json(event.to_wire())
         else:
-            session.out.text(f"{printable(rendering.event_line(event))}\n")
+            session.out.text(f"{printable(event_line(event))}\n")
+
+
+def event_line(event: Event) -> str:
+    """One line for people; programs read JSON."""
+    said = pairs(event.data.items())
+    return f"{event.sequence:>6}  {instant(event.at)}  {event.type:<22}  {event.subject_id}{said and '  '}{said}"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from spunto.client.models import LogLine
+from spunto.client.logs import LogLine
 from spunto.entrypoints.cli.exits import ExitCode
 from spunto.entrypoints.cli.options import WorkerArgument, moment_of, pairs_of
 from spunto.entrypoints.cli.output import Output

@@ -4,12 +4,23 @@ from typing import Annotated
 
 import typer
 
-from spunto.client.models import Invitation
-from spunto.entrypoints.cli import members, rendering
+from spunto.client.orgs import Invitation
+from spunto.entrypoints.cli import members
 from spunto.entrypoints.cli.members import Role
+from spunto.entrypoints.cli.output import Columns
+from spunto.entrypoints.cli.rendering import instant
 from spunto.entrypoints.cli.resolve import find_invitation
 from spunto.entrypoints.cli.running import command, plain_command
 from spunto.entrypoints.cli.session import Session
+
+INVITATIONS: Columns[Invitation] = (
+    ("EMAIL", lambda invitation: invitation.email),
+    ("ROLE", lambda invitation: invitation.role),
+    ("MAIL", lambda invitation: invitation.mail),
+    ("EXPIRES", lambda invitation: instant(invitation.expires_at)),
+    ("ID", lambda invitation: invitation.id),
+)
+
 
 app = members.app
 
@@ -23,14 +34,14 @@ async def invite(
     """Invite somebody by e-mail address; prints a link besides, which is shown this once."""
     made = await session.client.orgs.invite(await session.org_id(), email, role=role.value)
     fields = (("email", made.email), ("role", made.role), ("link", made.url.get_secret_value()))
-    session.out.record(made, (*fields, ("expires", rendering.instant(made.expires_at)), ("id", made.id)))
+    session.out.record(made, (*fields, ("expires", instant(made.expires_at)), ("id", made.id)))
 
 
 @command(app)
 async def invites(session: Session) -> None:
     """List the open invitations, and whether their mail has gone out."""
     found = [invitation async for invitation in session.client.orgs.iter_invitations(await session.org_id())]
-    session.out.table(found, rendering.INVITATIONS, wire=Invitation.to_wire)
+    session.out.table(found, INVITATIONS, wire=Invitation.to_wire)
 
 
 @command(app)

@@ -1,17 +1,30 @@
 """`spunto key`: API keys, for programs and other people's machines."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
 
-from spunto.client.models import ApiKey
-from spunto.entrypoints.cli import rendering
+from spunto.client.api_keys import ApiKey
+from spunto.entrypoints.cli.output import Columns
+from spunto.entrypoints.cli.rendering import age, instant
 from spunto.entrypoints.cli.resolve import one_of
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
+
+API_KEYS: Columns[ApiKey] = (
+    ("NAME", lambda key: key.name),
+    ("OWNER", lambda key: key.owner_type),
+    ("SCOPES", lambda key: ", ".join(key.scopes)),
+    ("PREFIX", lambda key: key.prefix),
+    ("EXPIRES", lambda key: instant(key.expires_at) or "never"),
+    ("USED", lambda key: age(key.last_used_at)),
+    ("ID", lambda key: key.id),
+)
+
 
 app = typer.Typer(help="API keys, for programs.", no_args_is_help=True, add_completion=False)
 
@@ -28,7 +41,7 @@ class Owner(StrEnum):
 async def list_all(session: Session) -> None:
     """List your keys, or as an admin everybody's."""
     found = [key async for key in session.client.api_keys.iter_keys(await session.org_id())]
-    session.out.table(found, rendering.API_KEYS, wire=ApiKey.to_wire)
+    session.out.table(found, API_KEYS, wire=ApiKey.to_wire)
 
 
 @command(app)
@@ -50,7 +63,7 @@ async def create(
     made = await session.client.api_keys.create(
         await session.org_id(), name, scope, owner_type=owner.value, expires_at=ends_at
     )
-    session.out.record(made, (*rendering.api_key_fields(made), ("token", made.token.get_secret_value())))
+    session.out.record(made, (*api_key_fields(made), ("token", made.token.get_secret_value())))
 
 
 @command(app)
@@ -77,3 +90,8 @@ def end_of(text: str, *, now: datetime) -> datetime | Literal["never"]:
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no end such as 30d, 2030-01-31T00:00:00Z or never.") from error
     return end if end.tzinfo is not None else end.replace(tzinfo=UTC)
+
+
+def api_key_fields(key: ApiKey) -> Iterable[tuple[str, str]]:
+    yield from (("name", key.name), ("owner", key.owner_type), ("scopes", ", ".join(key.scopes)))
+    yield from (("expires", instant(key.expires_at) or "never"), ("id", key.id))

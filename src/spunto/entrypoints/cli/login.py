@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import typer
 
+from spunto.client.auth import IdentityOrganization
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import NotAllowed
-from spunto.client.models import IdentityOrganization, Organization
+from spunto.client.orgs import Organization
 from spunto.core.kernel.errors import Invalid, Unauthenticated
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.cli import credentials

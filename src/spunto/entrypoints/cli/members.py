@@ -6,12 +6,21 @@ from typing import Annotated
 
 import typer
 
-from spunto.client.models import Member
-from spunto.entrypoints.cli import orgs, rendering
+from spunto.client.orgs import Member
+from spunto.entrypoints.cli import orgs
 from spunto.entrypoints.cli.options import MemberArgument, OrgArgument, Yes
+from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.resolve import find_member, find_org
 from spunto.entrypoints.cli.running import command, plain_command
 from spunto.entrypoints.cli.session import Session
+
+MEMBERS: Columns[Member] = (
+    ("NAME", lambda member: member.name),
+    ("EMAIL", lambda member: member.email),
+    ("ROLE", lambda member: member.role),
+    ("ID", lambda member: member.user_id),
+)
+
 
 app = orgs.app
 
@@ -29,7 +38,7 @@ RoleArgument = Annotated[Role, typer.Argument(metavar="ROLE", help="owner, admin
 async def members(session: Session) -> None:
     """List who belongs to the organization."""
     found = [member async for member in session.client.orgs.iter_members(await session.org_id())]
-    session.out.table(found, rendering.MEMBERS, wire=Member.to_wire)
+    session.out.table(found, MEMBERS, wire=Member.to_wire)
 
 
 @command(app)

@@ -1,14 +1,39 @@
 """`spunto node`: the servers that workers run on."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
-from spunto.client.models import InventoryItem, Node, NodeCredentials
-from spunto.entrypoints.cli import rendering
+from spunto.client.nodes import InventoryItem, Node, NodeCredentials
 from spunto.entrypoints.cli.options import Labels, NodeArgument, pairs_of
+from spunto.entrypoints.cli.output import Columns
+from spunto.entrypoints.cli.rendering import instant, pairs, share, size
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
+
+NODES: Columns[Node] = (
+    ("NAME", lambda node: node.name),
+    ("STATUS", lambda node: node.status),
+    ("CPUS", lambda node: share(f"{node.reserved_cpus:g}", None if node.cpus is None else f"{node.cpus:g}")),
+    (
+        "MEMORY",
+        lambda node: share(size(node.reserved_memory_bytes), size(node.memory_bytes) or None),
+    ),
+    ("WORKERS", lambda node: str(node.workers)),
+    ("ENGINE", lambda node: "" if node.agent is None else f"{node.agent.engine} {node.agent.engine_version}"),
+    ("ID", lambda node: node.id),
+)
+
+
+INVENTORY: Columns[InventoryItem] = (
+    ("NAME", lambda item: item.name),
+    ("KIND", lambda item: item.kind or ""),
+    ("STATE", lambda item: item.docker_state),
+    ("KNOWN", lambda item: item.known),
+    ("CONTAINER", lambda item: item.container_id[:12]),
+)
+
 
 app = typer.Typer(help="Servers that you bring, for workers to run on.", no_args_is_help=True, add_completion=False)
 
@@ -17,7 +42,7 @@ app = typer.Typer(help="Servers that you bring, for workers to run on.", no_args
 async def list_all(session: Session) -> None:
     """List the nodes and what is taken of them."""
     found = [node async for node in session.client.nodes.iter_nodes(await session.org_id())]
-    session.out.table(found, rendering.NODES, wire=Node.to_wire)
+    session.out.table(found, NODES, wire=Node.to_wire)
 
 
 @command(app)
@@ -33,7 +58,7 @@ async def create(
 async def show(session: Session, node: NodeArgument) -> None:
     """Show one node."""
     found = await session.node(node)
-    session.out.record(found, rendering.node_fields(found))
+    session.out.record(found, node_fields(found))
 
 
 @command(app)
@@ -79,9 +104,26 @@ async def inventory(session: Session, node: NodeArgument) -> None:
     if session.out.as_json:
         session.out.json(seen.to_wire())
         return
-    session.out.table(seen.items, rendering.INVENTORY, wire=InventoryItem.to_wire)
+    session.out.table(seen.items, INVENTORY, wire=InventoryItem.to_wire)
 
 
 def _show(session: Session, made: NodeCredentials) -> None:
     fields = (("name", made.node.name), ("id", made.node.id), ("token", made.token.get_secret_value()))
     session.out.record(made, (*fields, ("install", made.install_command)))
+
+
+def node_fields(node: Node) -> Iterable[tuple[str, str]]:
+    yield from (("name", node.name), ("status", node.status), ("labels", pairs(node.labels.items())))
+    if node.error is not None:
+        yield "error", node.error.message
+    for header, cell in NODES[2:5]:
+        yield header.lower(), cell(node)
+    if node.agent is not None:
+        yield from (("agent", node.agent.version), ("engine", f"{node.agent.engine} {node.agent.engine_version}"))
+        yield "engine error", "" if node.agent.engine_error is None else node.agent.engine_error.message
+        yield "posture", pairs((key, str(value)) for key, value in node.agent.posture.items())
+    yield (
+        "connected" if node.status in ("online", "draining") else "last seen",
+        instant(node.connection_changed_at),
+    )
+    yield from (("created", instant(node.created_at)), ("id", node.id))

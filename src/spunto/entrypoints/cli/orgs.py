@@ -2,18 +2,29 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from spunto.client.models import Organization
+from spunto.client.orgs import Organization
 from spunto.core.kernel.errors import Invalid
-from spunto.entrypoints.cli import credentials, rendering
+from spunto.entrypoints.cli import credentials
 from spunto.entrypoints.cli.options import OrgArgument, Yes
+from spunto.entrypoints.cli.output import Columns
+from spunto.entrypoints.cli.rendering import instant
 from spunto.entrypoints.cli.resolve import find_org
 from spunto.entrypoints.cli.running import plain_command
 from spunto.entrypoints.cli.session import Session
+
+ORGANIZATIONS: Columns[Organization] = (
+    ("NAME", lambda organization: organization.name),
+    ("SLUG", lambda organization: organization.slug),
+    ("ROLE", lambda organization: organization.role),
+    ("ID", lambda organization: organization.id),
+)
+
 
 app = typer.Typer(help="Organizations and their members.", no_args_is_help=True, add_completion=False)
 
@@ -22,7 +33,7 @@ app = typer.Typer(help="Organizations and their members.", no_args_is_help=True,
 async def list_all(session: Session) -> None:
     """List the organizations that you belong to."""
     found = [organization async for organization in session.client.orgs.iter_orgs()]
-    session.out.table(found, rendering.ORGANIZATIONS, wire=Organization.to_wire)
+    session.out.table(found, ORGANIZATIONS, wire=Organization.to_wire)
 
 
 @plain_command(app)
@@ -40,7 +51,7 @@ async def create(
 async def show(session: Session, org: OrgArgument) -> None:
     """Show one organization."""
     found = await find_org(session.client, org)
-    session.out.record(found, rendering.organization_fields(found))
+    session.out.record(found, organization_fields(found))
 
 
 @plain_command(app)
@@ -76,3 +87,8 @@ async def use(session: Session, org: OrgArgument) -> None:
     chosen = await find_org(session.client, org)
     credentials.save(path, replace(saved, org=chosen.id))
     session.out.done(f"Using organization {chosen.name}.", chosen)
+
+
+def organization_fields(organization: Organization) -> Iterable[tuple[str, str]]:
+    yield from (("name", organization.name), ("slug", organization.slug), ("role", organization.role))
+    yield from (("created", instant(organization.created_at)), ("id", organization.id))

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from spunto.client.models import WireModel
+from spunto.client.wire import WireModel
 from spunto.core.kernel.errors import SpuntoError
 from spunto.entrypoints.cli.exits import problem_of, sentence_of
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from spunto.client.models import Worker
+from spunto.client.worker_models import Worker
 from spunto.entrypoints.cli.output import Output, printable
 
 Report = Callable[[Worker], None]

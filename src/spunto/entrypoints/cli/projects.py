@@ -1,14 +1,35 @@
 """`spunto project`: templates of development environments, and their versions."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
-from spunto.client.models import Project, ProjectVersion
-from spunto.entrypoints.cli import rendering
+from spunto.client.projects import Project, ProjectVersion
 from spunto.entrypoints.cli.options import Labels, ProjectArgument, bytes_of, pairs_of
+from spunto.entrypoints.cli.output import Columns
+from spunto.entrypoints.cli.rendering import age, instant, pairs, size
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
+
+PROJECTS: Columns[Project] = (
+    ("NAME", lambda project: project.name),
+    ("VERSION", lambda project: f"v{project.version}"),
+    ("IMAGE", lambda project: project.image),
+    ("CPUS", lambda project: "" if project.cpus is None else f"{project.cpus:g}"),
+    ("MEMORY", lambda project: size(project.memory_bytes)),
+    ("AGE", lambda project: age(project.created_at)),
+    ("ID", lambda project: project.id),
+)
+
+
+VERSIONS: Columns[ProjectVersion] = (
+    ("VERSION", lambda version: f"v{version.version}"),
+    ("IMAGE", lambda version: version.image),
+    ("AGE", lambda version: age(version.created_at)),
+    ("RESTORED FROM", lambda version: "" if version.restored_from is None else f"v{version.restored_from}"),
+)
+
 
 app = typer.Typer(help="Templates of development environments.", no_args_is_help=True, add_completion=False)
 
@@ -32,7 +53,7 @@ Description = Annotated[str | None, typer.Option(show_default=False)]
 async def list_all(session: Session) -> None:
     """List the projects."""
     found = [project async for project in session.client.projects.iter_projects(await session.org_id())]
-    session.out.table(found, rendering.PROJECTS, wire=Project.to_wire)
+    session.out.table(found, PROJECTS, wire=Project.to_wire)
 
 
 @command(app)
@@ -70,7 +91,7 @@ async def create(
 async def show(session: Session, project: ProjectArgument) -> None:
     """Show one project."""
     found = await session.project(project)
-    session.out.record(found, rendering.project_fields(found))
+    session.out.record(found, project_fields(found))
 
 
 @command(app)
@@ -128,7 +149,7 @@ async def versions(session: Session, project: ProjectArgument) -> None:
     """List the versions of a project, newest first."""
     found = await session.project(project)
     made = [version async for version in session.client.projects.iter_versions(found.org_id, found.id)]
-    session.out.table(made, rendering.VERSIONS, wire=ProjectVersion.to_wire)
+    session.out.table(made, VERSIONS, wire=ProjectVersion.to_wire)
 
 
 @command(app)
@@ -144,3 +165,18 @@ async def restore(
     found = await session.project(project)
     restored = await session.client.projects.restore(found.org_id, found.id, int(number))
     session.out.done(f"Project {restored.name} is at v{restored.version}, which is v{number} again.", restored)
+
+
+def project_fields(project: Project) -> Iterable[tuple[str, str]]:
+    yield from (("name", project.name), ("description", project.description), ("version", f"v{project.version}"))
+    yield from (("image", project.image), ("env", pairs(project.env.items())))
+    yield "cpus", "" if project.cpus is None else f"{project.cpus:g}"
+    yield from (("memory", size(project.memory_bytes)), ("labels", pairs(project.labels.items())))
+    yield "post-create", project.post_create_command or ""
+    yield "post-start", project.post_start_command or ""
+    yield "secrets", ", ".join(project.secrets)
+    yield from (
+        ("created", instant(project.created_at)),
+        ("changed", instant(project.updated_at)),
+        ("id", project.id),
+    )

@@ -6,7 +6,10 @@ from typing import TypeVar
 
 from spunto.client.client import SpuntoClient
 from spunto.client.errors import NotAllowed
-from spunto.client.models import Invitation, Member, Node, Organization, Project, Worker
+from spunto.client.nodes import Node
+from spunto.client.orgs import Invitation, Member, Organization
+from spunto.client.projects import Project
+from spunto.client.worker_models import Worker
 from spunto.core.kernel.errors import Invalid, NotFound
 
 T = TypeVar("T")

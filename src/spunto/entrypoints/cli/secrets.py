@@ -6,13 +6,21 @@ from typing import Annotated
 
 import typer
 
-from spunto.client.models import UserSecret
+from spunto.client.users import UserSecret
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.secret import Secret
-from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.output import Columns
+from spunto.entrypoints.cli.rendering import age
 from spunto.entrypoints.cli.resolve import one_of
 from spunto.entrypoints.cli.running import plain_command
 from spunto.entrypoints.cli.session import Session
+
+SECRETS: Columns[UserSecret] = (
+    ("NAME", lambda secret: secret.name),
+    ("CHANGED", lambda secret: age(secret.updated_at)),
+    ("ID", lambda secret: secret.id),
+)
+
 
 app = typer.Typer(
     help="Your secrets: environment variables of your workers.", no_args_is_help=True, add_completion=False
@@ -25,7 +33,7 @@ SecretName = Annotated[str, typer.Argument(metavar="NAME", help="Such as NPM_TOK
 async def list_all(session: Session) -> None:
     """List the names of your secrets."""
     found = [secret async for secret in session.client.users.iter_secrets()]
-    session.out.table(found, rendering.SECRETS, wire=UserSecret.to_wire)
+    session.out.table(found, SECRETS, wire=UserSecret.to_wire)
 
 
 @plain_command(app, "set")

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from spunto.client.client import SpuntoClient
-from spunto.client.models import Node, Project, Worker
+from spunto.client.nodes import Node
+from spunto.client.projects import Project
+from spunto.client.worker_models import Worker
 from spunto.core.kernel.ids import is_id
 from spunto.entrypoints.cli import resolve
 from spunto.entrypoints.cli.output import Output

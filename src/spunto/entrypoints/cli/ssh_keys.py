@@ -6,12 +6,22 @@ from typing import Annotated
 
 import typer
 
-from spunto.client.models import SshKey
+from spunto.client.users import SshKey
 from spunto.core.kernel.errors import Invalid
-from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.output import Columns
+from spunto.entrypoints.cli.rendering import age
 from spunto.entrypoints.cli.resolve import one_of
 from spunto.entrypoints.cli.running import plain_command
 from spunto.entrypoints.cli.session import Session
+
+SSH_KEYS: Columns[SshKey] = (
+    ("NAME", lambda key: key.name),
+    ("TYPE", lambda key: key.type),
+    ("FINGERPRINT", lambda key: key.fingerprint),
+    ("AGE", lambda key: age(key.created_at)),
+    ("ID", lambda key: key.id),
+)
+
 
 app = typer.Typer(help="Your SSH public keys.", no_args_is_help=True, add_completion=False)
 
@@ -19,7 +29,7 @@ app = typer.Typer(help="Your SSH public keys.", no_args_is_help=True, add_comple
 @plain_command(app, "list")
 async def list_all(session: Session) -> None:
     """List your SSH keys."""
-    session.out.table(await session.client.users.ssh_keys(), rendering.SSH_KEYS, wire=SshKey.to_wire)
+    session.out.table(await session.client.users.ssh_keys(), SSH_KEYS, wire=SshKey.to_wire)
 
 
 @plain_command(app)

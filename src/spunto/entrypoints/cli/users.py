@@ -1,10 +1,12 @@
 """`spunto user`: your own settings."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
-from spunto.entrypoints.cli import rendering
+from spunto.client.users import User
+from spunto.entrypoints.cli.rendering import instant
 from spunto.entrypoints.cli.running import plain_command
 from spunto.entrypoints.cli.session import Session
 
@@ -15,7 +17,7 @@ app = typer.Typer(help="Your own settings.", no_args_is_help=True, add_completio
 async def show(session: Session) -> None:
     """Show who you are, and your settings."""
     me = await session.client.users.me()
-    session.out.record(me, rendering.user_fields(me))
+    session.out.record(me, user_fields(me))
 
 
 @plain_command(app, "set")
@@ -33,3 +35,8 @@ async def change(
     if not changes:
         raise typer.BadParameter("Say what to change.")
     session.out.done("Changed your settings.", await session.client.users.update(changes))
+
+
+def user_fields(user: User) -> Iterable[tuple[str, str]]:
+    yield from (("name", user.name), ("email", user.email), ("dotfiles", user.dotfiles_repo or ""))
+    yield from (("created", instant(user.created_at)), ("id", user.id))

@@ -1,17 +1,42 @@
 """`spunto worker`: development environments, from spawn to destroy."""
 
 import sys
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 import typer
 
-from spunto.client.models import Port, Worker
-from spunto.entrypoints.cli import rendering
+from spunto.client.projects import Project
+from spunto.client.worker_models import Port, Stats, Worker
 from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes
+from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.progress import reporting
+from spunto.entrypoints.cli.rendering import age, instant, pairs, share, size
 from spunto.entrypoints.cli.resolve import workers_by_project
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
+
+Placed = tuple[Project, Worker]
+
+
+WORKERS: Columns[Placed] = (
+    ("NAME", lambda placed: placed[1].name),
+    ("PROJECT", lambda placed: placed[0].name),
+    ("STATE", lambda placed: placed[1].state),
+    ("CONTAINER", lambda placed: placed[1].docker_state),
+    ("VERSION", lambda placed: f"v{placed[1].project_version}{' (outdated)' if placed[1].outdated else ''}"),
+    ("AGE", lambda placed: age(placed[1].created_at)),
+    ("ID", lambda placed: placed[1].id),
+)
+
+
+PORTS: Columns[Port] = (
+    ("PORT", lambda port: str(port.port)),
+    ("ADDRESS", lambda port: port.address),
+    ("PROCESS", lambda port: port.process or ""),
+    ("URL", lambda port: port.url or ""),
+)
+
 
 app = typer.Typer(help="Development environments.", no_args_is_help=True, add_completion=False)
 
@@ -48,7 +73,7 @@ async def list_all(
     else:
         found = await session.project(project)
         placed = [(found, worker) async for worker in session.client.workers.iter_workers(found.org_id, found.id)]
-    session.out.table(placed, rendering.WORKERS, wire=lambda pair: pair[1].to_wire())
+    session.out.table(placed, WORKERS, wire=lambda pair: pair[1].to_wire())
 
 
 @command(app)
@@ -61,7 +86,7 @@ async def show(
     found = await session.worker(worker)
     if explain:
         found = await session.client.workers.get(found, explain=True)
-    session.out.record(found, rendering.worker_fields(found))
+    session.out.record(found, worker_fields(found))
 
 
 @command(app)
@@ -109,14 +134,14 @@ async def rename(
 async def stats(session: Session, worker: WorkerArgument) -> None:
     """Show what a running worker uses."""
     used = await session.client.workers.stats(await session.worker(worker))
-    session.out.record(used, rendering.stats_fields(used))
+    session.out.record(used, stats_fields(used))
 
 
 @command(app)
 async def ports(session: Session, worker: WorkerArgument) -> None:
     """List what listens inside a worker."""
     found = await session.client.workers.ports(await session.worker(worker))
-    session.out.table(found, rendering.PORTS, wire=Port.to_wire)
+    session.out.table(found, PORTS, wire=Port.to_wire)
 
 
 async def _settle(session: Session, worker: Worker, until: str, *, no_wait: bool, timeout_seconds: float) -> None:
@@ -127,3 +152,43 @@ async def _settle(session: Session, worker: Worker, until: str, *, no_wait: bool
                 worker, until={until}, timeout_seconds=timeout_seconds, on_change=report
             )
     session.out.done(f"Worker {worker.name} is {worker.state}.", worker)
+
+
+def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
+    yield from (("name", worker.name), ("state", worker.state), ("error", worker.error.message if worker.error else ""))
+    yield "setup", worker.setup_status.phase if worker.setup_status else ""
+    yield from (("container", worker.docker_state), ("branch", worker.branch or ""))
+    yield "version", f"v{worker.project_version}{' (outdated)' if worker.outdated else ''}"
+    yield from (("project", worker.project_id), ("node", worker.node_id or ""))
+    yield from (
+        ("created", instant(worker.created_at)),
+        ("stopped", instant(worker.stopped_at)),
+        ("id", worker.id),
+    )
+    explanation = worker.explanation
+    if explanation is not None:
+        yield "wanted", f"{explanation.wanted} since {instant(explanation.wanted_since)}"
+        yield (
+            "observed",
+            "nothing yet" if explanation.observed is None else pairs(_said(explanation.observed)),
+        )
+        yield "blocking", explanation.blocking or "nothing"
+        yield "since", instant(explanation.since)
+        yield "next", explanation.next or ""
+        yield "deadline", instant(explanation.next_at)
+
+
+def stats_fields(stats: Stats) -> Iterable[tuple[str, str]]:
+    yield "cpu", f"{stats.cpu_percent:.1f} %"
+    yield (
+        "memory",
+        share(size(stats.memory_bytes), size(stats.memory_limit_bytes) or "no limit"),
+    )
+    yield "processes", "" if stats.pids is None else str(stats.pids)
+    yield "network", f"{size(stats.network_rx_bytes)} in, {size(stats.network_tx_bytes)} out"
+    yield "block", f"{size(stats.block_read_bytes)} read, {size(stats.block_write_bytes)} written"
+    yield "sampled", instant(stats.sampled_at)
+
+
+def _said(observed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    return ((key, str(value)) for key, value in observed.items() if value is not None)

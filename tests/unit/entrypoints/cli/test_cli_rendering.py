@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spunto.client.models import Failure, Organization, SetupStatus, Worker
+from spunto.client.orgs import Organization
+from spunto.client.wire import Failure
+from spunto.client.worker_models import SetupStatus, Worker
 from spunto.core.kernel.errors import NotFound
 from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.orgs import ORGANIZATIONS
 from spunto.entrypoints.cli.output import Output, aligned, printable
 from spunto.entrypoints.cli.progress import reporting, stage_of
 
@@ -68,13 +71,13 @@ def test_text_of_all_scripts_stays_as_it_is() -> None:
 
 
 def test_a_table_on_a_pipe_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    Output(as_json=False).table([ACME], rendering.ORGANIZATIONS, wire=Organization.to_wire)
+    Output(as_json=False).table([ACME], ORGANIZATIONS, wire=Organization.to_wire)
 
     assert capsys.readouterr().out == "NAME           SLUG  ROLE   ID\nAcme \\x1b[31m  acme  owner  org_1\n"
 
 
 def test_json_is_what_the_server_said(capsys: pytest.CaptureFixture[str]) -> None:
-    Output(as_json=True).table([ACME], rendering.ORGANIZATIONS, wire=Organization.to_wire)
+    Output(as_json=True).table([ACME], ORGANIZATIONS, wire=Organization.to_wire)
 
     assert capsys.readouterr().out == (
         '{"items": [{"id": "org_1", "name": "Acme \\u001b[31m", "slug": "acme", "role": "owner", '

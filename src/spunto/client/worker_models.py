@@ -1,0 +1,113 @@
+"""What the server answers about workers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from spunto.client.wire import Failure, WireModel
+
+
+class Explanation(WireModel):
+    """Why a worker is as it is: what is wanted, what was seen, what blocks since when, what happens next and when."""
+
+    wanted: str | None = None
+    wanted_since: datetime | None = None
+    generation: int | None = None
+    observed: Mapping[str, Any] | None = None
+    blocking: str | None = None
+    since: datetime | None = None
+    next: str | None = None
+    next_at: datetime | None = None
+
+
+class WorkerUrls(WireModel):
+    code: str | None = None
+    ssh: str | None = None
+
+
+class SetupStatus(WireModel):
+    phase: str = ""
+    started_at: datetime | None = None
+    repos: tuple[Any, ...] = ()
+    post_create: Any = None
+    post_start: Any = None
+    error: Any = None
+    timings: Mapping[str, Any] | None = None
+
+
+class WorkerRef(NamedTuple):
+    """Where a worker is found; a `Worker` is one too."""
+
+    org_id: str
+    project_id: str
+    id: str
+
+
+class Worker(WireModel):
+    id: str
+    org_id: str
+    project_id: str
+    user_id: str | None = None
+    api_key_id: str | None = None
+    index: int = 0
+    name: str
+    state: str
+    setup_status: SetupStatus | None = None
+    docker_state: str = "unknown"
+    project_version: int = 0
+    outdated: bool = False
+    branch: str | None = None
+    node_id: str | None = None
+    container_id: str | None = None
+    tags: Any = None
+    urls: WorkerUrls | None = None
+    last_activity: datetime | None = None
+    stops_at: datetime | None = None
+    error: Failure | None = None
+    created_at: datetime
+    stopped_at: datetime | None = None
+    explanation: Explanation | None = None
+
+
+class Stats(WireModel):
+    cpu_percent: float
+    memory_bytes: int
+    memory_limit_bytes: int | None = None
+    pids: int | None = None
+    network_rx_bytes: int = 0
+    network_tx_bytes: int = 0
+    block_read_bytes: int = 0
+    block_write_bytes: int = 0
+    sampled_at: datetime
+
+
+class ExecResult(WireModel):
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+    truncated: bool = False
+    timed_out: bool = False
+    duration_ms: int = 0
+
+
+class Repository(WireModel):
+    """A git work tree inside a worker."""
+
+    path: str
+    branch: str | None = None
+    head: str | None = None
+    ahead: int | None = None
+    behind: int | None = None
+    staged: int = 0
+    modified: int = 0
+    untracked: int = 0
+    unpushed: int | None = None
+    stashed: int = 0
+
+
+class Port(WireModel):
+    port: int
+    address: str = ""
+    process: str | None = None
+    url: str | None = None
+    sharing: str | None = None
