@@ -64,7 +64,8 @@ class Machine(FakeRuntime):
 
 class SimulatedNode:
     """Made by `Harness.add_node`. `engine` is the fake runtime, with its own script: `hold_pulls`, `fail_next`, …
-    `logged` are the agent's newest log lines, and `reading` is what an agent that is started next understands."""
+    `logged` are the agent's newest log lines, `journal` is what outlives the agent, and
+    `reading` what an agent that is started next understands."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class SimulatedNode:
         self._spawn = spawn
         self._answer = answer
         self._network = Network()
-        self._journal = MemoryJournal()
+        self.journal = MemoryJournal()
         self._running: asyncio.Task[None] | None = None
         self._runs = 0
 
@@ -98,7 +99,7 @@ class SimulatedNode:
         self._runs += 1
         self.agent = SimulatedAgent(
             self.engine,
-            journal=self._journal,
+            journal=self.journal,
             clock=self._clock,
             settings=self._settings(),
             network=self._network,
@@ -115,7 +116,7 @@ class SimulatedNode:
         """The agent dies at once, as by SIGKILL: its containers stay, its journal too, and nobody is told."""
         if self.agent is None or self._running is None:
             return
-        self._journal = self._journal.copy()
+        self.journal = self.journal.copy()
         self.agent.drop_connection()
         self._running.cancel()
         self.agent = self._running = None
@@ -130,7 +131,7 @@ class SimulatedNode:
 
     def lose_journal(self) -> None:
         """The next run of the agent begins without a memory."""
-        self._journal = MemoryJournal()
+        self.journal = MemoryJournal()
 
     def disconnect(self) -> None:
         """The node's network goes down, and both ends notice."""

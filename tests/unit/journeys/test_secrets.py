@@ -48,7 +48,7 @@ async def test_a_secret_reaches_its_container_and_nothing_else(
         secrets = await tx.secrets.of_users([harness.owner.user_id])
         entries = await tx.audit.list(a_tenant_of(harness), PageRequest(limit=100))
     assert assignment is not None
-    journal = node._journal.load()
+    journal = node.journal.load()
     kept = (write(assignment.spec), assignment, await worker.view(), entries, logs, caplog.text)
     stored = [str(part) for secret in secrets for part in (secret.sealed.ciphertext, secret.sealed.wrapped_key)]
     held = [str(entry.desired.spec) + str(entry.desired.secrets) + str(entry.ledger) for entry in journal]

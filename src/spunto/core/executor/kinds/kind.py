@@ -47,7 +47,7 @@ class Report:
 
 
 class Kind(Protocol[S]):
-    """One kind of subject on a node; every method is pure.
+    """One kind of subject on a node; every method is pure, and those with an answer here are for who needs no other.
 
     What was given up in a generation, refused, or is waiting for others or for its time is kept from it by its caller.
     """
@@ -55,32 +55,42 @@ class Kind(Protocol[S]):
     @property
     def name(self) -> str:
         """Its spec is read by the row of that name in `specs.kind`."""
+        ...
 
     def wants(self, subject_id: str) -> Names:
         """Where to look; the first container is the one that streams reach."""
+        ...
 
     def needs(self, item: Item[S]) -> Sequence[str]:
         """Subjects that stand first; they go after it."""
+        return ()
 
     def next_action(self, item: Item[S], seen: Seen, ledger: Ledger, now: Now) -> Action | WaitUntil | None:
         """None when it is as wanted, or can't be brought nearer."""
+        ...
 
     def obsolete(self, action: Action, item: Item[S]) -> bool:
         """Whether what is under way should be broken off for what is wanted now. Only what takes long is."""
+        return False
 
     def noticed(self, item: Item[S], seen: Seen, ledger: Ledger) -> Ledger:
         """The ledger after a look."""
+        return ledger
 
     def before(self, action: Action, seen: Seen, ledger: Ledger) -> Ledger:
         """What to remember before acting, for a crash in the middle."""
+        return ledger
 
     def after(self, action: Action, outcome: Outcome, ledger: Ledger) -> Ledger:
         """What to remember after an action that was carried out."""
+        return ledger
 
     def interrupted(self, ledger: Ledger) -> Ledger:
         """What to remember of an action whose end nobody saw, after a crash or when it was broken off."""
+        return ledger
 
     def observed(self, item: Item[S], seen: Seen, ledger: Ledger, doing: Action | None) -> Report: ...
 
     def knows(self, own: Mapping[str, Any]) -> bool:
         """Whether the kind's part of a ledger is one that this version can go on with."""
+        return not own

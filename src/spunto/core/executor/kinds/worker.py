@@ -1,13 +1,13 @@
 """A worker on its node: one container on a network of its own, with a workspace that outlives it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from spunto.core.executor.actions import Action, Create, EnsureNetwork, Outcome, Pull, Remove, Run, Start, Stop
 from spunto.core.executor.item import Item
 from spunto.core.executor.kinds import container as common
-from spunto.core.executor.kinds.kind import File, Now, Report
+from spunto.core.executor.kinds.kind import File, Kind, Now, Report
 from spunto.core.executor.kinds.setup import (
     STATUS_PATH,
     Setup,
@@ -39,18 +39,17 @@ SECRETS_AWAITED = Problem(
 )
 
 
-class WorkerKind:
-    name = KIND
+class WorkerKind(Kind[WorkerSpec]):
+    @property
+    def name(self) -> str:
+        return KIND
 
     def wants(self, subject_id: str) -> Names:
         return Names(containers=(container_name(subject_id),))
 
-    def needs(self, item: Item[WorkerSpec]) -> Sequence[str]:
-        return ()
-
     def next_action(self, item: Item[WorkerSpec], seen: Seen, ledger: Ledger, now: Now) -> Action | None:
         if item.spec is None:
-            return common.towards_absence(_belongings(item.id), seen, ledger)
+            return common.towards_absence(_belongings(item.id), seen, ledger) if item.is_absent else None
         if item.spec.power is Power.STOPPED:
             return Stop(name=container_name(item.id)) if common.runs(seen.container) else None
         return _towards_running(item, item.spec, seen, ledger)
