@@ -3,7 +3,10 @@
 import asyncio
 
 from spunto.adapters.sql import migrate
+from spunto.adapters.sql.store import SqlStore
+from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.secret import Secret
+from spunto.core.kernel.wakeups import Wakeups
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.serving.failures import ended
 from spunto.entrypoints.serving.settings import Settings
@@ -17,6 +20,19 @@ def upgrade(url: str | None = None) -> int:
 def owner_token(url: str | None = None) -> int:
     """Print a new session token of the first owner, who is made where there is none yet; the exit code."""
     return ended(lambda: print(asyncio.run(_owner_token(_database(url))).reveal()))  # noqa: T201 - asked for
+
+
+def restored(url: str | None = None) -> int:
+    """Begin a new timeline on a database that was restored from a backup; the exit code."""
+    return ended(lambda: asyncio.run(_restored(_database(url))))
+
+
+async def _restored(url: str) -> None:
+    store = await SqlStore.open(url, Wakeups(SystemClock()), pool_size=1)
+    try:
+        print(f"The database is on timeline {await store.begin_timeline()} now; start the servers.")  # noqa: T201 - asked for
+    finally:
+        await store.aclose()
 
 
 async def _owner_token(url: str) -> Secret:

@@ -1,9 +1,10 @@
 """The storage ports on SQLite and Postgres: the unit of work over one database."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from sqlalchemy import URL, select
+from sqlalchemy import URL, bindparam, select, update
 
 from spunto.adapters.sql.access import SqlGrantRepository, SqlSessionRepository
 from spunto.adapters.sql.activity import SqlAuditLog
@@ -35,6 +36,7 @@ from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
 from spunto.core.kernel.wakeups import Wakeups
 
 _TIMELINE = select(timelines.c.id)
+_NEW_TIMELINE = update(timelines).values(id=bindparam("new_id"))
 
 
 class SqlTransaction:
@@ -123,6 +125,14 @@ class SqlStore:
         async with self._database.reading() as statements:
             rows = await statements.all(_TIMELINE, {})
         return str(rows[0][0])
+
+    async def begin_timeline(self) -> str:
+        """Give the database's history a new name, because it goes on from an older copy."""
+        new_id = secrets.token_hex(16)
+        async with self._database.writing() as statements:
+            await statements.change(_NEW_TIMELINE, {"new_id": new_id})
+            await statements.commit()
+        return new_id
 
     @asynccontextmanager
     async def _transaction(

@@ -35,6 +35,7 @@ class EventType(StrEnum):
     NODE_ONLINE = "node.online"
     NODE_OFFLINE = "node.offline"
     NODE_QUARANTINED = "node.quarantined"
+    NODE_RAN_AHEAD = "node.ran_ahead"
     PROJECT_CREATED = "project.created"
     PROJECT_UPDATED = "project.updated"
     PROJECT_DELETED = "project.deleted"

@@ -66,6 +66,10 @@ class Assignment:
             return self
         return replace(self, generation=self.generation + 1, wanted=Wanted.ABSENT, wanted_since=at, cause=cause)
 
+    def raised_above(self, generation: int, *, at: datetime) -> "Assignment":
+        """The same wish, in a generation that the node has not heard of yet: it holds against what the node knows."""
+        return replace(self, generation=generation + 1, wanted_since=at)
+
     def freed(self) -> "Assignment":
         """The same without a reservation: what does not run takes no room."""
         return replace(self, reserves=False)

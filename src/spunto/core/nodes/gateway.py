@@ -57,7 +57,7 @@ class NodeGateway:
         self.wakeups = wakeups
         self.replica_id = replica_id
         self.timeline_id = timeline_id
-        self.reports = Reports(uow, clock=clock)
+        self.reports = Reports(uow, auditor=auditor, clock=clock)
         self.auditor = auditor
 
     async def serve(self, transport: Transport, token: Secret) -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
+from spunto.core.activity.events import EventType
+from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -10,6 +13,8 @@ from spunto.core.nodes.assignment import Assignment, Observation, Tombstone
 from spunto.core.nodes.links import Link
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.nodes.sync import topic
+from spunto.core.protocol.closing import FORBIDDEN
 from spunto.core.protocol.messages import (
     Desired,
     DesiredItem,
@@ -21,18 +26,29 @@ from spunto.core.protocol.messages import (
     Wanted,
 )
 
+# More than anything can be asked for, and far less than the wire can carry.
+MAX_GENERATION: Final = 2**40
+_IMPOSSIBLE: Final = Problem(
+    code="node_impossible_generation",
+    message="The agent reports what no server can have asked for; look at its machine, then rotate the token.",
+)
+
 
 class Reports:
     """Everything here comes from an agent and is believed only of its own node's assignments, and only while its
     connection is the node's newest one."""
 
-    def __init__(self, uow: UnitOfWork[NodesTransaction], *, clock: Clock) -> None:
+    def __init__(self, uow: UnitOfWork[NodesTransaction], *, auditor: Auditor, clock: Clock) -> None:
         self._uow = uow
+        self._auditor = auditor
         self._clock = clock
 
     @retried
     async def record(self, node_id: NodeId, link: Link, items: Sequence[ObservedItem]) -> None:
-        """Store what changed and make its subjects due; an absence that was asked for ends the assignment."""
+        """Store what changed and make its subjects due; an absence that was asked for ends the assignment.
+
+        A node that speaks of a later generation than was ever asked for here has outlived a restored backup.
+        """
         observed = {item.id: item for item in items}
         gone: list[str] = []
         async with self._uow() as tx:
@@ -45,9 +61,14 @@ class Reports:
                 assignment = assigned.get(subject_id)
                 if assignment is None or assignment.node_id != node_id:
                     gone += [subject_id] if item.phase is Phase.ABSENT else []
+                elif item.generation > MAX_GENERATION:
+                    await self._shut_out(tx, link, node_id)
+                    break
                 elif _is_the_end(assignment, item):
                     await self._end(tx, assignment)
                     gone.append(subject_id)
+                elif item.generation > assignment.generation:
+                    await self._take_what_ran_ahead(tx, assignment, item)
                 else:
                     await self._observe(tx, assignment, item)
             await tx.commit()
@@ -68,6 +89,27 @@ class Reports:
             await tx.nodes.release(assignment.node_id, assignment.demand)
         await tx.assignments.remove(assignment, at=self._clock.now())
         await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
+
+    async def _take_what_ran_ahead(self, tx: NodesTransaction, assignment: Assignment, item: ObservedItem) -> None:
+        """An end is believed, so that nothing is made anew with nothing in it; anything else is outdone by what is
+        wanted now."""
+        if item.phase is Phase.ABSENT:
+            await self._end(tx, replace(assignment, generation=item.generation))
+        else:
+            await tx.assignments.update(assignment.raised_above(item.generation, at=self._clock.now()))
+            await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
+            tx.hint(topic(assignment.node_id))
+        outcome = "believed" if item.phase is Phase.ABSENT else "outdone"
+        data = {"subjectId": assignment.subject_id, "outcome": outcome}
+        await self._auditor.announce(tx, assignment.org_id, EventType.NODE_RAN_AHEAD, assignment.node_id, data=data)
+
+    async def _shut_out(self, tx: NodesTransaction, link: Link, node_id: NodeId) -> None:
+        """No agent of ours counts that far, and following it would use the numbers up."""
+        node = await tx.nodes.find(node_id)
+        if node is not None:
+            await tx.nodes.update(node.quarantined(_IMPOSSIBLE, at=self._clock.now()))
+            await self._auditor.announce(tx, node.org_id, EventType.NODE_QUARANTINED, node_id, data={})
+        link.connection.close(FORBIDDEN, _IMPOSSIBLE.code, message=_IMPOSSIBLE.message)
 
     async def _observe(self, tx: NodesTransaction, assignment: Assignment, item: ObservedItem) -> None:
         after = assignment.observing(_observation_of(item))

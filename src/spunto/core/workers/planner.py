@@ -33,11 +33,19 @@ class Step:
 
 
 def next_step(
-    worker: Worker, assignment: Assignment | None, *, reachable_since: datetime | None, now: datetime
+    worker: Worker,
+    assignment: Assignment | None,
+    *,
+    reachable_since: datetime | None,
+    now: datetime,
+    is_buried: bool = False,
 ) -> Step:
-    """Bring the worker up to what was observed. `reachable_since` is None while the node is not connected."""
+    """Bring the worker up to what was observed. `reachable_since` is None while the node is not connected; `is_buried`
+    where its node has removed it, whether or not anybody here remembers having asked for it."""
     if assignment is None:
-        return _without_assignment(worker, now)
+        return Step(worker=None) if is_buried else _without_assignment(worker, now)
+    # A node that had outlived a restored backup has raised it.
+    worker = replace(worker, generation=max(worker.generation, assignment.generation))
     observed = assignment.observed
     seen = worker if observed is None else _with_facts(worker, assignment, observed)
     if observed is None or observed.generation != worker.generation or worker.state is WorkerState.DESTROYING:

@@ -37,7 +37,14 @@ class WorkerReconciler:
                 return None
             assignment = await tx.assignments.find(subject_id)
             node = await tx.nodes.find(worker.node_id)
-        step = next_step(worker, assignment, reachable_since=_reachable_since(node), now=self._clock.now())
+            is_buried = assignment is None and bool(await tx.assignments.buried(worker.node_id, [subject_id]))
+        step = next_step(
+            worker,
+            assignment,
+            reachable_since=_reachable_since(node),
+            now=self._clock.now(),
+            is_buried=is_buried,
+        )
         if step.worker != worker or step.frees:
             async with self._uow() as tx:
                 await self._apply(tx, worker, assignment, step)

@@ -55,6 +55,7 @@ database = typer.Typer()
 app.add_typer(database, name="db", help="The server's database.", no_args_is_help=True)
 database.command()(servers.upgrade)
 database.command("owner-token")(servers.owner_token)
+database.command()(servers.restored)
 
 
 keys = typer.Typer()

@@ -59,6 +59,11 @@ def owner_token(url: DatabaseUrl = None) -> None:
     raise typer.Exit(_entry_point("spunto.entrypoints.db", "owner_token")(url))
 
 
+def restored(url: DatabaseUrl = None) -> None:
+    """Say that the database was restored from a backup, before a server starts on it again."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.db", "restored")(url))
+
+
 def generate_keys() -> None:
     """Make the keyring with its first key, where SPUNTO_KEYRING says or in the data directory."""
     raise typer.Exit(_entry_point("spunto.entrypoints.keys", "generate")())

@@ -1,6 +1,7 @@
 """The server's end of a connection: whom it lets in, what it believes, and that no end of a connection is missed."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from tests.unit.core.builders import GIB, ORG
@@ -10,6 +11,7 @@ from tests.unit.core.nodes.doors import Door, enrolled
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeStatus, ReplicaId
+from spunto.core.nodes.reports import MAX_GENERATION
 from spunto.core.protocol import closing
 from spunto.core.protocol.messages import Observed, ObservedItem, Phase
 from spunto.core.workers.model import WorkerId, WorkerState
@@ -118,6 +120,39 @@ async def test_a_report_that_can_t_be_stored_ends_the_connection_so_that_it_is_t
     door.store.is_away = False
 
     assert (closed.code, closed.reason, closed.retry_after_seconds) == (closing.BUSY, "database_unavailable", 1.0)
+
+
+async def test_an_end_that_the_node_knows_of_is_believed_by_a_restored_database(memory: Memory, door: Door) -> None:
+    """Otherwise the worker would be made anew, with an empty workspace."""
+    node_id, token = await enrolled(memory)
+    connection, _ = await door.connect(token)
+    worker_id = await a_worker_on(memory)
+
+    connection.send(Observed(epoch=1, items=(replace(observed(worker_id, Phase.ABSENT, memory), generation=5),)))
+    await settle()
+    await memory.reconciler.handle(worker_id)
+
+    assert await memory.worker(worker_id) is None
+    node = await memory.node(node_id)
+    assert (node.reserved.cpu_millis, node.assignments) == (0, 0)
+    async with memory.store.reading() as tx:
+        assert await tx.assignments.find(worker_id) is None
+        assert (await tx.assignments.buried(node_id, [worker_id]))[worker_id].generation == 5
+
+
+async def test_a_node_with_an_impossible_generation_is_shut_out_and_not_followed(memory: Memory, door: Door) -> None:
+    node_id, token = await enrolled(memory)
+    connection, ended = await door.connect(token)
+    worker_id = await a_worker_on(memory)
+
+    item = replace(observed(worker_id, Phase.ABSENT, memory), generation=MAX_GENERATION + 1)
+    connection.send(Observed(epoch=1, items=(item,)))
+    await settle()
+
+    assert ((await ended).code, (await ended).reason) == (closing.FORBIDDEN, "node_impossible_generation")
+    node = await memory.node(node_id)
+    assert node.quarantine is not None
+    assert (await memory.assignment(worker_id)).generation == 1
 
 
 async def a_worker_on(memory: Memory) -> WorkerId:
