@@ -166,7 +166,7 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 def _config(settings: Settings, listener: socket.socket) -> Config:
-    """Hypercorn's own defaults leave sockets without pings and reads without an end (security.md 3.11)."""
+    """Hypercorn's own defaults leave sockets without pings and reads without an end."""
     config = Config()
     # Hypercorn closes what it gets.
     config.bind = [f"fd://{listener.detach()}"]

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -16,10 +17,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from spunto.adapters.sql import migrations
+from spunto.adapters.sql import migrations, tables
 from spunto.adapters.sql.migrate import head, upgrade
 from spunto.adapters.sql.store import SqlStore
-from spunto.adapters.sql.tables.schema import SCHEMA
+from spunto.adapters.sql.tables.schema import SCHEMA, SLICES
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.wakeups import Wakeups
@@ -56,6 +57,12 @@ def test_the_newest_revision_is_the_head_that_alembic_finds() -> None:
     scripts = ScriptDirectory(str(Path(migrations.__path__[0])))
 
     assert head() == scripts.get_current_head()
+
+
+def test_every_file_of_tables_is_part_of_the_schema() -> None:
+    files = {each.name for each in iter_modules(tables.__path__)}
+
+    assert files - {"metadata", "schema"} == {each.__name__.rpartition(".")[2] for each in SLICES}
 
 
 async def test_the_migrated_tables_are_the_declared_ones(url: str) -> None:

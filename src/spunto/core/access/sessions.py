@@ -49,7 +49,7 @@ def new_session(
 
 
 def hash_of(token: Secret) -> bytes:
-    """What is stored of a token of ours; 256 random bits need no slow hash (security.md 3.3)."""
+    """What is stored of a token of ours; 256 random bits need no slow hash."""
     return hashlib.sha256(token.reveal().encode()).digest()
 
 

@@ -9,7 +9,7 @@ MAX_NAME_CHARACTERS: Final = 64
 PATTERN: Final = r"^[A-Z_][A-Z0-9_]*$"
 
 _SHAPE: Final = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
-# What a shell, a loader or a language runtime obeys, and what Spunto itself sets (security.md 3.6).
+# What a shell, a loader or a language runtime obeys, and what Spunto itself sets.
 _RESERVED: Final = re.compile(
     r"(PATH|HOME|SHELL|USER|IFS|ENV|BASH_ENV|SHELLOPTS|PS4|PROMPT_COMMAND|NODE_OPTIONS|RUBYOPT|WORKER_SLUG|BASE_DOMAIN"
     r"|LD_.*|DYLD_.*|PYTHON.*|PERL5.*|GIT_.*|SSH_.*|DOCKER_.*|SPUNTO_.*|.*_PROXY)\Z"

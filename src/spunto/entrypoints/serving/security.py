@@ -64,7 +64,7 @@ class PublicAddress:
 
     @property
     def cookie_name(self) -> str:
-        """`__Host-` needs https; without it a worker's page could plant a session of its own (security.md 3.1)."""
+        """`__Host-` needs https; without it a worker's page could plant a session of its own."""
         return "__Host-session" if self.is_https else "session"
 
 
@@ -104,9 +104,6 @@ class Doorkeeper:
         except SpuntoError:
             return False
         return True
-
-    def has_cookie(self, headers: Headers) -> bool:
-        return bool(cookies_named(headers, self._cookie_name))
 
     def _cookie_of(self, headers: Headers) -> Secret:
         values = cookies_named(headers, self._cookie_name)

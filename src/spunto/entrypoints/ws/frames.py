@@ -1,4 +1,4 @@
-"""The JSON frames of terminals and logs (contract.md 4): read strictly, written without detours."""
+"""The JSON frames of terminals and logs: read strictly, written without detours."""
 
 import base64
 from typing import Any, Final

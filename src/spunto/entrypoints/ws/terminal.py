@@ -1,4 +1,4 @@
-"""The door to a worker's terminal and live log: JSON frames outside, the node's stream inside (contract.md 4)."""
+"""The door to a worker's terminal and live log: JSON frames outside, the node's stream inside."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
