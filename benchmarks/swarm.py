@@ -1,19 +1,25 @@
-"""Many idle agents in one process: tokens on standard input; says `connected N`, then only beats its hearts.
+"""Many idle agents in one process: tokens on standard input; says `connected N`, then beats its hearts.
 
-Each speaks the real protocol; only there is no engine behind it.
+Each speaks the real protocol, and tells what stands on its node as often as a real one whose list does not change: at
+the connect, and again after UNCHANGED_LISTS lists. Only there is no engine behind it.
 """
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 
 import uvloop
 from websockets.asyncio.client import connect
 
+from spunto.core.executor.listing import UNCHANGED_LISTS
 from spunto.core.protocol.codec import decode, encode
-from spunto.core.protocol.messages import EngineReport, Hello, Ping, Pong, Resources, Welcome
+from spunto.core.protocol.messages import EngineReport, Hello, Inventory, InventoryItem, Ping, Pong, Resources, Welcome
 
 AT_ONCE = 32
 HEARTBEAT_SECONDS = 15.0
+LIST_SECONDS = 30.0
+BEATS_AN_INVENTORY = round(UNCHANGED_LISTS * LIST_SECONDS / HEARTBEAT_SECONDS)
+CONTAINERS = 4
 
 
 async def main(server_url: str, tokens: list[str]) -> None:
@@ -36,16 +42,38 @@ async def _live(url: str, token: str, number: int, gate: asyncio.Semaphore, conn
         await socket.send(encode(_hello(number)))
         welcome = decode(await socket.recv())
         assert isinstance(welcome, Welcome), welcome
+        await socket.send(encode(_inventory(number, welcome.epoch)))
         connected.put_nowait(None)
+    # Real agents don't start together; these tell their lists spread over the time.
+    beats = number
     while True:
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 message = decode(await socket.recv())
         except TimeoutError:
             await socket.send(encode(Ping(nonce=1, sent_at=0.0)))
+            beats += 1
+            if beats % BEATS_AN_INVENTORY == 0:
+                await socket.send(encode(_inventory(number, welcome.epoch)))
             continue
         if isinstance(message, Ping):
             await socket.send(encode(Pong(nonce=message.nonce, sent_at=message.sent_at)))
+
+
+def _inventory(number: int, epoch: int) -> Inventory:
+    items = tuple(
+        InventoryItem(
+            container_id=f"{number}-{place}",
+            name=f"mp-worker-{number}-{place}",
+            kind="worker",
+            id=f"wkr_{number:020}{place:06}",
+            generation=1,
+            docker_state="running",
+        )
+        for place in range(CONTAINERS)
+    )
+    engine = EngineReport(name="docker", version="0")
+    return Inventory(epoch=epoch, sampled_at=datetime.now(UTC), engine=engine, items=items)
 
 
 def _hello(number: int) -> Hello:
