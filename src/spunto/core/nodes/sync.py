@@ -36,23 +36,48 @@ async def keep_in_step(
 
     Values of secrets are looked up for each sending and not kept; an item that lacks them is sent again.
     """
-    sent: dict[str, int] = {}
-    revision = 0
+    told = _Told(uow, node_id, connection, secrets=secrets)
     with wakeups.subscribe(topic(node_id)) as wakeup:
         while True:
-            async with uow.reading() as tx:
-                assignments = await tx.assignments.of_node(node_id)
-            lacking: set[str] = set()
-            changed = [each for each in assignments if sent.get(each.subject_id) != each.generation]
-            if changed or revision == 0:
-                crash_point("after_commit_before_send")
-                revision += 1
-                desired = _desired(connection.epoch, revision, changed, await values_for(secrets, changed))
-                connection.send(desired)
-                crash_point("after_send")
-                lacking = _lacking(changed, desired)
-            sent = {each.subject_id: each.generation for each in assignments if each.subject_id not in lacking}
-            await wakeup.wait(max_seconds=SECRETS_SECONDS if lacking else POLL_SECONDS)
+            is_whole = await told.bring_up_to_date()
+            await wakeup.wait(max_seconds=POLL_SECONDS if is_whole else SECRETS_SECONDS)
+
+
+class _Told:
+    """What one connection has been told: the generation of each subject, and nothing else. Thousands of nodes idle with
+    it, so that no transaction, specification or secret may live on in between."""
+
+    def __init__(
+        self,
+        uow: UnitOfWork[NodesTransaction],
+        node_id: NodeId,
+        connection: Connection,
+        *,
+        secrets: SecretSource,
+    ) -> None:
+        self._uow = uow
+        self._node_id = node_id
+        self._connection = connection
+        self._secrets = secrets
+        self._sent: dict[str, int] = {}
+        self._revision = 0
+
+    async def bring_up_to_date(self) -> bool:
+        """Send what differs; whether nothing was lacking of it."""
+        async with self._uow.reading() as tx:
+            assignments = await tx.assignments.of_node(self._node_id)
+        lacking: set[str] = set()
+        changed = [each for each in assignments if self._sent.get(each.subject_id) != each.generation]
+        if changed or self._revision == 0:
+            crash_point("after_commit_before_send")
+            self._revision += 1
+            values = await values_for(self._secrets, changed)
+            desired = _desired(self._connection.epoch, self._revision, changed, values)
+            self._connection.send(desired)
+            crash_point("after_send")
+            lacking = _lacking(changed, desired)
+        self._sent = {each.subject_id: each.generation for each in assignments if each.subject_id not in lacking}
+        return not lacking
 
 
 def _lacking(assignments: Sequence[Assignment], desired: Desired) -> set[str]:
