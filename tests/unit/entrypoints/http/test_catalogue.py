@@ -50,11 +50,17 @@ INSIDE: Final = frozenset(
     }
 )
 
+# Of the kinds of rows that are asked for by id and organization.
+NOT_FOUND: Final = frozenset(
+    f"{kind}_not_found" for kind in ("invitation", "organization", "project", "user", "webhook", "worker")
+)
 # Where the code is no literal: what it can be.
 COMPUTED: Final[Mapping[tuple[str, str, str], Set[str]]] = {
     ("entrypoints/http/admission.py", "NotFound", "f'{noun}_not_found'"): {
         f"{noun}_not_found" for _, noun in IDS.values()
     },
+    ("adapters/memory/rows.py", "NotFound", "f'{table.kind}_not_found'"): NOT_FOUND,
+    ("adapters/sql/versioned.py", "NotFound", "f'{self._kind}_not_found'"): NOT_FOUND,
     ("adapters/sql/errors.py", "Conflict", "*named"): {code for code, _ in CONFLICTS.values()},
     ("core/nodes/reach.py", "Unavailable", "reset.code"): reach._REFUSALS,
     ("core/workers/answers.py", "Unavailable", "reset.code"): answers._PASSING,
