@@ -54,7 +54,8 @@ class SocketServer:
         self.connection.send(Desired(epoch=self.connection.epoch, revision=1, whole=whole, items=items))
 
     async def until_connected(self, times: int = 1) -> None:
-        await self.until(lambda: len(self.hellos) >= times and self.connection is not None)
+        """By the agent that came as the so-manieth, or a later one; one that was killed may still look connected."""
+        await self.until(lambda: self.connection is not None and self.connection.epoch >= times)
 
     async def until_phase(self, subject_id: str, phase: Phase, generation: int) -> ObservedItem:
         def found() -> list[ObservedItem]:
@@ -89,7 +90,8 @@ class SocketServer:
             self._changed.set()
             await running
         finally:
-            self.connection = None
+            if self.connection is connection:
+                self.connection = None
             self._changed.set()
             running.cancel()
             await asyncio.wait([running])

@@ -61,10 +61,12 @@ class Lab:
     async def agent(self, module: str = OF_TESTS, **more: str) -> AsyncIterator[subprocess.Popen[bytes]]:
         """An agent's process; it is killed at the end of the block."""
         self.server.observed.clear()
+        comes_as = len(self.server.hellos) + 1
         process = subprocess.Popen(  # noqa: ASYNC220 - asyncio's child watcher loses exit codes to others
             [sys.executable, "-m", module], env={**os.environ, **self._environment, **more}
         )
         try:
+            await self.server.until_connected(comes_as)
             yield process
         finally:
             if process.poll() is None:
