@@ -29,6 +29,7 @@ def _options() -> Options:
     parser.add_argument("--engine", choices=["docker"], default="docker", help="the one that is killed")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--only", action="append", help="run only this: `storm`, or a scenario's name")
+    parser.add_argument("--replicas", action="store_true", help="run only the part with several servers")
     parser.add_argument("--out", type=Path, help="where seed, journal, logs and summary go (a new directory)")
     given = parser.parse_args()
     out = given.out or Path(tempfile.mkdtemp(prefix="spunto-chaos-"))
@@ -37,7 +38,7 @@ def _options() -> Options:
         spawns=given.spawns,
         kills=given.kills,
         database=given.database,
-        only=frozenset(given.only or ()),
+        only=frozenset([*(given.only or ()), *(["replicas"] if given.replicas else [])]),
         out=out.resolve(),
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.chaos.box import Box, running_box
 from tests.chaos.namespaces import joined_namespace
 from tests.chaos.plan import plan_of
+from tests.chaos.replicas import replicas_line
 from tests.chaos.report import Line, Report
 from tests.chaos.scenarios import agents, crashes, hostile, workers
 from tests.chaos.storm_run import storm_line
@@ -67,6 +68,8 @@ async def run_all(options: Options) -> Report:
             lines.append(await _line(options, name, _in_a_box(options, name, engine_url, scenario)))
     if options.wants("partition"):
         lines.append(await _line(options, "partition", _partition(options, engine_url)))
+    if options.wants("replicas"):
+        lines.append(await _replicas(options))
     kept = {"spawns": options.spawns, "kills": options.kills, "database": options.database}
     return Report(seed=options.seed, options=kept, lines=lines)
 
@@ -113,6 +116,19 @@ async def _storm(options: Options, image_from: str) -> Line:
             image_from=image_from,
             database_url=url,
         )
+
+
+async def _replicas(options: Options) -> Line:
+    """On Postgres, whatever the rest of the run is on: that is what servers share."""
+    begun = time.monotonic()
+    try:
+        async with fresh_database(await asyncio.to_thread(_printed, "postgres")) as url:
+            directory = options.out / "replicas"
+            await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+            return _told(await replicas_line(directory, url, seed=options.seed))
+    except Exception as error:  # noqa: BLE001 - the edge: one failure must not hide what comes after
+        (options.out / "replicas.error").write_text("".join(traceback.format_exception(error)))
+        return _told(Line(name="replicas", seconds=time.monotonic() - begun, note=repr(error)[:300], failed=True))
 
 
 @asynccontextmanager

@@ -111,11 +111,16 @@ def test_every_operation_answers_the_same_through_the_server_that_does_not_hold_
 
 def test_what_is_asked_at_one_server_happens_at_once_on_a_node_of_the_other(stage: Stage) -> None:
     """Far below what any poll would take: the hint crosses between the processes."""
-    before = time.monotonic()
-    made = stage.b.post(f"{stage.project}/workers", json={}).raise_for_status().json()
-    second = f"{stage.project}/workers/{made['id']}"
-    became(stage.b, second, "ready", seconds=4.0)
-    took_seconds = time.monotonic() - before
+    with stage.a.stream("GET", f"{stage.org}/events") as following:
+        told = following.iter_lines()
+        next(told)
+        before = time.monotonic()
+        made = stage.b.post(f"{stage.project}/workers", json={}).raise_for_status().json()
+        second = f"{stage.project}/workers/{made['id']}"
+        became(stage.b, second, "ready", seconds=4.0)
+        took_seconds = time.monotonic() - before
+        # What happened at one server is told at the other.
+        assert any(made["id"] in line and "ready" in line for line in told)
 
     stage.b.post(f"{second}/stop").raise_for_status()
     became(stage.b, second, "stopped", seconds=20.0)
