@@ -67,6 +67,26 @@ async def test_what_is_wanted_now_outdoes_what_the_node_was_asked_for_later(harn
     assert is_clean(node)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_worker_that_was_destroyed_after_the_backup_is_not_made_again(
+    harness: Harness, restarted: bool
+) -> None:
+    node = await harness.add_node("one")
+    worker = await a_ready_worker(harness)
+    backup = Backup(harness)
+    await worker.destroy()
+    await harness.advance(60)
+    assert await worker.is_gone()
+    if restarted:
+        node.restart_agent()
+
+    await backup.restore(node)
+
+    assert is_clean(node)
+    assert await worker.is_gone()
+    assert await backup.told() == [(EventType.NODE_RAN_AHEAD, "believed")]
+
+
 async def test_what_was_made_after_the_backup_is_left_standing_and_shown(harness: Harness) -> None:
     node = await harness.add_node("one")
     backup = Backup(harness)

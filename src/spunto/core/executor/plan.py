@@ -6,6 +6,7 @@ from typing import Any
 
 from spunto.core.executor.actions import Action, WaitUntil
 from spunto.core.executor.item import Item
+from spunto.core.executor.journal import Grave
 from spunto.core.executor.kinds.kind import Kind, Now, Report
 from spunto.core.executor.ledger import Ledger
 from spunto.core.executor.seen import Seen
@@ -68,5 +69,17 @@ def observed_item(item: Item[Any], seen: Seen, report: Report, *, at: datetime) 
         exit_code=exit_code if report.exit_code is None else report.exit_code,
         error=report.problem,
         setup=None if report.setup is None else dict(report.setup),
+        at=at,
+    )
+
+
+def absent_item(grave: Grave, *, at: datetime) -> ObservedItem:
+    """What is said of a subject that was buried."""
+    return ObservedItem(
+        kind=grave.kind,
+        id=grave.id,
+        generation=grave.generation,
+        phase=Phase.ABSENT,
+        container_state="not_found",
         at=at,
     )

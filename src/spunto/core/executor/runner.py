@@ -12,7 +12,7 @@ from spunto.core.executor.listing import InventoryReports, Listing
 from spunto.core.executor.neighbours import unmet
 from spunto.core.executor.notes import Notes
 from spunto.core.executor.outbox import Outbox, Reporter
-from spunto.core.executor.plan import observed_item, report_of
+from spunto.core.executor.plan import absent_item, observed_item, report_of
 from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import Container, ContainerRuntime, EngineEvent
 from spunto.core.executor.settings import Log, NodeSettings, engine_report, hello_of, silent
@@ -171,7 +171,7 @@ class NodeRunner:
         if item.generation > grave.generation:
             self._notes.exhume(item.id)
             return False
-        self._outbox.tell_again([_absence(grave, self._clock)])
+        self._outbox.tell_again([absent_item(grave, at=self._clock.now())])
         return True
 
     def _is_newer(self, item: DesiredItem) -> bool:
@@ -288,14 +288,3 @@ class NodeRunner:
     def _send_inventory(self) -> None:
         report = engine_report(self._settings, self._watch.info, self._watch.problem)
         self._inventories.tell(() if self._listing is None else self._listing.items, report)
-
-
-def _absence(grave: Grave, clock: Clock) -> ObservedItem:
-    return ObservedItem(
-        kind=grave.kind,
-        id=grave.id,
-        generation=grave.generation,
-        phase=Phase.ABSENT,
-        container_state="not_found",
-        at=clock.now(),
-    )
