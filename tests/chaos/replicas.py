@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.chaos.elsewhere import slower_by_ms
 from tests.chaos.fleet import Member
 from tests.chaos.journal import Journal
 from tests.chaos.report import Line
@@ -24,6 +25,7 @@ from spunto.testing.node import DEFAULT_IMAGE
 NAMES = ("a", "b", "c")
 AGENTS = 200
 KILLS = 3
+ELSEWHERE_MS = 150
 BACK_SECONDS = 5.0
 SETTLE_SECONDS = 60.0
 LIVES_AT_ONCE = 4
@@ -52,6 +54,8 @@ class Town:
     chance: random.Random
     journal: Journal
     tally: Tally = field(default_factory=Tally)
+    holder_ms: float = 0.0
+    elsewhere_ms: float = 0.0
     phase: str = "killing"
     killed: str = ""
 
@@ -185,7 +189,7 @@ async def start(server: Server) -> None:
 
 
 @asynccontextmanager
-async def a_town(out: Path, database_url: str, seed: int) -> AsyncIterator[Town]:
+async def a_town(out: Path, database_url: str, *, seed: int, agents: int) -> AsyncIterator[Town]:
     journal = Journal(out / "journal.ndjson")
     environment = {"SPUNTO_DATABASE_POOL_SIZE": "8"}
     with (
@@ -202,7 +206,7 @@ async def a_town(out: Path, database_url: str, seed: int) -> AsyncIterator[Town]
             org = f"/api/orgs/{(await client.get('/api/orgs')).json()['items'][0]['id']}"
             environment_of = {"name": "one", "image": DEFAULT_IMAGE, "cpus": 0.05}
             made = (await client.post(f"{org}/projects", json=environment_of)).raise_for_status().json()
-            fleet = [await enrolled(client, org, number) for number in range(AGENTS)]
+            fleet = [await enrolled(client, org, number) for number in range(agents)]
             tasks = [group.create_task(member.run(balancer.url)) for member in fleet]
             town = Town(
                 cluster=cluster,
@@ -232,13 +236,15 @@ async def enrolled(client: httpx.AsyncClient, org: str, number: int) -> Member:
     return Member(node_id=made["node"]["id"], token=made["token"])
 
 
-async def replicas_line(out: Path, database_url: str, *, seed: int) -> Line:
+async def replicas_line(out: Path, database_url: str, *, seed: int, agents: int = AGENTS, kills: int = KILLS) -> Line:
     """Everything of it; `out` gets the journal and the servers' logs."""
     begun = time.monotonic()
-    async with a_town(out, database_url, seed) as town:
+    async with a_town(out, database_url, seed=seed, agents=agents) as town:
+        servers = list(town.cluster.servers.values())
+        town.holder_ms, town.elsewhere_ms = await slower_by_ms(servers, town.client, town.project, town.fleet[0])
         async with asyncio.TaskGroup() as group:
             living = group.create_task(keep_living(town))
-            for _ in range(KILLS):
+            for _ in range(kills):
                 await town.kill_one()
             await town.restart_all()
             living.cancel()
@@ -274,10 +280,12 @@ def line_of(town: Town, wrong: Sequence[str], seconds: float) -> Line:
         **{name: tally.figures[name] for name in names},
         "not_as_acknowledged": len(wrong),
         "p99_of_coming_back_over_5_s": int(p99 > BACK_SECONDS),
+        "spawns_elsewhere_slower_by_150_ms": int(town.elsewhere_ms > ELSEWHERE_MS),
     }
     answers = ", ".join(f"{count} {name}" for name, count in sorted(tally.answers.items()))
     note = (
-        f"{KILLS} servers killed: {len(back)} agents back, p50 {back[len(back) // 2]:.2f} s, p99 {p99:.2f} s, "
+        f"a spawn takes {town.holder_ms:.0f} ms at the holder and {town.elsewhere_ms:.0f} ms more elsewhere; "
+        f"servers killed: {len(back)} agents back, p50 {back[len(back) // 2]:.2f} s, p99 {p99:.2f} s, "
         f"worst {back[-1]:.2f} s; all {len(NAMES)} restarted; {len(tally.wanted)} workers; {answers}"
     )
     return Line(name="replicas", seconds=seconds, note=note, figures=figures, failed=any(figures.values()))
