@@ -64,12 +64,12 @@ class Holding:
             while True:
                 try:
                     if self._clock.monotonic() >= look_at:
-                        await self._look_around()
                         look_at = self._clock.monotonic() + LOOK_SECONDS
+                        await self._look_around()
                     await self.cut_what_was_taken()
                 except (Unavailable, Conflict) as error:
                     self._report("replica", self._replica.id, error)
-                await wakeup.wait(max_seconds=max(0.1, look_at - self._clock.monotonic()))
+                await wakeup.wait(max_seconds=max(0.0, look_at - self._clock.monotonic()))
 
     async def leave(self) -> None:
         """End the lease at once: whoever still shows as connected here is free to be taken note of."""
