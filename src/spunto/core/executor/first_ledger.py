@@ -16,6 +16,10 @@ _COMMON = (
 )
 
 
+LAST_GENERATION = 2**32
+"""Servers of then buried with a generation beyond all counting, which no server of today takes for one of its own."""
+
+
 def is_first(body: Mapping[str, Any]) -> bool:
     return "setupDue" in body
 

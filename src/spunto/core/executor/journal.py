@@ -126,7 +126,7 @@ def entry_of(body: bytes) -> Entry | None:
         desired = DesiredItem(
             kind=values["kind"],
             id=values["id"],
-            generation=values["generation"],
+            generation=_generation_of(values),
             wanted=Wanted(values["wanted"]),
             spec=values["spec"],
             cause=values.get("cause", ""),
@@ -140,6 +140,11 @@ def entry_of(body: bytes) -> Entry | None:
 
 
 _FIELDS = frozenset({"kind", "id", "generation", "wanted", "spec", "cause", "ledger"})
+
+
+def _generation_of(values: Mapping[str, Any]) -> int:
+    generation = int(values["generation"])
+    return min(generation, first_ledger.LAST_GENERATION) if first_ledger.is_first(values["ledger"]) else generation
 
 
 def _ledger_of(values: Mapping[str, Any], ledger: Mapping[str, Any]) -> Ledger:

@@ -92,7 +92,9 @@ class Subject:
         self.desired = replace(desired, secrets=None)
         self.item = self.reading.item(desired, memory_is_read=self.unread is None)
         self.trouble = CALM
-        if self.doing is not None and self.breaker is not None and self.kind.obsolete(self.doing, self.item):
+        # What is not understood breaks nothing off: it may well ask for what is under way.
+        obsolete = self.item.refused is None and self.doing is not None and self.kind.obsolete(self.doing, self.item)
+        if obsolete and self.breaker is not None:
             self.breaker.reschedule(asyncio.get_running_loop().time())
         before, self.kind = self.kind, self.reading.kind(self.item, memory_is_read=self.unread is None)
         # Who sees by labels sees other things than who sees by names.

@@ -1,5 +1,8 @@
 """What a newer agent or server wrote is kept, told, and not half understood; what was buried stays buried."""
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,7 +14,10 @@ from tests.kinds.errand import write as write_errand
 from tests.unit.core.executor.living_node import LivingNode
 from tests.unit.core.executor.node_values import IMAGE, WORKER, a_desired_item, a_spec, desired
 
+from spunto.adapters.memory.runtime import FakeRuntime
+from spunto.adapters.memory.runtime_commands import Process
 from spunto.core.executor.journal import Entry, MemoryJournal, body_of, entry_of
+from spunto.core.executor.kinds.worker import setup_of
 from spunto.core.executor.ledger import Ledger
 from spunto.core.executor.listing import UNCHANGED_LISTS
 from spunto.core.executor.reading import Reading
@@ -66,6 +72,28 @@ async def test_the_memory_of_a_newer_agent_is_kept_and_its_worker_left_as_it_sta
         await listener.until_phase(Phase.ABSENT, 3)
     assert await node.runtime.list_containers(label="spunto.id") == []
     assert (await node.runtime.list_networks(), node.runtime._volumes) == ([], {})
+
+
+async def test_what_is_not_understood_breaks_off_nothing_that_is_under_way() -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Process, __: Sequence[str]) -> int:
+        begun.set()
+        await may_end.wait()
+        return 0
+
+    node = LivingNode(runtime=FakeRuntime(images=[IMAGE], commands={"slow": slow}))
+    wanted = a_desired_item(1, post_create_command="slow")
+    async with node.running() as (runner, listener):
+        runner.apply(desired(wanted, whole=True))
+        await begun.wait()
+        runner.apply(desired(replace(wanted, generation=2, spec={**(wanted.spec or {}), "motto": "x"})))
+        may_end.set()
+        await listener.until_phase(Phase.REFUSED, 2)
+        [entry] = node.journal.load()
+
+    assert setup_of(entry.ledger).status is not None
+    assert (setup_of(entry.ledger).status or {})["postCreate"] == {"exitCode": 0, "outputTail": ""}
 
 
 def test_an_older_agent_s_entry_lacks_nothing() -> None:

@@ -57,6 +57,12 @@ def test_what_was_done_is_still_done() -> None:
     )
 
 
+def test_a_burial_of_then_counts_no_further_than_a_server_of_today() -> None:
+    buried = orjson.loads(GOING) | {"generation": 2**53 - 1}
+
+    assert read(orjson.dumps(buried)).desired.generation == 2**32
+
+
 def test_a_command_that_was_under_way_is_not_run_again() -> None:
     ledger = KIND.interrupted(read(INTERRUPTED).ledger)
 
