@@ -49,6 +49,9 @@ class LateRuntime:
     async def ensure_network(self, network: Network) -> None:
         await (await self._runtime()).ensure_network(network)
 
+    async def connect_network(self, name: str, network: str) -> None:
+        await (await self._runtime()).connect_network(name, network)
+
     async def list_networks(self) -> list[Network]:
         return await (await self._runtime()).list_networks()
 

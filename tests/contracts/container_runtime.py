@@ -183,6 +183,30 @@ class ContainerRuntimeContract(ContainerCommandContract):
                 await lab.runtime.ensure_network(replace(network, name=f"{network.name}-2", subnet=subnet))
             assert caught.value.fields["subnet"] == subnet
 
+    async def test_a_container_is_attached_to_a_further_network_once(self, lab: Lab) -> None:
+        network = lab.a_network()
+        await lab.runtime.ensure_network(network)
+        name = await lab.started()
+        await lab.runtime.connect_network(name, network.name)
+        await lab.runtime.connect_network(name, network.name)
+
+        with pytest.raises(EngineRefused):
+            await lab.runtime.remove_network(network.name)
+
+        await lab.runtime.remove_container(name)
+        await lab.runtime.remove_network(network.name)
+        assert network.name not in [each.name for each in await lab.runtime.list_networks()]
+
+    async def test_what_is_not_there_is_not_attached(self, lab: Lab) -> None:
+        network = lab.a_network()
+        await lab.runtime.ensure_network(network)
+        name = await lab.started()
+
+        with pytest.raises(ContainerGone):
+            await lab.runtime.connect_network(f"{name}-none", network.name)
+        with pytest.raises(EngineRefused):
+            await lab.runtime.connect_network(name, f"{network.name}-none")
+
     async def test_a_volume_outlives_its_container_until_it_is_removed(self, lab: Lab) -> None:
         mounts = [Mount(volume=lab.volume(), path="/workspace")]
         name = await lab.started(mounts=mounts)

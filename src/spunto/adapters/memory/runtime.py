@@ -118,13 +118,20 @@ class FakeRuntime:
             raise SubnetTaken(network.subnet)
         self._networks[network.name] = network
 
+    async def connect_network(self, name: str, network: str) -> None:
+        await self._enter("connect_network")
+        container = self._require(name)
+        if network not in self._networks:
+            raise EngineRefused(f"network {network} not found")
+        container.networks.add(network)
+
     async def list_networks(self) -> list[Network]:
         await self._enter("list_networks")
         return list(self._networks.values())
 
     async def remove_network(self, name: str) -> None:
         await self._enter("remove_network")
-        users = (container for container in self._containers.values() if container.spec.network == name)
+        users = (container for container in self._containers.values() if name in container.networks)
         if any(container.state is ContainerState.RUNNING for container in users):
             raise EngineRefused(f"network {name} has active endpoints")
         self._networks.pop(name, None)

@@ -160,6 +160,7 @@ class FakeContainer:
         self.oom_killed = False
         self.main: MainProcess | None = None
         self.execs: set[FakeExec] = set()
+        self.networks = {spec.network}
 
     def view(self) -> Container:
         return Container(

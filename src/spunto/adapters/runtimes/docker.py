@@ -50,6 +50,14 @@ class DockerRuntime(EngineRuntime):
         async with bounded(self._timeouts.start_seconds):
             await self._docker.networks.create(translate.docker_network(network))
 
+    async def _connect_network(self, name: str, network: str) -> None:
+        path = f"networks/{network}/connect"
+        await self._socket.call("POST", path, body={"Container": name}, seconds=self._timeouts.start_seconds)
+
+    async def _networks_of(self, name: str) -> frozenset[str]:
+        async with bounded(self._timeouts.call_seconds):
+            return translate.networks_of(await self._docker.containers.container(name).show())
+
     async def _remove_network(self, name: str) -> None:
         await self._socket.call("DELETE", f"networks/{name}", seconds=self._timeouts.start_seconds)
 

@@ -49,6 +49,12 @@ class EngineRuntime(EngineStreams):
     async def _create_network(self, network: Network) -> None: ...
 
     @abstractmethod
+    async def _connect_network(self, name: str, network: str) -> None: ...
+
+    @abstractmethod
+    async def _networks_of(self, name: str) -> frozenset[str]: ...
+
+    @abstractmethod
     async def _remove_network(self, name: str) -> None: ...
 
     @abstractmethod
@@ -100,6 +106,15 @@ class EngineRuntime(EngineStreams):
             error = translate.network_verdict(network, await self.list_networks(), words=refusal.message)
             if error is not None:
                 raise error from refusal
+
+    async def connect_network(self, name: str, network: str) -> None:
+        try:
+            await self._connect_network(name, network)
+        except Refusal as refusal:
+            if await self.find_container(name) is None:
+                raise ContainerGone(name) from refusal
+            if network not in await self._networks_of(name):
+                raise
 
     async def remove_network(self, name: str) -> None:
         try:

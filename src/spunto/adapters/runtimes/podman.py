@@ -1,6 +1,7 @@
 """`ContainerRuntime` on Podman: podman-py in worker threads, and the compatible socket for what it lacks."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -66,6 +67,15 @@ class PodmanRuntime(EngineRuntime):
 
     async def _create_network(self, network: Network) -> None:
         await self._start_call(lambda: self._client.networks.create(**translate.podman_network(network)))
+
+    async def _connect_network(self, name: str, network: str) -> None:
+        # podman-py's own connect asks the engine for the network first, which tells nothing more.
+        path = f"/networks/{network}/connect"
+        await self._start_call(lambda: self._post(path, data=json.dumps({"container": name})))
+
+    async def _networks_of(self, name: str) -> frozenset[str]:
+        found = await self._call(lambda: self._client.containers.get(name))
+        return translate.networks_of(found.attrs)
 
     async def _remove_network(self, name: str) -> None:
         await self._start_call(lambda: self._client.networks.remove(name))

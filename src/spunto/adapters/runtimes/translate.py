@@ -205,6 +205,11 @@ def podman_listed_network(listed: Mapping[str, Any]) -> Network | None:
     return _network(listed["name"], (entry.get("subnet") for entry in subnets), listed.get("labels"))
 
 
+def networks_of(inspected: Mapping[str, Any]) -> frozenset[str]:
+    """What a container is attached to, as either engine inspects it."""
+    return frozenset((inspected.get("NetworkSettings") or {}).get("Networks") or {})
+
+
 def volume(listed: Mapping[str, Any]) -> Volume:
     """An entry of either engine's list of volumes."""
     return Volume(name=listed["Name"], labels=listed.get("Labels") or {})

@@ -31,6 +31,14 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """Attach the container to a network beside the one that it was made on."""
+
+    name: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """`at_most_once`: what was remembered before it is forced to the disk first, and nothing starts without that."""
 
@@ -68,7 +76,7 @@ class RemoveVolume:
     name: str
 
 
-Action = Pull | EnsureNetwork | Create | Start | Run | Stop | Remove | RemoveNetwork | RemoveVolume
+Action = Pull | EnsureNetwork | Create | Connect | Start | Run | Stop | Remove | RemoveNetwork | RemoveVolume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from spunto.core.executor.actions import (
     OUTPUT_TAIL_BYTES,
     Action,
+    Connect,
     Create,
     EnsureNetwork,
     Outcome,
@@ -65,6 +66,8 @@ class Effects:
                 case Create(spec=spec):
                     labelled = replace(spec, labels=self._labelled(spec.labels))
                     container = await self._runtime.create_container(labelled)
+                case Connect(name=name, network=network):
+                    await self._runtime.connect_network(name, network)
                 case Start(name=name):
                     await self._runtime.start_container(name)
                 case Stop(name=name):

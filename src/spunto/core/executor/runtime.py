@@ -216,6 +216,9 @@ class ContainerRuntime(Protocol):
     async def ensure_network(self, network: Network) -> None:
         """Make the bridge; one of that name with our labels counts as made. Raises SubnetTaken, EngineRefused."""
 
+    async def connect_network(self, name: str, network: str) -> None:
+        """Attach the container to one more network; an attached one is success. Raises ContainerGone, EngineRefused."""
+
     async def list_networks(self) -> list[Network]:
         """All networks of the engine that have an IPv4 subnet, ours (by label) and foreign."""
 
