@@ -29,7 +29,7 @@ test: $(STAMP) ## lint, and run all tests against Docker, Podman, SQLite, Postgr
 
 .PHONY: quick
 quick: lint ## lint, and run the tests that need no engine, no database server and no browser
-	@$(BIN)/pytest -n auto -m "not docker and not podman and not postgres and not browser and not long"
+	@$(BIN)/pytest -n auto --hypothesis-profile=quick -m "not docker and not podman and not postgres and not browser and not long"
 
 .PHONY: lint
 lint: $(STAMP) ## check format, style, types and imports

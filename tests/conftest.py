@@ -1,3 +1,7 @@
-"""Registers the fixtures that all tests may ask for."""
+"""Registers the fixtures that all tests may ask for, and how many examples the short run takes."""
 
-pytest_plugins = ["tests.fixtures.engines", "tests.fixtures.postgres"]
+from hypothesis import settings
+
+pytest_plugins = ["tests.fixtures.engines", "tests.fixtures.postgres", "tests.fixtures.routes"]
+
+settings.register_profile("quick", max_examples=20)

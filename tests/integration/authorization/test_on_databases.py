@@ -36,6 +36,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             runner.run(fresh.__aexit__(None, None, None))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_everybody_gets_what_was_decided_and_nothing_else(database: str) -> None:
     async with opened(database) as house, vault_of(database) as vault, open_world(house, vault) as world:
@@ -45,6 +46,7 @@ async def test_everybody_gets_what_was_decided_and_nothing_else(database: str) -
     assert not found.wrong, "\n".join(found.wrong)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_no_order_of_requests_shows_anybody_what_is_foreign(database: str) -> None:
     answered = run_requests(REQUESTS, lambda: opened(database))

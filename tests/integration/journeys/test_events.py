@@ -166,6 +166,7 @@ def is_connected(feed: Feed, reader: socket.socket) -> bool:
     return reader.getsockname() in [tuple(each.raddr) for each in held]
 
 
+@pytest.mark.long
 async def test_a_reader_that_stalls_holds_nobody_up_and_is_cut(impatient_feed: Feed) -> None:
     feed = impatient_feed
     await feed.fill(count=4000, size_bytes=8192)
@@ -189,6 +190,7 @@ async def test_a_reader_that_stalls_holds_nobody_up_and_is_cut(impatient_feed: F
     assert "Traceback" not in feed.server.log.read_text()
 
 
+@pytest.mark.long
 async def test_a_stalled_reader_does_not_keep_the_server_from_stopping(feed: Feed) -> None:
     await feed.fill(count=4000, size_bytes=8192)
     with stalled_reader(feed, f"/api/orgs/{feed.org_id}/events?after=0"):
@@ -200,6 +202,7 @@ async def test_a_stalled_reader_does_not_keep_the_server_from_stopping(feed: Fee
         assert time.monotonic() - stopped_at < SOON_SECONDS
 
 
+@pytest.mark.long
 async def test_an_export_that_goes_on_while_the_server_stops_is_whole_or_fails(feed: Feed) -> None:
     await feed.fill(count=4000, size_bytes=8192)
     async with feed.client() as client:
@@ -216,6 +219,7 @@ async def test_an_export_that_goes_on_while_the_server_stops_is_whole_or_fails(f
     assert len(exported) == 4000 or not is_whole
 
 
+@pytest.mark.long
 async def test_an_export_that_the_server_s_stop_breaks_off_does_not_look_whole(feed: Feed) -> None:
     await feed.fill(count=4000, size_bytes=8192)
 
@@ -278,6 +282,7 @@ async def of_all_sessions(feed: Feed) -> tuple[str, Callable[[], Awaitable[None]
     return token, sign_out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("right", [of_a_key, of_a_member, of_a_session, of_all_sessions])
 async def test_a_stream_ends_within_seconds_once_the_right_to_it_does(feed: Feed, right: Revoke) -> None:
     token, revoke = await right(feed)

@@ -8,6 +8,7 @@ from tests.fixtures.browsers import chromium
 from tests.fixtures.live import live_server
 
 
+@pytest.mark.browser
 @pytest.mark.timeout(180)
 def test_the_reference_shows_the_document_and_asks_the_server(tmp_path: Path) -> None:
     with live_server(tmp_path) as live, chromium() as browser:

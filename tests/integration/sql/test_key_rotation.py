@@ -106,6 +106,7 @@ async def fill(process: Process) -> None:
         await tx.commit()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_rotation_under_load_loses_no_secret_and_fails_no_reader(url: str, tmp_path: Path) -> None:
     keyring = tmp_path / "keyring"

@@ -94,6 +94,7 @@ def test_a_socket_is_a_span(tmp_path: Path) -> None:
     assert PLANTED.encode() not in collector.raw
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["silent", "gone"])
 def test_a_dead_collector_does_not_hold_up_the_end(tmp_path: Path, kind: str) -> None:
     with a_dead_collector() as silent:

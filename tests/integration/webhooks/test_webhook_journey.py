@@ -73,6 +73,7 @@ def arrived(receiver: Receiver, path: str, count: int, *, seconds: float = ARRIV
     return wait_until(enough, seconds=seconds, what=f"{count} messages at {path}, not {len(receiver.at(path))}")
 
 
+@pytest.mark.long
 def test_what_happens_arrives_signed_and_is_tried_again_until_it_does(tmp_path: Path, receiver: Receiver) -> None:
     receiver.answer = lambda path, count: (500 if (path, count) == ("/flaky", 0) else 204, {})
     url = f"http://127.0.0.1:{receiver.port}"
@@ -108,6 +109,7 @@ def test_what_happens_arrives_signed_and_is_tried_again_until_it_does(tmp_path: 
     assert everything["secret"].removeprefix("whsec_").encode() not in (tmp_path / "server" / "spunto.db").read_bytes()
 
 
+@pytest.mark.long
 def test_the_command_line_makes_tests_and_ends_one_whose_secret_outlives_the_keys(
     tmp_path: Path, receiver: Receiver
 ) -> None:
