@@ -1,8 +1,6 @@
 """The database is away just when a node reports: the report is told again, and nobody needs luck."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -12,6 +10,7 @@ from tests.chaos.fleet import Member
 from tests.fixtures.balancer import running_balancer
 from tests.fixtures.replicas import running_cluster
 from tests.fixtures.waiting import eventually
+from tests.integration.replicas.members import a_member
 
 from spunto.core.protocol.closing import BUSY
 
@@ -36,6 +35,7 @@ async def test_a_report_that_could_not_be_stored_is_told_again(postgres_database
                 project = {"name": "one", "image": IMAGE}
                 made = (await client.post(f"{org}/projects", json=project)).raise_for_status().json()
                 workers = f"{org}/projects/{made['id']}/workers"
+                member.machine.published.add(IMAGE)
                 member.machine.hold_pulls()
                 asked = {"nodeId": member.node_id}
                 worker_id = (await client.post(workers, json=asked)).raise_for_status().json()["id"]
@@ -53,28 +53,6 @@ async def test_a_report_that_could_not_be_stored_is_told_again(postgres_database
                     return answer.is_success and answer.json()["state"] == "ready"
 
                 await eventually(is_ready, seconds=SECONDS, what="the worker is ready")
-
-
-@asynccontextmanager
-async def a_member(client: httpx.AsyncClient, url: str) -> AsyncIterator[tuple[Member, str]]:
-    """A connected agent, and the path of its organization."""
-    org = f"/api/orgs/{(await client.get('/api/orgs')).json()['items'][0]['id']}"
-    enrolled = (await client.post(f"{org}/nodes", json={"name": "fleet"})).raise_for_status().json()
-    member = Member(node_id=enrolled["node"]["id"], token=enrolled["token"])
-    member.machine.published.add(IMAGE)
-    running = asyncio.ensure_future(member.run(url))
-
-    async def connected() -> bool:
-        return member.is_connected
-
-    try:
-        await eventually(connected, seconds=SECONDS, what="the agent is connected")
-        yield member, org
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-        await member.machine.aclose()
 
 
 async def was_sent_away(member: Member) -> bool:

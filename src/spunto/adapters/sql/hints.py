@@ -26,6 +26,7 @@ ALL: Final = "*"
 MAX_PAYLOAD_BYTES: Final = 7_900
 _MAX_TOPICS: Final = 4_096
 _GAP_SECONDS: Final = 0.03
+_AT_ONCE: Final = 50
 _CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 5.0
 # A connection that says nothing may be none any more.
@@ -50,6 +51,7 @@ class PostgresHints:
         self._own = secrets.token_hex(4)
         self._topics: dict[str, None] = {}
         self._changed = asyncio.Event()
+        self._all_heard = True
 
     def tell(self, topic: str) -> None:
         """Have the other processes hear it, soon; never waits."""
@@ -65,8 +67,7 @@ class PostgresHints:
             try:
                 async with self._listening() as connection:
                     failures = 0
-                    # Whatever was hinted while nobody listened.
-                    self._wakeups.heard_all()
+                    await self._hear_all()
                     await self._tell_along(connection)
             except (*DRIVER_ERRORS, TimeoutError):
                 await asyncio.sleep(_AGAIN.seconds(failures))
@@ -96,6 +97,8 @@ class PostgresHints:
                 await connection.fetchval("SELECT 1", timeout=_ANSWER_SECONDS)
                 continue
             self._changed.clear()
+            if not self._all_heard:
+                await self._hear_all()
             topics, self._topics = list(self._topics), {}
             for payload in payloads(self._own, topics):
                 await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload, timeout=_ANSWER_SECONDS)
@@ -103,13 +106,22 @@ class PostgresHints:
                 raise ConnectionResetError
             await asyncio.sleep(_GAP_SECONDS)
 
+    async def _hear_all(self) -> None:
+        """Whatever was hinted while nobody listened. Thousands of nodes must not ask the database all at once."""
+        self._all_heard = True
+        for number, topic in enumerate(self._wakeups.topics()):
+            self._wakeups.heard(topic)
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(_GAP_SECONDS)
+
     def _hear(self, _: object, __: int, ___: str, payload: object) -> None:
         sender, *topics = str(payload).split("\n")
         if sender == self._own:
             return
         for topic in topics:
             if topic == ALL:
-                self._wakeups.heard_all()
+                self._all_heard = False
+                self._changed.set()
             else:
                 self._wakeups.heard(topic)
 

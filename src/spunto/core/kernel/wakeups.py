@@ -79,7 +79,6 @@ class Wakeups:
         for wakeup in self._waiters.get(topic, ()):
             wakeup.hint()
 
-    def heard_all(self) -> None:
-        """Tell everybody in this process of every topic: hints may have been lost."""
-        for topic in {*self._listeners, *self._waiters}:
-            self.heard(topic)
+    def topics(self) -> set[str]:
+        """What anybody in this process waits for."""
+        return {*self._listeners, *self._waiters}

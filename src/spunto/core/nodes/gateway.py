@@ -6,7 +6,7 @@ import hmac
 from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, Forbidden, Unauthenticated, Unavailable
+from spunto.core.kernel.errors import Conflict, Forbidden, StaleVersion, Unauthenticated, Unavailable
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -103,7 +103,11 @@ class _Attendance:
                 await self._leave()
 
     async def _accept(self, hello: Hello, protocol: int) -> Welcome:
-        node = await self._connect(hello)
+        try:
+            node = await self._connect(hello)
+        except StaleVersion as error:
+            # A lost race is no newer agent's word, which would keep this one away for a minute.
+            raise Unavailable("node_contended", "Try again.", retry_after_seconds=_TELL_AGAIN_SECONDS) from error
         older = self._gateway.links.find(node.id)
         if older is not None:
             older.supersede()

@@ -9,7 +9,7 @@ from tests.unit.core.builders import GIB, ORG
 from tests.unit.core.memory import Memory
 
 from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
-from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.errors import StaleVersion, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
@@ -24,8 +24,8 @@ REPLICA = ReplicaId("rpl_1")
 
 
 class TroubledStore:
-    """A database in trouble: the answer to a commit is late until `answers` is set, hints get lost while `is_mute`, and
-    nothing can be written while `is_away`."""
+    """A database in trouble: the answer to a commit is late until `answers` is set, hints get lost while `is_mute`,
+    nothing can be written while `is_away`, and others are always faster while `is_contended`."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -33,6 +33,7 @@ class TroubledStore:
         self.answers.set()
         self.is_mute = False
         self.is_away = False
+        self.is_contended = False
 
     def reading(self) -> AbstractAsyncContextManager[MemoryTransaction]:
         return self._store.reading()
@@ -41,6 +42,8 @@ class TroubledStore:
     async def __call__(self) -> AsyncIterator[MemoryTransaction]:
         if self.is_away:
             raise Unavailable("database_unavailable", "The database does not answer.", retry_after_seconds=3)
+        if self.is_contended:
+            raise StaleVersion("node", "")
         async with self._store() as tx:
             commit = tx.commit
             if self.is_mute:

@@ -122,6 +122,16 @@ async def test_a_report_that_can_t_be_stored_ends_the_connection_so_that_it_is_t
     assert (closed.code, closed.reason, closed.retry_after_seconds) == (closing.BUSY, "database_unavailable", 1.0)
 
 
+async def test_an_agent_that_lost_a_race_for_its_row_comes_again_soon(memory: Memory, door: Door) -> None:
+    _, token = await enrolled(memory)
+    door.store.is_contended = True
+
+    _, ended = await door.connect(token)
+
+    closed = await ended
+    assert (closed.code, closed.reason, closed.retry_after_seconds) == (closing.BUSY, "node_contended", 1.0)
+
+
 async def test_an_end_that_the_node_knows_of_is_believed_by_a_restored_database(memory: Memory, door: Door) -> None:
     """Otherwise the worker would be made anew, with an empty workspace."""
     node_id, token = await enrolled(memory)

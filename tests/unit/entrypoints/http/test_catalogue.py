@@ -43,6 +43,7 @@ INSIDE: Final = frozenset(
         "database_revision",
         "invalid_settings",
         "lease_lost",
+        "node_contended",
         "node_token_not_good",
         "replica_away",
         "replica_ticket_not_good",
