@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from spunto.core.executor.journal import Entry, Grave, Journal
+from spunto.core.executor.journal import MAX_GRAVES, Entry, Grave, Journal
 from spunto.core.executor.settings import Log
 from spunto.core.kernel.errors import Unavailable
 
@@ -36,9 +36,14 @@ class Notes:
             self._try(lambda: self._journal.drop(subject_ids))
 
     def bury(self, graves: Sequence[Grave]) -> None:
-        if graves:
-            self._graves.update({grave.id: grave for grave in graves})
-            self._try(lambda: self._journal.bury(graves))
+        if not graves:
+            return
+        for grave in graves:
+            self._graves.pop(grave.id, None)
+            self._graves[grave.id] = grave
+        for subject_id in list(self._graves)[:-MAX_GRAVES]:
+            del self._graves[subject_id]
+        self._try(lambda: self._journal.bury(graves))
 
     def grave_of(self, subject_id: str) -> Grave | None:
         """Where the subject was buried; as long as it is remembered."""

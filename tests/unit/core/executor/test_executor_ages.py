@@ -16,12 +16,14 @@ from tests.unit.core.executor.node_values import IMAGE, WORKER, a_desired_item, 
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.adapters.memory.runtime_commands import Process
-from spunto.core.executor.journal import Entry, MemoryJournal, body_of, entry_of
+from spunto.core.executor.journal import MAX_GRAVES, Entry, Grave, MemoryJournal, body_of, entry_of
 from spunto.core.executor.kinds.worker import setup_of
 from spunto.core.executor.ledger import Ledger
 from spunto.core.executor.listing import UNCHANGED_LISTS
+from spunto.core.executor.notes import Notes
 from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import ContainerState
+from spunto.core.executor.settings import silent
 from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
@@ -139,6 +141,18 @@ async def test_a_server_that_asks_for_less_than_was_buried_hears_so_and_nothing_
         async with node.running() as (runner, listener):
             await runner.engine_answered()
             await _is_told_of_the_grave(node, runner, listener)
+
+
+def test_of_graves_the_newest_are_remembered() -> None:
+    journal = MemoryJournal()
+    notes = Notes(journal, log=silent)
+    graves = [Grave(kind="worker", id=f"wkr_{number}", generation=1) for number in range(MAX_GRAVES + 1)]
+
+    notes.bury(graves[:-1])
+    notes.bury(graves[-1:])
+
+    assert (notes.grave_of("wkr_0"), notes.grave_of("wkr_1")) == (None, graves[1])
+    assert journal.graves() == graves[1:]
 
 
 async def _is_told_of_the_grave(node: LivingNode, runner: Any, listener: Any) -> None:

@@ -308,6 +308,16 @@ async def test_an_absence_that_is_not_reached_is_not_forgotten() -> None:
         assert runner.standing(WORKER) is not None
 
 
+async def test_nobody_reaches_into_what_is_to_be_gone() -> None:
+    node = LivingNode()
+    async with node.running() as (runner, listener):
+        runner.apply(desired(a_desired_item()))
+        await listener.until_phase(Phase.RUNNING, 1)
+        runner.apply(desired(ABSENT))
+
+        assert runner.standing(WORKER) is None
+
+
 async def test_a_new_connection_is_told_everything() -> None:
     node = LivingNode()
     async with node.running() as (runner, listener):
