@@ -87,6 +87,22 @@ async def test_a_worker_that_was_destroyed_after_the_backup_is_not_made_again(
     assert await backup.told() == [(EventType.NODE_RAN_AHEAD, "believed")]
 
 
+async def test_what_was_destroyed_after_the_backup_is_not_made_again_with_nothing_in_it(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    worker = await a_ready_worker(harness)
+    backup = Backup(harness)
+    await worker.destroy()
+    await harness.advance(60)
+    assert await worker.is_gone()
+
+    await backup.restore(node)
+    await harness.advance(60)
+
+    assert await worker.is_gone()
+    assert is_clean(node)
+    assert await backup.told() == [(EventType.NODE_RAN_AHEAD, "believed")]
+
+
 async def test_what_was_made_after_the_backup_is_left_standing_and_shown(harness: Harness) -> None:
     node = await harness.add_node("one")
     backup = Backup(harness)

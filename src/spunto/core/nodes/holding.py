@@ -21,6 +21,7 @@ from spunto.core.nodes.replica import Replica, topic
 from spunto.core.nodes.sync import topic as node_topic
 
 LEASE_SECONDS = 30.0
+_RENEW_SECONDS = 10.0
 # At the latest after this long everything is known that a lost hint would have told.
 LOOK_SECONDS = 5.0
 _BATCH = 50
@@ -51,6 +52,7 @@ class Holding:
         self._report = report
         self._auditor = auditor
         self._looked_at = clock.now()
+        self._renew_at = clock.monotonic()
         self._asked: Mapping[str, tuple[NodeId, int]] = {}
 
     async def enter(self) -> None:
@@ -90,7 +92,9 @@ class Holding:
                     link.cut_if_outdated(await tx.nodes.find(node_id))
 
     async def _look_around(self) -> None:
-        await self._renew()
+        if self._clock.monotonic() >= self._renew_at:
+            await self._renew()
+            self._renew_at = self._clock.monotonic() + _RENEW_SECONDS
         while await self._note_abandoned():
             pass
         await self._hear_what_is_asked()
