@@ -71,9 +71,8 @@ class ReplicaRepositoryContract:
         gone = await node_in(store, tenant, connected=False)
 
         async with store.reading() as tx:
-            asked = {here.id, away.id, gone.id, NodeId("nod_none")}
-            assert await tx.nodes.connected_among(asked) == {here.id, away.id}
-            assert await tx.nodes.connected_among(frozenset()) == frozenset()
+            asked = (here.id, away.id, gone.id, NodeId("nod_none"))
+            assert [await tx.nodes.is_connected(each) for each in asked] == [True, True, False, False]
 
     async def test_supersessions_come_back_with_the_node(self, store: Store) -> None:
         noted = (Supersession(instance_id="a", at=NOW), Supersession(instance_id="b", at=NOW + timedelta(seconds=1)))

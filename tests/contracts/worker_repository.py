@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from tests.contracts.store import LATER, NOW, Store, a_tenant, a_worker, project_in
+from tests.contracts.store import LATER, NOW, Store, a_tenant, a_worker, node_in, project_in
 
 from spunto.core.access.model import ApiKeyId
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.problem import Problem
+from spunto.core.nodes.model import NodeId
 from spunto.core.workers.model import DockerState, Worker, WorkerState
 
 
@@ -115,6 +116,22 @@ class WorkerRepositoryContract:
         async with store.reading() as tx:
             assert await tx.workers.find(worker.id) is None
 
+    async def test_a_list_tells_whose_node_is_connected(self, store: Store) -> None:
+        tenant = a_tenant()
+        project = await project_in(store, tenant)
+        here, away = await node_in(store, tenant), await node_in(store, tenant, connected=False)
+        nodes = (here.id, away.id, NodeId("nod_none"))
+        workers = [a_worker(project, node_id=node_id) for node_id in nodes]
+        async with store() as tx:
+            for worker in workers:
+                await tx.workers.add(worker)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            listed = (await tx.workers.list(tenant, project.id, PageRequest())).items
+
+        assert listed == list(zip(workers, (True, False, False), strict=True))[::-1]
+
     async def test_a_list_shows_every_committed_change_and_no_other(self, store: Store) -> None:
         tenant = a_tenant()
         project = await project_in(store, tenant)
@@ -126,13 +143,13 @@ class WorkerRepositoryContract:
 
         async def listed() -> list[Worker]:
             async with store.reading() as tx:
-                return list((await tx.workers.list(tenant, project.id, PageRequest())).items)
+                return [each for each, _ in (await tx.workers.list(tenant, project.id, PageRequest())).items]
 
         assert await listed() == [second, first]
         async with store() as tx:
             lost = await tx.workers.update(replace(second, name="lost"))
             page = await tx.workers.list(tenant, project.id, PageRequest())
-        assert page.items == [lost, first]
+        assert [each for each, _ in page.items] == [lost, first]
         async with store() as tx:
             kept = await tx.workers.update(replace(second, name="kept"))
             await tx.workers.remove(first)
@@ -155,5 +172,5 @@ class WorkerRepositoryContract:
         async with store.reading() as tx:
             rest = await tx.workers.list(tenant, project.id, PageRequest(limit=3, before=page.next_before))
 
-        assert [*page.items, *rest.items] == workers[::-1]
+        assert [each for each, _ in [*page.items, *rest.items]] == workers[::-1]
         assert rest.next_before is None

@@ -1,6 +1,6 @@
 """Nodes, their reservations and their assignments in memory."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -116,9 +116,9 @@ class MemoryNodes:
         node = self._nodes.get(node_id)
         return None if node is None else node.epoch
 
-    async def connected_among(self, node_ids: Collection[NodeId]) -> frozenset[NodeId]:
-        found = (self._nodes.get(node_id) for node_id in node_ids)
-        return frozenset(node.id for node in found if node is not None and node.connected)
+    async def is_connected(self, node_id: NodeId) -> bool:
+        node = self._nodes.get(node_id)
+        return node is not None and node.connected
 
     async def held_by(self, holder: ReplicaId) -> Mapping[NodeId, int]:
         return {node.id: node.epoch for node in self._nodes.values() if node.holder == holder and node.connected}

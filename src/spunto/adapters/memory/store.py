@@ -120,7 +120,7 @@ class MemoryTransaction:
         self.projects = MemoryProjects(
             projects, versions, draft("project", tables.indexes), names, workers, self._guards.append
         )
-        self.workers = MemoryWorkers(workers, names, projects, self._guards.append)
+        self.workers = MemoryWorkers(workers, names, projects, nodes, self._guards.append)
         self.audit = MemoryAuditLog(draft("audit entry", tables.audit), organizations)
         self.events = MemoryEventFeed(tables.feeds, self.hint)
         self.due = MemorySchedule(self.hint)

@@ -7,6 +7,7 @@ from spunto.adapters.memory.rows import Draft, Table, owned
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.errors import Conflict, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.nodes.model import Node, NodeId
 from spunto.core.projects.model import Project, ProjectId
 from spunto.core.workers.model import Worker, WorkerId
 
@@ -17,11 +18,13 @@ class MemoryWorkers:
         workers: Table[WorkerId, Worker],
         names: Draft[tuple[str, ...], str],
         projects: Draft[ProjectId, Project],
+        nodes: Draft[NodeId, Node],
         at_commit: Callable[[Callable[[], None]], None],
     ) -> None:
         self._workers = workers
         self._names = names
         self._projects = projects
+        self._nodes = nodes
         self._at_commit = at_commit
 
     async def add(self, worker: Worker) -> None:
@@ -36,13 +39,18 @@ class MemoryWorkers:
     async def find(self, worker_id: WorkerId) -> Worker | None:
         return self._workers.get(worker_id)
 
-    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[Worker]:
+    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[tuple[Worker, bool]]:
         own = (
             worker
             for worker in self._workers.values()
             if worker.project_id == project_id and worker.org_id == tenant.org_id
         )
-        return page_of(own, page, id_of=lambda worker: worker.id)
+        found = page_of(own, page, id_of=lambda worker: worker.id)
+        return Page(items=[(each, self._is_reachable(each)) for each in found.items], next_before=found.next_before)
+
+    def _is_reachable(self, worker: Worker) -> bool:
+        node = self._nodes.get(worker.node_id)
+        return node is not None and node.connected
 
     async def update(self, worker: Worker) -> Worker:
         before = self._workers.current(worker)

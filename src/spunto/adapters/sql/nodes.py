@@ -1,6 +1,6 @@
 """Nodes and their reservations in SQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -90,7 +90,7 @@ _UPDATE = (
 _REMOVE = delete(nodes).where(nodes.c.id == bindparam("node_id"), _IN_TENANT)
 _RELEASE = update(nodes).where(nodes.c.id == bindparam("of_id")).values(_moving(-1))
 _EPOCH = select(nodes.c.epoch).where(nodes.c.id == bindparam("node_id"))
-_CONNECTED = select(nodes.c.id).where(is_in(nodes.c.id, bindparam("node_ids", type_=IdList)), nodes.c.connected)
+_CONNECTED = select(nodes.c.id).where(nodes.c.id == bindparam("node_id"), nodes.c.connected)
 _HELD = select(nodes.c.id, nodes.c.epoch).where(nodes.c.holder == bindparam("holder"), nodes.c.connected)
 _ABANDONED = {
     dialect: select(*_COLUMNS)
@@ -209,11 +209,8 @@ class SqlNodeRepository:
         row = await first(self._statements, _EPOCH, {"node_id": node_id})
         return None if row is None else int(row[0])
 
-    async def connected_among(self, node_ids: Collection[NodeId]) -> frozenset[NodeId]:
-        if not node_ids:
-            return frozenset()
-        rows = await self._statements.all(_CONNECTED, {"node_ids": node_ids})
-        return frozenset(NodeId(row[0]) for row in rows)
+    async def is_connected(self, node_id: NodeId) -> bool:
+        return await first(self._statements, _CONNECTED, {"node_id": node_id}) is not None
 
     async def held_by(self, holder: ReplicaId) -> Mapping[NodeId, int]:
         rows = await self._statements.all(_HELD, {"holder": holder})

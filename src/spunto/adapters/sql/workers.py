@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
 from spunto.adapters.sql.paging import paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements
+from spunto.adapters.sql.tables.nodes import nodes
 from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.adapters.sql.versioned import Versioned
@@ -18,7 +19,9 @@ from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
 
 _IN_TENANT = workers.c.org_id == bindparam("org_id")
 _LIST = paged(
-    select(workers.c.id, workers.c.version).where(_IN_TENANT, workers.c.project_id == bindparam("project_id")),
+    select(workers.c.id, workers.c.version, nodes.c.connected)
+    .outerjoin(nodes, nodes.c.id == workers.c.node_id)
+    .where(_IN_TENANT, workers.c.project_id == bindparam("project_id")),
     workers.c.id,
 )
 _BY_IDS = select(workers).where(is_in(workers.c.id, bindparam("ids", type_=IdList)))
@@ -63,7 +66,7 @@ class SqlWorkerRepository:
     async def find(self, worker_id: WorkerId) -> Worker | None:
         return await _WORKERS.find(self._statements, worker_id)
 
-    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[Worker]:
+    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[tuple[Worker, bool]]:
         rows = await self._statements.all(_LIST, {"org_id": tenant.org_id, "project_id": project_id, **window(page)})
         found = await self._fetched(rows[: page.limit])
         more = len(rows) > page.limit
@@ -75,15 +78,16 @@ class SqlWorkerRepository:
     async def remove(self, worker: Worker) -> None:
         await _WORKERS.remove(self._statements, worker)
 
-    async def _fetched(self, rows: Sequence[AnyRow]) -> Sequence[Worker]:
+    async def _fetched(self, rows: Sequence[AnyRow]) -> Sequence[tuple[Worker, bool]]:
         """The workers of these ids and versions, or newer; without those that are gone by now."""
-        workers_by_id = {worker_id: self._known.get(worker_id, version) for worker_id, version in rows}
+        workers_by_id = {worker_id: self._known.get(worker_id, version) for worker_id, version, _ in rows}
         missing = [worker_id for worker_id, worker in workers_by_id.items() if worker is None]
         if missing:
             for row in await self._statements.all(_BY_IDS, {"ids": missing}):
                 worker = workers_by_id[row[0]] = _worker(row)
                 self._known.add(worker)
-        return [worker for worker in workers_by_id.values() if worker is not None]
+        found = ((workers_by_id[worker_id], bool(connected)) for worker_id, _, connected in rows)
+        return [(worker, connected) for worker, connected in found if worker is not None]
 
 
 def _columns(worker: Worker) -> dict[str, Any]:

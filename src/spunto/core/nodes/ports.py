@@ -59,8 +59,8 @@ class NodeRepository(Protocol):
     async def epoch_of(self, node_id: NodeId) -> int | None:
         """The node's present epoch; None where there is no such node."""
 
-    async def connected_among(self, node_ids: Collection[NodeId]) -> frozenset[NodeId]:
-        """Which of them are connected, to whichever server process."""
+    async def is_connected(self, node_id: NodeId) -> bool:
+        """Whether it is, to whichever server process."""
 
     async def held_by(self, holder: ReplicaId) -> Mapping[NodeId, int]:
         """The nodes that are connected to that process, with their epochs."""

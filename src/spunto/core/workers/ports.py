@@ -26,7 +26,8 @@ class WorkerRepository(Protocol):
     async def find(self, worker_id: WorkerId) -> Worker | None:
         """For reconcilers and for sockets that name a worker without its organization."""
 
-    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[Worker]: ...
+    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[tuple[Worker, bool]]:
+        """Each with whether its node is connected, to whichever server process."""
 
     async def update(self, worker: Worker) -> Worker:
         """Raises StaleVersion, Conflict `worker_name_taken`."""

@@ -1,6 +1,5 @@
 """Use cases of workers: what should be. Nodes make it so, the reconciler tells how far they are."""
 
-from collections.abc import Set
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -91,15 +90,14 @@ class WorkerService:
             tx.hint(node_topic(placed_on))
             await tx.commit()
         # What is not connected is never chosen.
-        return _view(worker, project, {placed_on})
+        return _view(worker, project, is_reachable=True)
 
     async def list(self, actor: Actor, org_id: OrgId, project_id: ProjectId, page: PageRequest) -> Page[WorkerView]:
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             project = await tx.projects.get(tenant, project_id)
             workers = await tx.workers.list(tenant, project_id, page)
-            reachable = await self._reachable(tx, {each.node_id for each in workers.items})
-        views = [_view(each, project, reachable) for each in workers.items]
+        views = [_view(each, project, is_reachable=is_reachable) for each, is_reachable in workers.items]
         return Page(items=views, next_before=workers.next_before)
 
     async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
@@ -205,18 +203,15 @@ class WorkerService:
         return view
 
     async def _view(self, tx: WorkersTransaction, worker: Worker, project: Project) -> WorkerView:
-        return _view(worker, project, await self._reachable(tx, {worker.node_id}))
-
-    async def _reachable(self, tx: WorkersTransaction, node_ids: Set[NodeId]) -> Set[NodeId]:
-        """Which of the nodes are connected, here or to another process; nothing is asked about those that are here."""
-        here = {node_id for node_id in node_ids if self._links.find(node_id) is not None}
-        return here | await tx.nodes.connected_among(node_ids - here)
+        """Nothing is asked about a node that is connected here."""
+        is_reachable = self._links.find(worker.node_id) is not None or await tx.nodes.is_connected(worker.node_id)
+        return _view(worker, project, is_reachable=is_reachable)
 
 
-def _view(worker: Worker, project: Project, reachable: Set[NodeId]) -> WorkerView:
+def _view(worker: Worker, project: Project, *, is_reachable: bool) -> WorkerView:
     return WorkerView(
         worker=worker,
-        docker_state=worker.docker_state if worker.node_id in reachable else DockerState.UNKNOWN,
+        docker_state=worker.docker_state if is_reachable else DockerState.UNKNOWN,
         outdated=worker.project_version != project.number,
     )
 
