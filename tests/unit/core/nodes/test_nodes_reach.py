@@ -10,6 +10,7 @@ from tests.unit.core.memory import Memory
 from tests.unit.core.nodes.doors import Door, enrolled
 
 from spunto.core.kernel.errors import Unavailable
+from spunto.core.nodes import reach
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId, ReplicaId
 from spunto.core.nodes.peers import CONNECT_SECONDS, Peers, ReplicaAway
@@ -100,6 +101,10 @@ async def echo(stream: Stream) -> None:
             await stream.send_control(piece)
 
 
+async def never(_: Stream) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
 async def test_streams_through_the_holder_share_one_connection(memory: Memory) -> None:
     async with a_pair(memory) as (town, here, _, node_id):
         streams = await asyncio.gather(*(here.reach.open(node_id, "exec", {}) for _ in range(20)))
@@ -141,8 +146,11 @@ async def test_a_node_that_nobody_holds_is_offline(memory: Memory) -> None:
         assert town.dialled == []
 
 
-@pytest.mark.parametrize("how", ["dead", "released", "frozen"])
-async def test_a_node_whose_holder_is_gone_is_offline_within_seconds(memory: Memory, how: str) -> None:
+@pytest.mark.parametrize("how", ["dead", "released", "frozen", "stuck"])
+async def test_a_node_whose_holder_is_gone_is_offline_within_seconds(
+    memory: Memory, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "OPEN_SECONDS", 0.2)
     async with a_pair(memory) as (town, here, there, node_id):
         if how == "dead":
             del town.processes[there.replica.id]
@@ -150,12 +158,17 @@ async def test_a_node_whose_holder_is_gone_is_offline_within_seconds(memory: Mem
             async with memory.store() as tx:
                 await tx.replicas.remove(there.replica.id)
                 await tx.commit()
-        else:
+        elif how == "frozen":
             town.answers = False
+        else:
+            there.peers._on_stream = never
         loop = asyncio.get_running_loop()
         begun_at = loop.time()
 
-        assert await code_of(here.reach.open(node_id, "exec", {})) == "node_offline"
+        with pytest.raises(Unavailable) as caught:
+            await here.reach.open(node_id, "exec", {})
+
+        assert (caught.value.code, caught.value.retry_after_seconds) == ("node_offline", 5)
         assert loop.time() - begun_at <= 2 * CONNECT_SECONDS + 1
 
 

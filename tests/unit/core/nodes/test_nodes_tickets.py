@@ -56,6 +56,11 @@ def test_nothing_of_it_may_be_changed(clock: ManualClock, turnstile: Turnstile, 
         turnstile.admit(header)
 
 
+def test_a_ticket_for_another_process_is_not_good_here(clock: ManualClock, turnstile: Turnstile) -> None:
+    with pytest.raises(Unauthenticated):
+        turnstile.admit(replace(a_ticket(clock), to_id=ONE).header(SEAL))
+
+
 @pytest.mark.parametrize("seconds", [-LEEWAY_SECONDS - 2, LEEWAY_SECONDS + 2])
 def test_a_ticket_of_another_minute_is_not_good(clock: ManualClock, turnstile: Turnstile, seconds: float) -> None:
     at = a_ticket(clock).at
