@@ -82,13 +82,14 @@ async def test_a_number_too_large_is_refused(store: SqlStore) -> None:
 
 async def test_sqlite_is_durable_and_checks_foreign_keys(sqlite_store: SqlStore) -> None:
     assert isinstance(sqlite_store._database, SqliteDatabase)
-    async with sqlite_store._database._writer.connect() as connection:
-        pragmas = {
-            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        }
+    connection = await sqlite_store._database._writing_connection()
 
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    pragmas = [
+        *await connection.execute_fetchall("PRAGMA journal_mode"),
+        *await connection.execute_fetchall("PRAGMA synchronous"),
+        *await connection.execute_fetchall("PRAGMA foreign_keys"),
+    ]
+    assert pragmas == [("wal",), (2,), (1,)]
 
 
 async def test_a_lock_of_another_process_is_a_lost_race(sqlite_store: SqlStore, tmp_path: Path) -> None:
@@ -255,8 +256,8 @@ async def test_text_with_a_null_character_is_refused(postgres_store: SqlStore) -
 
 async def _limit_pages(store: SqlStore, pages: int) -> None:
     assert isinstance(store._database, SqliteDatabase)
-    async with store._database._writer.connect() as connection:
-        await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+    connection = await store._database._writing_connection()
+    await connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 async def _cut_connections(url: str) -> None:

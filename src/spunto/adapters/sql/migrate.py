@@ -91,6 +91,5 @@ async def _connected(url: URL) -> AsyncIterator[AsyncConnection]:
 
 def _engine_of(url: URL) -> AsyncEngine:
     if is_sqlite(url):
-        # SQLite changes a table by copying it, and dropping the old one must not take its children along.
-        return sqlite.writing_engine_of(url, foreign_keys="OFF")
+        return sqlite.migrating_engine_of(url)
     return postgres.engine_of(url)

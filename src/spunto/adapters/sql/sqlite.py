@@ -10,25 +10,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiosqlite
 import orjson
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Dialect, Engine, event
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
-from spunto.adapters.sql.statements import STATEMENT_SECONDS, AsyncStatements, DirectStatements, Statements, in_turn
+from spunto.adapters.sql.sqlite_statements import DirectStatements, SqliteTransaction
+from spunto.adapters.sql.statements import STATEMENT_SECONDS, Statements, in_turn
 from spunto.adapters.sql.types import to_json
 from spunto.adapters.sql.written import Writer
 
 # Only another process can hold the lock: a backup, a migration.
 BUSY_SECONDS = 1.0
 BUSY_WHILE_READING_SECONDS = 0.1
+DURABLE = ("journal_mode = WAL", "synchronous = FULL")
 
 
 class SqliteDatabase:
     def __init__(self, url: URL) -> None:
-        self._file = url.database
-        self._writer = writing_engine_of(url)
-        self._words = Writer(self._writer.dialect)
+        self._file = url.database or ":memory:"
+        self._words = Writer(_dialect())
+        self._writer: aiosqlite.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         # A queue in the order of arrival; SQLite's own waiting is by repetition and starves the unlucky.
         self._turns = asyncio.Semaphore(1)
@@ -36,17 +40,12 @@ class SqliteDatabase:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Statements]:
         async with in_turn(self._turns):
-            connection = self._writer.connect()
+            transaction = SqliteTransaction(await self._writing_connection(), self._words)
             try:
-                _ = await connection.start()
-                _ = await connection.begin()
-            except DRIVER_ERRORS as error:
-                await connection.close()
-                raise translated(error) from error
-            try:
-                yield AsyncStatements(connection)
+                await transaction.begin()
+                yield transaction
             finally:
-                await connection.close()
+                await transaction.roll_back()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Statements]:
@@ -60,11 +59,48 @@ class SqliteDatabase:
     async def aclose(self) -> None:
         if self._reader is not None:
             self._reader.close()
-        await self._writer.dispose()
+        if self._writer is not None:
+            await self._writer.close()
+
+    async def _writing_connection(self) -> aiosqlite.Connection:
+        if self._writer is None:
+            try:
+                self._writer = await _writing(self._file)
+            except DRIVER_ERRORS as error:
+                raise translated(error) from error
+        return self._writer
 
 
-def writing_engine_of(url: URL, *, foreign_keys: str = "ON") -> AsyncEngine:
-    """One connection, whose transactions take the write lock when they begin."""
+async def _writing(file: str) -> aiosqlite.Connection:
+    """A connection whose transactions begin when they are told to."""
+    connection = await aiosqlite.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        for pragma in (*DURABLE, "foreign_keys = ON"):
+            await connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _reading(file: str) -> sqlite3.Connection:
+    """A connection without transactions: each statement sees what is committed when it starts."""
+    connection = sqlite3.connect(
+        file, timeout=BUSY_WHILE_READING_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _dialect() -> Dialect:
+    return SQLiteDialect_pysqlite(json_serializer=to_json, json_deserializer=orjson.loads)
+
+
+def migrating_engine_of(url: URL) -> AsyncEngine:
+    """One connection, whose transactions take the write lock when they begin.
+
+    SQLite changes a table by copying it, and dropping the old one must not take its children along.
+    """
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         pool_size=1,
@@ -74,18 +110,9 @@ def writing_engine_of(url: URL, *, foreign_keys: str = "ON") -> AsyncEngine:
         json_deserializer=orjson.loads,
         connect_args={"timeout": BUSY_SECONDS},
     )
-    _prepare(engine.sync_engine, "journal_mode = WAL", "synchronous = FULL", f"foreign_keys = {foreign_keys}")
+    _prepare(engine.sync_engine, *DURABLE, "foreign_keys = OFF")
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
-
-
-def _reading(file: str | None) -> sqlite3.Connection:
-    """A connection without transactions: each statement sees what is committed when it starts."""
-    connection = sqlite3.connect(
-        file or ":memory:", timeout=BUSY_WHILE_READING_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    connection.execute("PRAGMA query_only = ON")
-    return connection
 
 
 def _prepare(engine: Engine, *pragmas: str) -> None:

@@ -1,16 +1,13 @@
 """Runs statements on a connection and gives rows; what the drivers raise comes out as Spunto's own errors."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Executable, Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
-from spunto.adapters.sql.written import Writer
+from spunto.adapters.sql.errors import translated
 
 STATEMENT_SECONDS = 10.0
 TURN_SECONDS = 5.0
@@ -50,56 +47,3 @@ async def in_turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
 
 async def first(statements: Statements, statement: Executable, parameters: dict[str, Any]) -> AnyRow | None:
     return next(iter(await statements.all(statement, parameters)), None)
-
-
-class AsyncStatements:
-    """On an asynchronous driver."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        self.dialect = connection.dialect.name
-
-    async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:
-        try:
-            async with asyncio.timeout(STATEMENT_SECONDS):
-                return (await self._connection.execute(statement, parameters)).all()
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
-
-    async def change(self, statement: Executable, parameters: dict[str, Any] | list[dict[str, Any]]) -> int:
-        try:
-            async with asyncio.timeout(STATEMENT_SECONDS):
-                return (await self._connection.execute(statement, parameters)).rowcount
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
-
-    async def commit(self) -> None:
-        try:
-            async with asyncio.timeout(STATEMENT_SECONDS):
-                await self._connection.commit()
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
-
-
-class DirectStatements:
-    """On the event loop's own thread, without transactions: for reads of a local file, which take less time than a hop
-    to another thread."""
-
-    def __init__(self, connection: sqlite3.Connection, writer: Writer) -> None:
-        self._connection = connection
-        self._writer = writer
-        self.dialect = writer.dialect.name
-
-    async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:
-        written = self._writer.written(statement, parameters)
-        try:
-            raw = self._connection.execute(written.sql, written.arguments(parameters)).fetchall()
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
-        return written.rows(raw)
-
-    async def change(self, statement: Executable, parameters: dict[str, Any] | list[dict[str, Any]]) -> int:
-        raise TypeError("what reads does not change anything")
-
-    async def commit(self) -> None:
-        """There is nothing to make permanent."""
