@@ -1,6 +1,5 @@
 """What the node's owner sets: environment over file over defaults. The server can change none of it."""
 
-import os
 import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Network
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from spunto.core.executor.policy import Limits, Policy
-from spunto.core.executor.settings import DEFAULT_SUBNET_POOL
+from spunto.core.executor.settings import CONCURRENT_STARTS, DEFAULT_SUBNET_POOL
 from spunto.core.kernel.secret import Secret
 from spunto.core.specs.token import node_of_token
 from spunto.core.specs.worker import KIND
@@ -51,7 +50,7 @@ class AgentSettings(BaseModel):
     max_worker_cpu_millis: int | None = Field(default=None, ge=1)
     max_worker_memory_bytes: int | None = Field(default=None, ge=1)
     max_worker_pids: int | None = Field(default=None, ge=1)
-    concurrent_starts: int = Field(default=max(4, 2 * (os.cpu_count() or 1)), ge=1, le=256)
+    concurrent_starts: int = Field(default=CONCURRENT_STARTS, ge=1, le=256)
     log_format: Literal["auto", "json", "console"] = "auto"
 
     @model_validator(mode="after")
