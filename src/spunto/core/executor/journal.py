@@ -8,7 +8,8 @@ import orjson
 
 from spunto.core.executor import first_ledger
 from spunto.core.executor.ledger import Ledger, ledger_from_json, ledger_to_json
-from spunto.core.protocol.messages import DesiredItem, Wanted
+from spunto.core.protocol.codec import ProtocolViolation, desired_item
+from spunto.core.protocol.messages import DesiredItem
 
 MAX_GRAVES = 4096
 
@@ -123,15 +124,9 @@ def entry_of(body: bytes) -> Entry | None:
     try:
         values = orjson.loads(body)
         ledger_body = values["ledger"]
-        desired = DesiredItem(
-            kind=values["kind"],
-            id=values["id"],
-            generation=_generation_of(values),
-            wanted=Wanted(values["wanted"]),
-            spec=values["spec"],
-            cause=values.get("cause", ""),
-        )
-    except (KeyError, TypeError, ValueError):
+        kept = {name: value for name, value in values.items() if name in _DESIRED}
+        desired = desired_item({**kept, "generation": _generation_of(values)})
+    except (AttributeError, KeyError, TypeError, ValueError, ProtocolViolation):
         return None
     try:
         return Entry(desired=desired, ledger=_ledger_of(values, ledger_body))
@@ -139,17 +134,18 @@ def entry_of(body: bytes) -> Entry | None:
         return Entry(desired=desired, ledger=Ledger(), unread=values)
 
 
-_FIELDS = frozenset({"kind", "id", "generation", "wanted", "spec", "cause", "ledger"})
+_DESIRED = frozenset({"kind", "id", "generation", "wanted", "spec", "cause"})
+_FIELDS = _DESIRED | {"ledger"}
 
 
 def _generation_of(values: Mapping[str, Any]) -> int:
-    generation = int(values["generation"])
+    generation: int = values["generation"]
     return min(generation, first_ledger.LAST_GENERATION) if first_ledger.is_first(values["ledger"]) else generation
 
 
 def _ledger_of(values: Mapping[str, Any], ledger: Mapping[str, Any]) -> Ledger:
-    if values.keys() - _FIELDS:
-        raise ValueError("an entry of a newer agent")
+    if values.keys() - _FIELDS or not isinstance(ledger, dict):
+        raise ValueError("an entry of a newer agent, or of none")
     if first_ledger.is_first(ledger):
         ledger = first_ledger.in_present_form(ledger, values["id"])
     return ledger_from_json(ledger)

@@ -88,15 +88,23 @@ def ledger_from_json(body: Mapping[str, Any]) -> Ledger:
     """Raises KeyError, TypeError or ValueError where it is not a ledger, or one that means more than is read here."""
     if body.keys() - FIELDS:
         raise ValueError("a ledger of a newer agent")
+    if not isinstance(body["own"], dict):
+        raise TypeError("a kind's own part is an object")
     return Ledger(
-        ran_generation=body["ranGeneration"],
-        failed_generation=body["failedGeneration"],
+        ran_generation=_generation(body["ranGeneration"]),
+        failed_generation=_generation(body["failedGeneration"]),
         problem=None if body["problem"] is None else Problem(**body["problem"]),
-        lacked_image_in=body["lackedImageIn"],
-        pulled_in=body["pulledIn"],
-        remade_in=body["remadeIn"],
+        lacked_image_in=_generation(body["lackedImageIn"]),
+        pulled_in=_generation(body["pulledIn"]),
+        remade_in=_generation(body["remadeIn"]),
         refused_id=body["refusedId"],
         removed=frozenset(body["removed"]),
         needs=tuple(body["needs"]),
         own=body["own"],
     )
+
+
+def _generation(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError("a generation is a number")
+    return value

@@ -54,6 +54,7 @@ class Holding:
         self._looked_at = clock.now()
         self._renew_at = clock.monotonic()
         self._asked: Mapping[str, tuple[NodeId, int]] = {}
+        self._unlinked: Mapping[NodeId, int] = {}
 
     async def enter(self) -> None:
         """Take the lease, before the first node connects. Raises Unavailable."""
@@ -97,6 +98,7 @@ class Holding:
             self._renew_at = self._clock.monotonic() + _RENEW_SECONDS
         while await self._note_abandoned():
             pass
+        await self._note_what_ended_unnoted()
         await self._hear_what_is_asked()
 
     @retried
@@ -120,6 +122,30 @@ class Holding:
             await tx.replicas.prune(now=now)
             await tx.commit()
         return len(lost) == _BATCH
+
+    async def _note_what_ended_unnoted(self) -> None:
+        """Note that nodes are not connected whose connection ended here while the database was away.
+
+        They are looked at twice, because a row says so shortly before its link is known.
+        """
+        async with self._uow.reading() as tx:
+            held = await tx.nodes.held_by(self._replica.id)
+        links = self._links.all()
+        unlinked = {node_id: epoch for node_id, epoch in held.items() if node_id not in links}
+        for node_id, epoch in unlinked.items():
+            if self._unlinked.get(node_id) == epoch:
+                await self._disconnect(node_id, epoch)
+        self._unlinked = unlinked
+
+    @retried
+    async def _disconnect(self, node_id: NodeId, epoch: int) -> None:
+        async with self._uow() as tx:
+            node = await tx.nodes.find(node_id)
+            if node is None or not node.connected or node.epoch != epoch or self._links.find(node_id) is not None:
+                return
+            await tx.nodes.update(node.disconnected(epoch=epoch, at=self._clock.now()))
+            await self._auditor.announce(tx, node.org_id, EventType.NODE_OFFLINE, node_id, data={})
+            await tx.commit()
 
     async def _hear_what_is_asked(self) -> None:
         """Hint the nodes of which something else is wanted, in case that nobody could tell this process."""

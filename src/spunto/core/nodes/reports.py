@@ -61,7 +61,7 @@ class Reports:
                 assignment = assigned.get(subject_id)
                 if assignment is None or assignment.node_id != node_id:
                     gone += [subject_id] if item.phase is Phase.ABSENT else []
-                elif item.generation > MAX_GENERATION:
+                elif item.generation > max(MAX_GENERATION, assignment.generation):
                     await self._shut_out(tx, link, node_id)
                     break
                 elif _is_the_end(assignment, item):

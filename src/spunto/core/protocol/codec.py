@@ -1,7 +1,7 @@
 """Frames to messages and back: JSON text for control, four bytes of stream id before the payload for data."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final, overload
 
@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from spunto.core.kernel.errors import Malformed
-from spunto.core.protocol.messages import MAX_ITEMS, Data, Desired, Message, Observed, StateMessage
+from spunto.core.protocol.messages import MAX_ITEMS, Data, Desired, DesiredItem, Message, Observed, StateMessage
 
 MAX_FRAME_BYTES: Final = 1024 * 1024
 MAX_PAYLOAD_BYTES: Final = 64 * 1024
@@ -85,6 +85,17 @@ def decode(frame: str | bytes) -> Message | Data:
         raise _violation(error) from error
     except (ValueError, TypeError) as error:
         raise ProtocolViolation("A text frame must be a JSON object.") from error
+
+
+def desired_item(values: Mapping[str, Any]) -> DesiredItem:
+    """An item that was kept in the words of the wire, under the limits that hold there.
+
+    Raises ProtocolViolation, and TypeError or ValueError for what JSON can't say.
+    """
+    body = {"type": "desired", "epoch": 0, "revision": 0, "whole": False, "items": [values]}
+    message = decode(orjson.dumps(body).decode())
+    assert isinstance(message, Desired)  # noqa: S101 - narrows for the type checker
+    return message.items[0]
 
 
 def size_bytes(frame: str | bytes) -> int:

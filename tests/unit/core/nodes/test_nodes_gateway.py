@@ -165,6 +165,21 @@ async def test_a_node_with_an_impossible_generation_is_shut_out_and_not_followed
     assert (await memory.assignment(worker_id)).generation == 1
 
 
+async def test_a_node_that_was_followed_to_the_last_generation_may_report_it(memory: Memory, door: Door) -> None:
+    _, token = await enrolled(memory)
+    connection, ended = await door.connect(token)
+    worker_id = await a_worker_on(memory)
+
+    for generation in (MAX_GENERATION, MAX_GENERATION + 1):
+        item = replace(observed(worker_id, Phase.RUNNING, memory), generation=generation)
+        connection.send(Observed(epoch=1, items=(item,)))
+        await settle()
+
+    followed = await memory.assignment(worker_id)
+    assert followed.observed is not None
+    assert (followed.generation, followed.observed.generation, ended.done()) == (MAX_GENERATION + 1,) * 2 + (False,)
+
+
 async def a_worker_on(memory: Memory) -> WorkerId:
     """On the only node, which is connected."""
     project = await memory.add_project()

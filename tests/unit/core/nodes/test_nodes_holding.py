@@ -209,3 +209,22 @@ async def quarantine(memory: Memory, node_id: NodeId) -> None:
     async with memory.store() as tx:
         await tx.nodes.update(replace(node, quarantine=problem, connected=False, holder=None))
         await tx.commit()
+
+
+async def test_a_connection_that_ended_while_the_database_was_away_is_noted_when_it_is_back(
+    memory: Memory, pair: Pair
+) -> None:
+    door = pair.one.door()
+    node_id, token = await enrolled(memory)
+    await door.connect(token)
+    door.store.is_away = True
+    door.cut()
+    await asyncio.gather(*door.tasks, return_exceptions=True)
+    before = (await memory.node(node_id)).connected
+
+    await advance(memory.clock, 2 * LOOK_SECONDS)
+
+    assert (before, (await memory.node(node_id)).connected) == (True, False)
+    async with memory.store.reading() as tx:
+        told = [each.type for each in await tx.events.after(ORG, 0, limit=100)]
+    assert told.count(EventType.NODE_OFFLINE) == 1
