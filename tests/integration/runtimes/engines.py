@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from tests.contracts.container_lab import StalledImage
+from spunto.testing.contracts.container_lab import StalledImage
 
 START_SECONDS = 60
 

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contracts.container_lab import Lab, StalledImage
-from tests.contracts.container_runtime import ContainerRuntimeContract
 from tests.integration.runtimes.engines import stalled_registry
 
 from spunto.core.executor.runtime import ContainerState
+from spunto.testing.contracts.container_lab import Lab, StalledImage
+from spunto.testing.contracts.container_runtime import ContainerRuntimeContract
 
 # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT AUDIT_WRITE SETFCAP
 DEV_WORKER_CAPABILITIES = sum(1 << bit for bit in (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 29, 31))

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contracts.container_lab import Mortal, a_subnet
 from tests.integration.runtimes.engines import private_docker
 from tests.integration.runtimes.real_engine import RealEngineContract
 
 from spunto.adapters.runtimes.docker import DockerRuntime
 from spunto.core.executor.runtime import EngineUnavailable, Network
+from spunto.testing.contracts.container_lab import Mortal, a_subnet
 
 pytestmark = pytest.mark.docker
 

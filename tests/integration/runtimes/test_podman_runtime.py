@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contracts.container_lab import Mortal, a_subnet
 from tests.integration.runtimes.engines import engine_directory, private_podman
 from tests.integration.runtimes.real_engine import RealEngineContract
 
 from spunto.adapters.runtimes.podman import PodmanRuntime
 from spunto.core.executor.runtime import EngineUnavailable, Network
+from spunto.testing.contracts.container_lab import Mortal, a_subnet
 
 pytestmark = pytest.mark.podman
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
-from tests.contracts.store import A_DEMAND, NOW, a_project, a_tenant, a_user, an_organization, node_in, project_in
 
 from spunto.adapters.sql.migrate import upgrade
 from spunto.adapters.sql.sqlite import SqliteDatabase
@@ -23,6 +22,16 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.model import NodeId
 from spunto.core.orgs.model import User
 from spunto.core.projects.model import Project
+from spunto.testing.contracts.store import (
+    A_DEMAND,
+    NOW,
+    a_project,
+    a_tenant,
+    a_user,
+    an_organization,
+    node_in,
+    project_in,
+)
 
 WAKEUPS = Wakeups(ManualClock())
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.contracts.store import a_user
 
 from spunto.adapters.sql.migrate import upgrade
 from spunto.adapters.sql.sqlite import SqliteDatabase
@@ -19,6 +18,7 @@ from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.model import User
+from spunto.testing.contracts.store import a_user
 
 CLOCK = ManualClock()
 

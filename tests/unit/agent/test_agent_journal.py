@@ -6,9 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.contracts.node_journal import JournalContract, OpenJournal, an_entry
 
 from spunto.core.kernel.errors import Unavailable
+from spunto.testing.contracts.node_journal import JournalContract, OpenJournal, an_entry
 from spunto_agent.journal import SqliteJournal
 
 NODE = "nod_00000000000000000000000000"

@@ -1,10 +1,10 @@
 """The fake provider keeps the contract of the real one."""
 
 import pytest
-from tests.contracts.identity_provider import IdentityProviderContract
 
 from spunto.adapters.memory.identity import FakeIdentityProvider
 from spunto.core.kernel.clock import ManualClock
+from spunto.testing.contracts.identity_provider import IdentityProviderContract
 
 
 class World:

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from tests.contracts.store import A_DEMAND, NOW, a_project, a_tenant, a_worker, node_in, project_in
 
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Conflict, StaleVersion
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.testing.contracts.store import A_DEMAND, NOW, a_project, a_tenant, a_worker, node_in, project_in
 
 
 @pytest.fixture

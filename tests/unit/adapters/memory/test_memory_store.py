@@ -1,39 +1,39 @@
 """The memory store keeps the storage contracts."""
 
 import pytest
-from tests.contracts.activity import AuditLogContract, EventFeedContract
-from tests.contracts.api_key_repository import ApiKeyRepositoryContract
-from tests.contracts.device_repository import DeviceRepositoryContract
-from tests.contracts.identity_repository import IdentityRepositoryContract
-from tests.contracts.invitation_repository import InvitationRepositoryContract
-from tests.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
-from tests.contracts.organization_repository import (
-    IdempotencyRepositoryContract,
-    MemberRepositoryContract,
-    OrganizationRepositoryContract,
-)
-from tests.contracts.project_repository import ProjectRepositoryContract
-from tests.contracts.replica_repository import ReplicaRepositoryContract
-from tests.contracts.secret_repository import (
-    CanaryRepositoryContract,
-    SecretRepositoryContract,
-    SshKeyRepositoryContract,
-)
-from tests.contracts.session_repository import SessionRepositoryContract
-from tests.contracts.store_census import CensusContract
-from tests.contracts.store_placement import PlacementContract
-from tests.contracts.store_unit_of_work import UnitOfWorkContract
-from tests.contracts.store_work_queue import WorkQueueContract
-from tests.contracts.webhook_repository import (
-    DeliveryRepositoryContract,
-    WebhookRepositoryContract,
-    WebhookSecretRepositoryContract,
-)
-from tests.contracts.worker_repository import WorkerRepositoryContract
 
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.testing.contracts.activity import AuditLogContract, EventFeedContract
+from spunto.testing.contracts.api_key_repository import ApiKeyRepositoryContract
+from spunto.testing.contracts.device_repository import DeviceRepositoryContract
+from spunto.testing.contracts.identity_repository import IdentityRepositoryContract
+from spunto.testing.contracts.invitation_repository import InvitationRepositoryContract
+from spunto.testing.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
+from spunto.testing.contracts.organization_repository import (
+    IdempotencyRepositoryContract,
+    MemberRepositoryContract,
+    OrganizationRepositoryContract,
+)
+from spunto.testing.contracts.project_repository import ProjectRepositoryContract
+from spunto.testing.contracts.replica_repository import ReplicaRepositoryContract
+from spunto.testing.contracts.secret_repository import (
+    CanaryRepositoryContract,
+    SecretRepositoryContract,
+    SshKeyRepositoryContract,
+)
+from spunto.testing.contracts.session_repository import SessionRepositoryContract
+from spunto.testing.contracts.store_census import CensusContract
+from spunto.testing.contracts.store_placement import PlacementContract
+from spunto.testing.contracts.store_unit_of_work import UnitOfWorkContract
+from spunto.testing.contracts.store_work_queue import WorkQueueContract
+from spunto.testing.contracts.webhook_repository import (
+    DeliveryRepositoryContract,
+    WebhookRepositoryContract,
+    WebhookSecretRepositoryContract,
+)
+from spunto.testing.contracts.worker_repository import WorkerRepositoryContract
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
-from tests.contracts.identity_provider import FLOW, REDIRECT_URI, IdentityProviderContract
 from tests.unit.adapters.oidc.issuer import CLIENT_ID, CLIENT_SECRET, EC, RSA, URL, Issuer, signed_by
 
 from spunto.adapters.oidc.provider import OidcProvider
 from spunto.core.kernel.errors import SpuntoError, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
+from spunto.testing.contracts.identity_provider import FLOW, REDIRECT_URI, IdentityProviderContract
 
 
 class World:

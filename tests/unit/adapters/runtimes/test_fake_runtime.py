@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contracts.container_lab import Lab, Mortal, StalledImage, a_subnet
-from tests.contracts.container_runtime import ContainerRuntimeContract
 
 from spunto.adapters.memory.runtime import MAX_EVENTS_BEHIND, FakeRuntime
 from spunto.core.executor.runtime import (
@@ -15,6 +13,8 @@ from spunto.core.executor.runtime import (
     ExecSpec,
     Network,
 )
+from spunto.testing.contracts.container_lab import Lab, Mortal, StalledImage, a_subnet
+from spunto.testing.contracts.container_runtime import ContainerRuntimeContract
 
 
 @pytest.fixture

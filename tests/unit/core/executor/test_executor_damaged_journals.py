@@ -4,11 +4,11 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.contracts.node_journal import FULL, an_entry
 
 from spunto.core.executor.journal import Entry, body_of, entry_of
 from spunto.core.executor.ledger import ledger_from_json, ledger_to_json
 from spunto.core.protocol.codec import desired_item
+from spunto.testing.contracts.node_journal import FULL, an_entry
 
 SOUND = orjson.loads(body_of(an_entry(1, **FULL)))
 JUNK = [None, 5, -1, 2**60, 1.5, "x", "", [], {}, "../../x", "x" * 300, [5], {"x": 5}]

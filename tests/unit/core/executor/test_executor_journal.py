@@ -1,9 +1,9 @@
 """The journal in memory keeps the journal's contract."""
 
 import pytest
-from tests.contracts.node_journal import JournalContract, OpenJournal
 
 from spunto.core.executor.journal import MemoryJournal
+from spunto.testing.contracts.node_journal import JournalContract, OpenJournal
 
 
 class TestMemoryJournal(JournalContract):

@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.contracts.store import NOW, Store, a_tenant, a_worker, an_entry, an_organization, project_in
 
 from spunto.core.kernel.errors import Conflict, StaleVersion
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.reconcile import topic
 from spunto.core.kernel.uow import retried
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.testing.contracts.store import NOW, Store, a_tenant, a_worker, an_entry, an_organization, project_in
 
 
 class UnitOfWorkContract:

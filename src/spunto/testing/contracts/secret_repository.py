@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from tests.contracts.store import LATER, Store, a_sealed, a_secret, a_user, an_ssh_key
 
 from spunto.core.access.model import UserId
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.secrets.model import UserSecret
+from spunto.testing.contracts.store import LATER, Store, a_sealed, a_secret, a_user, an_ssh_key
 
 USER, OTHER = a_user().id, a_user().id
 

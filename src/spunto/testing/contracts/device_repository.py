@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.contracts.store import LATER, NOW, Store, an_id
 
 from spunto.core.access.model import UserId
 from spunto.core.kernel.errors import StaleVersion
 from spunto.core.orgs.devices import DeviceRequest, DeviceState
+from spunto.testing.contracts.store import LATER, NOW, Store, an_id
 
 CLIENTS = 64
 

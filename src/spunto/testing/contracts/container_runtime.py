@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.contracts.container_commands import ContainerCommandContract
-from tests.contracts.container_lab import PATIENCE_SECONDS, Lab, Mortal, StalledImage, a_subnet, events_until, lines
 
 from spunto.core.executor.runtime import (
     ContainerGone,
@@ -22,6 +20,16 @@ from spunto.core.executor.runtime import (
     SubnetTaken,
 )
 from spunto.core.kernel.errors import Conflict
+from spunto.testing.contracts.container_commands import ContainerCommandContract
+from spunto.testing.contracts.container_lab import (
+    PATIENCE_SECONDS,
+    Lab,
+    Mortal,
+    StalledImage,
+    a_subnet,
+    events_until,
+    lines,
+)
 
 
 class ContainerRuntimeContract(ContainerCommandContract):

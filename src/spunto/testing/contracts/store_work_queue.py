@@ -4,10 +4,10 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from tests.contracts.store import NOW, Store
 
 from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.reconcile import Claim
+from spunto.testing.contracts.store import NOW, Store
 
 KIND = "worker"
 LEASE_SECONDS = 30.0

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from tests.contracts.store import NOW, Store, an_id
 
 from spunto.core.access.model import UserId
 from spunto.core.kernel.errors import StaleVersion
 from spunto.core.orgs.model import Identity
+from spunto.testing.contracts.store import NOW, Store, an_id
 
 CLIENTS = 16
 

@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from tests.contracts.store import LATER, NOW, Store, a_node, a_project, a_tenant, a_worker
-
 from spunto.core.nodes.model import NodeStatus
 from spunto.core.workers.census import Backlog, Census
 from spunto.core.workers.model import WorkerState
+from spunto.testing.contracts.store import LATER, NOW, Store, a_node, a_project, a_tenant, a_worker
 
 
 class CensusContract:

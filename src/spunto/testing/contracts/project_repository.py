@@ -4,7 +4,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.contracts.store import (
+
+from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.paging import PageRequest
+from spunto.core.projects.model import Environment
+from spunto.testing.contracts.store import (
     LATER,
     Store,
     a_project,
@@ -13,10 +17,6 @@ from tests.contracts.store import (
     a_worker,
     project_in,
 )
-
-from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
-from spunto.core.kernel.paging import PageRequest
-from spunto.core.projects.model import Environment
 
 CALLERS = 16
 

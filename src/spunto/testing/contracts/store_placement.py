@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.contracts.store import A_DEMAND, Store, a_node, a_tenant, node_in
 
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import retried
 from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
 from spunto.core.scheduling.placement import Request, placement_for
+from spunto.testing.contracts.store import A_DEMAND, Store, a_node, a_tenant, node_in
 
 CALLERS = 32
 # The store of a test is shared by its examples, which keep to an organization each; and each adapter runs this class.

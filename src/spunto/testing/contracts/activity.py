@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.contracts.store import LATER, NOW, Store, a_tenant, an_entry, an_event, an_organization
 
 from spunto.core.access.model import OrgId
 from spunto.core.access.policy import Action
@@ -14,6 +13,7 @@ from spunto.core.activity.model import AuditFilter, Outcome
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.uow import retried
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.testing.contracts.store import LATER, NOW, Store, a_tenant, an_entry, an_event, an_organization
 
 
 class AuditLogContract:

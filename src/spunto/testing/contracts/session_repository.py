@@ -4,11 +4,10 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.contracts.store import LATER, NOW, Store, a_session, a_user, an_id, an_organization
-
 from spunto.core.access.model import OrgId, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Role
 from spunto.core.orgs.model import Membership
+from spunto.testing.contracts.store import LATER, NOW, Store, a_session, a_user, an_id, an_organization
 
 CLIENTS = 64
 

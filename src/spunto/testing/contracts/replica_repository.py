@@ -3,10 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.contracts.store import NOW, Store, a_tenant, an_assignment, an_id, node_in
-
 from spunto.core.nodes.model import Node, NodeId, ReplicaId, Supersession
 from spunto.core.nodes.replica import Replica
+from spunto.testing.contracts.store import NOW, Store, a_tenant, an_assignment, an_id, node_in
 
 LIMIT = 10_000
 

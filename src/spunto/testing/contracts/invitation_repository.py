@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.contracts.store import LATER, NOW, Store, a_tenant, a_user, an_id, organization_in
 
 from spunto.core.access.model import Actor, ActorKind, OrgId, UserId
 from spunto.core.access.policy import Role
@@ -17,6 +16,7 @@ from spunto.core.kernel.paging import PageRequest
 from spunto.core.orgs.invitation import Invitation, InvitationId, MailState
 from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.model import Membership
+from spunto.testing.contracts.store import LATER, NOW, Store, a_tenant, a_user, an_id, organization_in
 
 CLIENTS = 64
 

@@ -4,18 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.contracts.store import (
-    LATER,
-    NOW,
-    Store,
-    a_delivery,
-    a_sealed,
-    a_tenant,
-    a_webhook,
-    a_webhook_secret,
-    an_event,
-    organization_in,
-)
 
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.errors import NotFound, StaleVersion
@@ -28,6 +16,18 @@ from spunto.core.webhooks.model import (
     Failure,
     Webhook,
     WebhookSecret,
+)
+from spunto.testing.contracts.store import (
+    LATER,
+    NOW,
+    Store,
+    a_delivery,
+    a_sealed,
+    a_tenant,
+    a_webhook,
+    a_webhook_secret,
+    an_event,
+    organization_in,
 )
 
 FAILED = Attempt(status=500, failure=Failure.STATUS, duration_ms=12)

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.contracts.container_lab import PATIENCE_SECONDS, Lab, Ran, closing, read_until, result
 
 from spunto.core.executor.runtime import (
     ContainerGone,
@@ -14,6 +13,7 @@ from spunto.core.executor.runtime import (
     EngineRefused,
     ExecSpec,
 )
+from spunto.testing.contracts.container_lab import PATIENCE_SECONDS, Lab, Ran, closing, read_until, result
 
 
 class ContainerCommandContract:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.contracts.store import A_DEMAND, LATER, NOW, Store, a_node, a_tenant, an_assignment, node_in
 
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
@@ -13,6 +12,7 @@ from spunto.core.nodes.assignment import Observation, Tombstone
 from spunto.core.nodes.model import Demand
 from spunto.core.protocol.messages import Phase
 from spunto.core.workers.assigned import spec_of
+from spunto.testing.contracts.store import A_DEMAND, LATER, NOW, Store, a_node, a_tenant, an_assignment, node_in
 
 
 class NodeRepositoryContract:

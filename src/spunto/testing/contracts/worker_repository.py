@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from tests.contracts.store import LATER, NOW, Store, a_tenant, a_worker, node_in, project_in
 
 from spunto.core.access.model import ApiKeyId
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
@@ -11,6 +10,7 @@ from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.model import NodeId
 from spunto.core.workers.model import DockerState, Worker, WorkerState
+from spunto.testing.contracts.store import LATER, NOW, Store, a_tenant, a_worker, node_in, project_in
 
 
 class WorkerRepositoryContract:

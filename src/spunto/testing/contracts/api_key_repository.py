@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.contracts.store import LATER, NOW, Store, a_tenant, a_user, an_api_key
 
 from spunto.core.access.api_keys import USED_EVERY, ApiKey
 from spunto.core.access.model import ApiKeyId
 from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.paging import PageRequest
+from spunto.testing.contracts.store import LATER, NOW, Store, a_tenant, a_user, an_api_key
 
 ALL = PageRequest(limit=10)
 

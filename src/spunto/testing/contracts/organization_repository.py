@@ -4,7 +4,18 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.contracts.store import (
+
+from spunto.core.access.model import Actor, ActorKind, OrgId, Tenant, UserId
+from spunto.core.access.policy import Role
+from spunto.core.activity.model import Auditor
+from spunto.core.kernel.clock import ManualClock
+from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
+from spunto.core.kernel.ids import TimeOrderedIds
+from spunto.core.kernel.paging import PageRequest
+from spunto.core.orgs.members import MemberService
+from spunto.core.orgs.model import Member, Membership, OrganizationView
+from spunto.testing.contracts.store import (
     NOW,
     Store,
     a_node,
@@ -18,17 +29,6 @@ from tests.contracts.store import (
     organization_in,
     project_in,
 )
-
-from spunto.core.access.model import Actor, ActorKind, OrgId, Tenant, UserId
-from spunto.core.access.policy import Role
-from spunto.core.activity.model import Auditor
-from spunto.core.kernel.clock import ManualClock
-from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
-from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
-from spunto.core.kernel.ids import TimeOrderedIds
-from spunto.core.kernel.paging import PageRequest
-from spunto.core.orgs.members import MemberService
-from spunto.core.orgs.model import Member, Membership, OrganizationView
 
 
 class OrganizationRepositoryContract:
