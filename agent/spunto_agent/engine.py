@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 
-from spunto.adapters.runtimes.detect import Engine, connect
+from spunto.adapters.runtimes.detect import connect
 from spunto.core.executor.runtime import (
     Container,
     ContainerRuntime,
@@ -24,7 +24,7 @@ from spunto.core.executor.runtime import (
 class LateRuntime:
     """A `ContainerRuntime` whose engine need not be there yet: the first call that finds it connects."""
 
-    def __init__(self, engine: Engine, url: str | None) -> None:
+    def __init__(self, engine: str, url: str | None) -> None:
         self._engine = engine
         self._url = url
         self._lock = asyncio.Lock()

@@ -6,7 +6,7 @@ import platform
 import secrets
 import signal
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import uvloop
 
 from spunto.core.executor.journal import Journal, MemoryJournal
 from spunto.core.executor.runner import NodeRunner
+from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.executor.settings import Log, NodeSettings
 from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.executor.uplink import Uplink
@@ -43,32 +44,40 @@ def main() -> int:
 
 def run(settings: AgentSettings) -> int:
     """Run until SIGTERM or SIGINT (0) or until the server turns the agent away (77). Raises SettingsError."""
-    return uvloop.run(serve(settings))
+    return uvloop.run(_until_signal(settings))
 
 
-async def serve(settings: AgentSettings) -> int:
-    """`run` inside an event loop that is there already."""
-    log = new_log(settings.log_format)
-    working = asyncio.ensure_future(_work(settings, log))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, working.cancel)
-    try:
-        closed = await working
-    except asyncio.CancelledError:
-        log("stopped")
-        return 0
+async def serve(settings: AgentSettings, *, runtime: ContainerRuntime | None = None) -> int:
+    """Run inside a program of your own until cancelled, or until the server turns the agent away (77).
+
+    `runtime` is an engine of your own, which stays open. Raises SettingsError.
+    """
+    closed = await _work(settings, new_log(settings.log_format), runtime)
     sys.stderr.write(f"spunto-agent: {advice_for(closed)}\n")
     return TURNED_AWAY
 
 
-async def _work(settings: AgentSettings, log: Log) -> Closed:
+async def _until_signal(settings: AgentSettings) -> int:
+    serving = asyncio.ensure_future(serve(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    try:
+        return await serving
+    except asyncio.CancelledError:
+        new_log(settings.log_format)("stopped")
+        return 0
+
+
+async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | None) -> Closed:
     token = settings.read_token()
     node_id = node_id_of(token)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        runtime = LateRuntime(settings.engine, settings.engine_url)
-        stack.push_async_callback(runtime.aclose)
+        runtime: ContainerRuntime
+        if given is None:
+            runtime = await stack.enter_async_context(aclosing(LateRuntime(settings.engine, settings.engine_url)))
+        else:
+            runtime = given
         journal = _open_journal(settings, node_id, log)
         stack.callback(journal.close)
         runner = NodeRunner(

@@ -40,7 +40,7 @@ class AgentSettings(BaseModel):
     token: SecretStr | None = None
     token_file: Path | None = None
     data_dir: Path = Path("/var/lib/spunto-agent")
-    engine: Literal["auto", "docker", "podman"] = "auto"
+    engine: str = "auto"
     engine_url: str | None = None
     labels: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(default_factory=dict)
     subnet_pool: IPv4Network = DEFAULT_SUBNET_POOL

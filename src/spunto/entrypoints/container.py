@@ -29,6 +29,7 @@ from spunto.core.nodes.tickets import Seal, Ticket, Turnstile
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService
 from spunto.core.orgs.device_sign_in import DeviceSignInService
+from spunto.core.orgs.enrolment import EnrolmentService
 from spunto.core.orgs.invitations import InvitationService
 from spunto.core.orgs.mail import KIND as INVITATION_MAIL
 from spunto.core.orgs.mail import InvitationMailer, Mailer
@@ -121,6 +122,7 @@ class Container(DeclarativeContainer):
     bootstrap = Singleton(BootstrapService, store, clock=clock, ids=ids)
     organizations = Singleton(OrganizationService, store, auditor=auditor, clock=clock, ids=ids)
     members = Singleton(MemberService, store, auditor=auditor, clock=clock)
+    enrolment = Singleton(EnrolmentService, store, auditor=auditor, clock=clock, ids=ids)
     users = Singleton(UserService, store, auditor=auditor, clock=clock, ids=ids)
     secrets = Singleton(SecretService, store, cipher=cipher, auditor=auditor, clock=clock, ids=ids)
     rotation = Singleton(KeyRotation, store, cipher=cipher)

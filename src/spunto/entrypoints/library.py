@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from pathlib import Path
+from typing import Unpack
 
 import structlog
 
-from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import Keyring, KeyringFile, MemoryKeyring
-from spunto.adapters.crypto.seal import KeyringSeal
-from spunto.adapters.log_mailer import LogMailer
 from spunto.adapters.memory.store import MemoryStore
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
@@ -29,11 +27,10 @@ from spunto.core.nodes.tickets import Turnstile
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService, owner_of
 from spunto.core.orgs.device_sign_in import DeviceSignInService
+from spunto.core.orgs.enrolment import EnrolmentService
 from spunto.core.orgs.invitations import InvitationService
-from spunto.core.orgs.mail import Mailer
 from spunto.core.orgs.members import MemberService
 from spunto.core.orgs.model import Organization
-from spunto.core.orgs.ports import IdentityProvider
 from spunto.core.orgs.service import OrganizationService
 from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.sign_in import SignInService
@@ -41,17 +38,14 @@ from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
-from spunto.core.webhooks.addresses import AddressRule
 from spunto.core.webhooks.deliveries import DeliveryService
-from spunto.core.webhooks.ports import WebhookSender
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.workers.census import Census
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
-from spunto.entrypoints.container import DEFAULT_URL, Container
-from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
-
-PUBLIC_INTERNET = AddressRule()
+from spunto.entrypoints.composition import Options, Store, composed, watch_of
+from spunto.entrypoints.container import Container
+from spunto.entrypoints.serving.telemetry import SILENT
 
 log = structlog.get_logger()
 
@@ -77,6 +71,7 @@ class Spunto:
         self.api_keys: ApiKeyService = container.api_keys()
         self.organizations: OrganizationService = container.organizations()
         self.members: MemberService = container.members()
+        self.enrolment: EnrolmentService = container.enrolment()
         self.users: UserService = container.users()
         self.secrets: SecretService = container.secrets()
         self.rotation: KeyRotation = container.rotation()
@@ -118,50 +113,53 @@ class Spunto:
             await tx.organizations.find_by_slug("")
 
     @classmethod
-    @asynccontextmanager
-    async def in_memory(
-        cls,
-        *,
-        clock: Clock | None = None,
-        mailer: Mailer | None = None,
-        public_url: str = DEFAULT_URL,
-        webhook_rule: AddressRule = PUBLIC_INTERNET,
-    ) -> AsyncIterator["Spunto"]:
+    def in_memory(cls, **options: Unpack[Options]) -> AbstractAsyncContextManager["Spunto"]:
         """Everything in this process; nothing is left when it ends."""
-        clock = clock or SystemClock()
-        wakeups = Wakeups(clock)
-        store = MemoryStore(wakeups)
-        async with _webhook_sender(webhook_rule) as sender:
-            container = _container(
-                store,
-                MemoryKeyring(),
-                wakeups,
-                clock,
-                timeline_id="memory",
-                mailer=mailer or LogMailer(),
-                public_url=public_url,
-                webhook_rule=webhook_rule,
-                webhook_sender=sender,
-            )
-            async with cls._running(container) as spunto:
-                yield spunto
+        return cls.on_store(MemoryStore, **options)
 
     @classmethod
-    def sqlite(cls, path: Path | str, *, keyring: Path | None = None) -> AbstractAsyncContextManager["Spunto"]:
+    def sqlite(
+        cls, path: Path | str, *, keyring: Path | None = None, **options: Unpack[Options]
+    ) -> AbstractAsyncContextManager["Spunto"]:
         """On a SQLite file, made and migrated where needed. One process at a time.
 
         `keyring` is the file of keys to what is encrypted in it, made where needed; `keyring` beside it otherwise.
+        Raises Conflict `database_in_use` where another process runs on the file.
         """
         file = Path(path).resolve()
-        return cls.on_database(f"sqlite+aiosqlite:///{file}", keyring=keyring or file.with_name("keyring"))
+        return cls.on_database(f"sqlite+aiosqlite:///{file}", keyring=keyring or file.with_name("keyring"), **options)
 
     @classmethod
-    def postgres(cls, url: str, *, keyring: Path) -> AbstractAsyncContextManager["Spunto"]:
-        """On a Postgres database, migrated where needed; `url` is SQLAlchemy's, `postgresql+asyncpg://…`.
+    def postgres(cls, url: str, *, keyring: Path, **options: Unpack[Options]) -> AbstractAsyncContextManager["Spunto"]:
+        """On a Postgres database, migrated where needed; `url` is `postgresql://user:password@host/database`.
 
         `keyring` is the file with the keys to what is encrypted in it, made where needed.
         """
-        return cls.on_database(url, keyring=keyring)
+        return cls.on_database(url, keyring=keyring, **options)
+
+    @classmethod
+    @asynccontextmanager
+    async def on_store(
+        cls,
+        store_of: Callable[[Wakeups], Store],
+        *,
+        keyring: Keyring | None = None,
+        timeline_id: str = "memory",
+        **options: Unpack[Options],
+    ) -> AsyncIterator["Spunto"]:
+        """On a store of your own, which passes `spunto.testing.contracts` and lets its commits' hints out to the
+        wake-ups that it is made with.
+
+        `timeline_id` names the history of what is stored: a new name tells agents that an older copy was put back.
+        Without a `keyring` what is encrypted can't be read after the end.
+        """
+        wakeups = Wakeups(options.get("clock") or SystemClock())
+        store, keys = store_of(wakeups), keyring or MemoryKeyring()
+        async with (
+            composed(store, keys, wakeups, options, timeline_id=timeline_id) as container,
+            cls._running(container) as spunto,
+        ):
+            yield spunto
 
     @classmethod
     @asynccontextmanager
@@ -171,70 +169,47 @@ class Spunto:
         *,
         keyring: Path,
         no_keyring: NoKeyring = NoKeyring.MAKE,
-        clock: Clock | None = None,
         pool_size: int = 20,
-        identity_provider: IdentityProvider | None = None,
-        owner_email: str | None = None,
-        telemetry: Telemetry = SILENT,
-        mailer: Mailer | None = None,
-        public_url: str = DEFAULT_URL,
-        webhook_rule: AddressRule = PUBLIC_INTERNET,
         notify: bool = True,
         replica_url: str | None = None,
+        **options: Unpack[Options],
     ) -> AsyncIterator["Spunto"]:
-        """`public_url` is where the links in mail lead; without a mailer they go to the log. `owner_email` is whose
-        first sign-in makes them the first owner. `webhook_rule` says where webhooks may be sent. Without `notify` the
-        processes of one Postgres find out by polling alone what the others did; `replica_url` is where they reach this
-        one.
+        """Without `notify` the processes of one Postgres find out by polling alone what the others did; `replica_url`
+        is where they reach this one.
 
-        Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`.
+        Raises Invalid `keyring_missing`, `keyring_unreadable`, `keyring_mismatch`, Conflict `database_in_use`.
         """
         # SQLAlchemy takes half a second to import; the memory harness goes without.
+        from spunto.adapters.sql.alone import alone_on
         from spunto.adapters.sql.hints import hints_between_processes
         from spunto.adapters.sql.migrate import upgrade
         from spunto.adapters.sql.store import SqlStore
-        from spunto.adapters.sql.watched import Watch
         from spunto.adapters.websocket import dial_replica
 
-        clock = clock or SystemClock()
-        wakeups = Wakeups(clock)
-        await upgrade(url)
-        store = await SqlStore.open(
-            url,
-            wakeups,
-            pool_size=pool_size,
-            watch=Watch(
-                took=telemetry.statement_took,
-                around_transaction=telemetry.around_transaction,
-                around_statement=telemetry.around_statement,
-            ),
-        )
-        try:
-            file = KeyringFile(keyring)
-            hints = hints_between_processes(url, wakeups) if notify else None
-            async with _webhook_sender(webhook_rule) as sender:
-                container = _container(
+        wakeups = Wakeups(options.get("clock") or SystemClock())
+        with alone_on(url):
+            await upgrade(url)
+            store = await SqlStore.open(
+                url, wakeups, pool_size=pool_size, watch=watch_of(options.get("telemetry", SILENT))
+            )
+            try:
+                file = KeyringFile(keyring)
+                hints = hints_between_processes(url, wakeups) if notify else None
+                async with composed(
                     store,
                     file,
                     wakeups,
-                    clock,
+                    options,
                     timeline_id=await store.timeline_id(),
-                    identity_provider=identity_provider,
-                    owner_email=owner_email,
-                    telemetry=telemetry,
-                    mailer=mailer or LogMailer(),
-                    public_url=public_url,
-                    webhook_rule=webhook_rule,
-                    webhook_sender=sender,
                     **({} if hints is None else {"pass_hints_on": hints.run}),
                     **({} if replica_url is None else {"replica_url": replica_url}),
                     dial_replica=dial_replica,
-                )
-                await _ensure_keyring(file, container.rotation(), no_keyring)
-                async with cls._running(container) as spunto:
-                    yield spunto
-        finally:
-            await store.aclose()
+                ) as container:
+                    await _ensure_keyring(file, container.rotation(), no_keyring)
+                    async with cls._running(container) as spunto:
+                        yield spunto
+            finally:
+                await store.aclose()
 
     @classmethod
     @asynccontextmanager
@@ -245,12 +220,12 @@ class Spunto:
         """
         from spunto.adapters.sql.store import SqlStore
 
-        clock = SystemClock()
-        wakeups = Wakeups(clock)
+        wakeups = Wakeups(SystemClock())
         store = await SqlStore.open(url, wakeups, pool_size=1)
         try:
-            keys = KeyringFile(keyring)
-            yield cls(_container(store, keys, wakeups, clock, timeline_id=await store.timeline_id()))
+            keys, timeline_id = KeyringFile(keyring), await store.timeline_id()
+            async with composed(store, keys, wakeups, {}, timeline_id=timeline_id) as container:
+                yield cls(container)
         finally:
             await store.aclose()
 
@@ -280,48 +255,3 @@ async def _ensure_keyring(file: KeyringFile, rotation: KeyRotation, no_keyring: 
             "with `spunto keys generate`.",
         )
     log.info("keyring_made", path=str(file.path), key=file.make().id)
-
-
-@asynccontextmanager
-async def _webhook_sender(rule: AddressRule) -> AsyncIterator[WebhookSender]:
-    # An errand beside a server goes without its HTTP library.
-    from spunto.adapters.webhooks.sender import HttpWebhookSender
-
-    sender = HttpWebhookSender(rule)
-    try:
-        yield sender
-    finally:
-        await sender.aclose()
-
-
-def _container(
-    store: object,
-    keyring: Keyring,
-    wakeups: Wakeups,
-    clock: Clock,
-    *,
-    timeline_id: str,
-    identity_provider: IdentityProvider | None = None,
-    owner_email: str | None = None,
-    telemetry: Telemetry = SILENT,
-    **more: object,
-) -> Container:
-    report: Callable[[str, str, BaseException], None] = _report
-    return Container(
-        store=store,
-        queue=store.queue,  # type: ignore[attr-defined]  # both stores have it
-        cipher=EnvelopeCipher(keyring),
-        seal=KeyringSeal(keyring),
-        wakeups=wakeups,
-        clock=clock,
-        timeline_id=timeline_id,
-        report=report,
-        **({} if identity_provider is None else {"identity_provider": identity_provider}),
-        **({} if owner_email is None else {"owner_email": owner_email}),
-        around=telemetry.around_item,
-        **more,
-    )
-
-
-def _report(kind: str, subject_id: str, error: BaseException) -> None:
-    log.warning("reconcile_failed", kind=kind, subject=subject_id, exc_info=error)

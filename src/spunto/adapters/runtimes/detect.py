@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
@@ -10,11 +11,12 @@ from spunto.adapters.runtimes.docker import DEFAULT_TIMEOUTS, DockerRuntime
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Timeouts
 from spunto.core.executor.runtime import ContainerRuntime, EngineUnavailable
 
-Engine = Literal["auto", "docker", "podman"]
+ENTRY_POINTS = "spunto.engines"
+"""The group in which packages name further engines: `async def connect(url: str | None) -> ContainerRuntime`."""
 
 
 async def connect(
-    engine: Engine,
+    engine: str,
     url: str | None,
     *,
     environment: Mapping[str, str] = os.environ,
@@ -22,8 +24,11 @@ async def connect(
 ) -> ContainerRuntime:
     """The engine at the URL, or the first at the usual places that is of the wanted kind and answers.
 
+    `engine` is `auto`, `docker`, `podman`, or the name of an engine that an installed package brings.
     Raises EngineUnavailable, which says what was tried and what to do.
     """
+    if engine not in ("auto", "docker", "podman"):
+        return await _brought_along(engine, url)
     tried: list[str] = []
     for candidate in [url] if url else candidates(environment):
         try:
@@ -49,6 +54,15 @@ def candidates(environment: Mapping[str, str]) -> list[str]:
     said = (environment.get("DOCKER_HOST"), environment.get("CONTAINER_HOST"))
     found = [url for url in said if url] + [f"unix://{path}" for path in usual if path.is_socket()]
     return list(dict.fromkeys(found))
+
+
+async def _brought_along(engine: str, url: str | None) -> ContainerRuntime:
+    found = entry_points(group=ENTRY_POINTS, name=engine)
+    if not found:
+        known = sorted({"docker", "podman", *(each.name for each in entry_points(group=ENTRY_POINTS))})
+        raise EngineUnavailable(f"no installed package brings an engine {engine!r}; known are {', '.join(known)}")
+    runtime: ContainerRuntime = await next(iter(found)).load()(url)
+    return runtime
 
 
 async def _kind(url: str, timeouts: Timeouts) -> Literal["docker", "podman"]:

@@ -60,6 +60,7 @@ class Action(StrEnum):
     ORG_UPDATE = "org.update"
     ORG_DELETE = "org.delete"
     MEMBER_READ = "member.read"
+    MEMBER_ENROL = "member.enrol"
     MEMBER_UPDATE = "member.update"
     MEMBER_REMOVE = "member.remove"
     INVITATION_READ = "invitation.read"
@@ -129,6 +130,8 @@ POLICY = {
     Action.ORG_UPDATE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
     Action.ORG_DELETE: _rule(Role.OWNER, Scope.ALL, session_only=True),
     Action.MEMBER_READ: _rule(Role.MEMBER, Scope.ORG_READ),
+    # Only a program that embeds Spunto does this; no endpoint leads to it.
+    Action.MEMBER_ENROL: _rule(Role.ADMIN, Scope.ALL, session_only=True),
     Action.MEMBER_UPDATE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
     # Everybody may leave; who removes somebody else needs a higher role, which the use case checks.
     Action.MEMBER_REMOVE: _rule(Role.MEMBER, Scope.ALL, session_only=True),

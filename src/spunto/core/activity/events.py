@@ -49,6 +49,7 @@ EVENT_OF: Final[Mapping[Action, EventType]] = {
     Action.ORG_CREATE: EventType.ORG_CREATED,
     Action.ORG_UPDATE: EventType.ORG_UPDATED,
     Action.ORG_DELETE: EventType.ORG_DELETED,
+    Action.MEMBER_ENROL: EventType.MEMBER_ADDED,
     Action.MEMBER_UPDATE: EventType.MEMBER_UPDATED,
     Action.MEMBER_REMOVE: EventType.MEMBER_REMOVED,
     Action.INVITATION_CREATE: EventType.INVITATION_CREATED,

@@ -4,8 +4,6 @@ Agents are many and stay for long, and a socket inside of Quart costs as much me
 So they are served before Quart, which is left to tell those who are not let in.
 """
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,18 +15,16 @@ from werkzeug.datastructures import Headers
 from spunto.core.kernel.errors import SpuntoError, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
-from spunto.core.protocol.closing import BUSY, UNAUTHENTICATED
-from spunto.core.protocol.transport import TransportClosed
+from spunto.core.protocol.closing import BUSY
 from spunto.entrypoints.serving.limits import Gate, Limit
 from spunto.entrypoints.serving.security import bearer_of
 from spunto.entrypoints.serving.targets import path_of
 from spunto.entrypoints.serving.telemetry import RequestCame
-from spunto.entrypoints.ws.sockets import CLOSE_SECONDS, Sockets
+from spunto.entrypoints.ws.asgi_socket import AsgiSocket
+from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import OWN_HEARTBEAT
 
 PATH = "/api/agent/connect"
-ABNORMAL = 1006
-"""What a WebSocket's end is called when nobody said a code."""
 
 log = structlog.get_logger()
 
@@ -73,7 +69,7 @@ class AgentDoor:
                 # It has no request id: nobody asked for it, and nobody waits for an answer.
                 self._came(PATH, "")
             scope["state"][OWN_HEARTBEAT] = True
-            socket = AgentSocket(receive, send)
+            socket = AsgiSocket(receive, send)
             await self._serve(socket, token)
             self._note(socket, token, scope)
 
@@ -87,7 +83,7 @@ class AgentDoor:
             return None
         return token
 
-    async def _serve(self, socket: "AgentSocket", token: Secret) -> None:
+    async def _serve(self, socket: AsgiSocket, token: Secret) -> None:
         """An agent that is turned away by our own trouble is told to come back."""
         with self._sockets.registered(socket):
             await socket.accept()
@@ -99,52 +95,11 @@ class AgentDoor:
                 log.error("agent_failed", exc_info=error)
                 await socket.close(BUSY, "internal_error")
 
-    def _note(self, socket: "AgentSocket", token: Secret, scope: WebsocketScope) -> None:
+    def _note(self, socket: AsgiSocket, token: Secret, scope: WebsocketScope) -> None:
         if socket.was_refused:
             self._gate.limits.note(Limit.FAILURE, self._gate.clients.of(_peer_of(scope), _headers_of(scope)))
         else:
             self._gate.remember(token.reveal())
-
-
-class AgentSocket:
-    """An ASGI WebSocket as the protocol's transport."""
-
-    def __init__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        self._receive = receive
-        self._send = send
-        self._closed: TransportClosed | None = None
-
-    @property
-    def was_refused(self) -> bool:
-        """Whether it was closed because its token is not good."""
-        return self._closed is not None and self._closed.code == UNAUTHENTICATED
-
-    async def accept(self) -> None:
-        await self._send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-
-    async def send(self, frame: str | bytes) -> None:
-        if self._closed is not None:
-            raise self._closed
-        if isinstance(frame, str):
-            await self._send({"type": "websocket.send", "bytes": None, "text": frame})
-        else:
-            await self._send({"type": "websocket.send", "bytes": frame, "text": None})
-
-    async def receive(self) -> str | bytes:
-        event = await self._receive()
-        if event["type"] != "websocket.receive":
-            self._closed = self._closed or TransportClosed(ABNORMAL)
-            raise self._closed
-        text = event["text"]
-        return event["bytes"] or b"" if text is None else text
-
-    async def close(self, code: int, reason: str) -> None:
-        if self._closed is not None:
-            return
-        self._closed = TransportClosed(code, reason)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 def _require_patience(gate: Gate, token: Secret, headers: Headers, peer: str | None) -> None:

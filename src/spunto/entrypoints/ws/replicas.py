@@ -9,7 +9,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope, Webso
 from spunto.core.kernel.errors import SpuntoError
 from spunto.core.nodes.peers import Peers
 from spunto.core.nodes.tickets import Turnstile
-from spunto.entrypoints.ws.agents import AgentSocket
+from spunto.entrypoints.ws.asgi_socket import AsgiSocket
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import OWN_HEARTBEAT
 
@@ -47,7 +47,7 @@ class ReplicaDoor:
             return
         log.info("replica_connected", replica=replica_id)
         scope["state"][OWN_HEARTBEAT] = True
-        socket = AgentSocket(receive, send)
+        socket = AsgiSocket(receive, send)
         with self._sockets.registered(socket):
             await socket.accept()
             await self._peers.serve(socket)

@@ -10,11 +10,12 @@ from tests.unit.entrypoints.ws.visitor import Visitor
 
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.transport import Transport, TransportClosed
-from spunto.entrypoints.ws.agents import PATH, AgentSocket, agents_blueprint
+from spunto.entrypoints.ws.agents import PATH, agents_blueprint
+from spunto.entrypoints.ws.asgi_socket import AsgiSocket
 from spunto.entrypoints.ws.sockets import Sockets
 
 
-def a_socket(*events: Any) -> tuple[AgentSocket, list[Any]]:
+def a_socket(*events: Any) -> tuple[AsgiSocket, list[Any]]:
     """A socket to which these come in, and what it sends."""
     coming = iter(events)
     sent: list[Any] = []
@@ -25,7 +26,7 @@ def a_socket(*events: Any) -> tuple[AgentSocket, list[Any]]:
     async def send(event: Any) -> None:
         sent.append(event)
 
-    return AgentSocket(receive, send), sent
+    return AsgiSocket(receive, send), sent
 
 
 async def test_text_and_bytes_come_and_go_as_they_are() -> None:
