@@ -168,4 +168,5 @@ class SimulatedNode:
             agent_version="harness",
             engine="fake",
             cpu_overcommit=1.0,
+            lasting_seconds=0.0,
         )

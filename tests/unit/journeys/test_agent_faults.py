@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from tests.unit.journeys.steps import NOTHING, a_ready_worker, a_worker, node_of, running, status_of
+from tests.unit.journeys.steps import NOTHING, a_ready_worker, a_worker, is_clean, node_of, running, status_of
 
 from spunto.adapters.memory.runtime_commands import Process
 from spunto.core.nodes.model import NodeStatus
@@ -131,28 +131,73 @@ async def test_an_agent_that_restarts_again_and_again_is_not_mistaken_for_two(ha
 
 
 @pytest.mark.parametrize("end", ["ended", "removed"])
-async def test_a_worker_that_was_given_up_is_not_revived_by_an_agent_without_a_memory(
+async def test_a_worker_that_an_agent_without_a_memory_runs_again_is_ready_and_holds_its_room(
     harness: Harness, end: str
 ) -> None:
-    node = await harness.add_node("one")
+    node = await harness.add_node("one", cpus=1)
     worker = await a_ready_worker(harness)
     if end == "ended":
         await node.engine.exit_container(worker.container, 1)
     else:
         await node.remove_by_hand(worker.id)
     await harness.settle()
-    before = await worker.state()
+    assert (await node_of(harness, node)).reserved == NOTHING
 
     node.kill_agent()
     node.lose_journal()
     node.start_agent()
     await harness.settle()
 
-    assert (await worker.state(), running(node)) == (before, [])
-    assert (await node_of(harness, node)).reserved == NOTHING
+    assert (await worker.state(), running(node)) == (S.READY, [worker.container])
+    assert (await node_of(harness, node)).reserved.cpu_millis == 1000
+
+
+async def test_a_container_that_is_restarted_by_hand_is_ready_and_holds_its_room(harness: Harness) -> None:
+    node = await harness.add_node("one", cpus=1)
+    worker = await a_ready_worker(harness)
+
+    await node.engine.exit_container(worker.container, 143)
+    await harness.settle()
+    assert ((await worker.problem() or ("",))[0], (await node_of(harness, node)).reserved) == ("worker_exited", NOTHING)
+    await node.engine.start_container(worker.container)
+    await harness.settle()
+
+    assert (await worker.state(), await worker.problem(), running(node)) == (S.READY, None, [worker.container])
+    assert (await node_of(harness, node)).reserved.cpu_millis == 1000
+
+
+async def test_a_container_that_is_started_by_hand_where_others_took_its_room_is_stopped_and_says_why(
+    harness: Harness,
+) -> None:
+    node = await harness.add_node("one", cpus=1)
+    worker = await a_ready_worker(harness)
+    await node.engine.exit_container(worker.container, 143)
+    await harness.settle()
+    other = await a_ready_worker(harness, "other")
+
+    await node.engine.start_container(worker.container)
+    await harness.settle()
+
+    assert (await worker.state(), (await worker.problem() or ("",))[0]) == (S.STOPPED, "no_room")
+    assert running(node) == [other.container]
+    await other.destroy()
+    await harness.settle()
     await worker.start()
     await harness.settle()
     assert (await worker.state(), running(node)) == (S.READY, [worker.container])
+
+
+async def test_a_container_that_was_renamed_by_hand_is_found_and_destroyed(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    worker = await a_ready_worker(harness)
+
+    node.engine.rename_by_hand(worker.container, "another-name")
+    await harness.settle()
+    await worker.destroy()
+    await harness.settle()
+
+    assert await worker.is_gone()
+    assert is_clean(node)
 
 
 async def test_a_rotated_token_cuts_its_agent_off_at_once_and_never_lets_it_in_again(harness: Harness) -> None:

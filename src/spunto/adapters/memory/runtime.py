@@ -181,11 +181,7 @@ class FakeRuntime:
         container.state, container.started_at = ContainerState.RUNNING, self._now()
         container.finished_at, container.exit_code, container.oom_killed = None, None, False
         container.main = main_process(
-            spec,
-            files=container.files,
-            log=container.log,
-            commands=self._commands,
-            ended=lambda code: self._exited(container, code),
+            container, commands=self._commands, ended=lambda code: self._exited(container, code)
         )
         self._announce(container, "start")
 
@@ -316,6 +312,12 @@ class FakeRuntime:
             if self._containers.pop(name, None) is not None:
                 self._announce(container, "destroy")
 
+    def rename_by_hand(self, name: str, new_name: str) -> None:
+        """Somebody renames the container behind our back."""
+        container = self._containers[new_name] = self._containers.pop(name)
+        container.name = new_name
+        self._announce(container, "rename")
+
     async def exit_container(self, name: str, code: int, *, oom_killed: bool = False) -> None:
         """The container's process ends by itself, or for want of memory."""
         container = self._require(name)
@@ -369,7 +371,7 @@ class FakeRuntime:
         self._announce(container, "die")
 
     def _announce(self, container: FakeContainer, action: str) -> None:
-        event = EngineEvent(name=container.spec.name, action=action)
+        event = EngineEvent(name=container.name, action=action)
         for queue in tuple(self._subscribers):
             if queue.full():
                 self._subscribers.discard(queue)

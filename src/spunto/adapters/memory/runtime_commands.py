@@ -177,6 +177,10 @@ async def _cat(process: Process, arguments: Sequence[str]) -> int:
     return 0
 
 
+async def _read(process: Process, _: Sequence[str]) -> int:
+    return 0 if await process.read() else 1
+
+
 async def _sleep(_: Process, __: Sequence[str]) -> int:
     await asyncio.Event().wait()  # time does not pass here; only a signal ends it
     return 0
@@ -225,6 +229,7 @@ BUILT_IN: Mapping[str, Command] = {
     "id": _id,
     "printenv": _printenv,
     "pwd": _pwd,
+    "read": _read,
     "sh": _sh,
     "sleep": _sleep,
     "stty": _stty,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -151,6 +151,7 @@ class FakeContainer:
     def __init__(self, container_id: str, spec: ContainerSpec, *, files: Files, log: FakeLog) -> None:
         self.container_id = container_id
         self.spec = spec
+        self.name = spec.name
         self.files = files
         self.log = log
         self.state = ContainerState.CREATED
@@ -161,14 +162,16 @@ class FakeContainer:
         self.main: MainProcess | None = None
         self.execs: set[FakeExec] = set()
         self.networks = {spec.network}
+        self.main_command: Sequence[str] = list(spec.command) or ["sleep", "infinity"]
 
     def view(self) -> Container:
         return Container(
             container_id=self.container_id,
-            name=self.spec.name,
+            name=self.name,
             state=self.state,
             labels=dict(self.spec.labels),
             image=self.spec.image,
+            image_id=self.spec.image,
             started_at=self.started_at,
             finished_at=self.finished_at,
             exit_code=self.exit_code,
@@ -177,26 +180,22 @@ class FakeContainer:
 
 
 def main_process(
-    spec: ContainerSpec,
-    *,
-    files: Files,
-    log: FakeLog,
-    commands: Mapping[str, Command],
-    ended: Callable[[int], None],
+    container: FakeContainer, *, commands: Mapping[str, Command], ended: Callable[[int], None]
 ) -> MainProcess:
     """Start the container's command; without one it runs until it is stopped."""
+    spec = container.spec
 
     async def read() -> bytes:
         return b""
 
     process = Process(
-        write=log.write,
-        log=log.write,
+        write=container.log.write,
+        log=container.log.write,
         read=read,
-        files=files,
+        files=container.files,
         env=dict(spec.env),
         working_dir=spec.working_dir or "/",
         user=spec.user or "root",
         commands=commands,
     )
-    return MainProcess(process, list(spec.command) or ["sleep", "infinity"], ended)
+    return MainProcess(process, list(container.main_command), ended)

@@ -186,6 +186,7 @@ def container(inspected: Mapping[str, Any]) -> Container:
         state=lifecycle,
         labels=inspected["Config"].get("Labels") or {},
         image=image,
+        image_id=inspected.get("Image") or "",
         started_at=moment(state.get("StartedAt")),
         finished_at=moment(state.get("FinishedAt")) if ended else None,
         exit_code=state["ExitCode"] if ended else None,

@@ -90,8 +90,9 @@ class WaitUntil:
 class Outcome:
     """What came of an action that was carried out.
 
-    `container` is what a Create made. Of a Run there is `output` (its end) and `exit_code`, None where the command
-    could not be run or its end was not seen.
+    `container` is what a Create made, or what a Start came to: None where somebody removed it meanwhile. Of a Run
+    there is `output` (its end) and `exit_code`, None where the command could not be run or its end was not seen;
+    `trouble` then says why, as what follows the command's name.
     """
 
     at: datetime
@@ -99,3 +100,4 @@ class Outcome:
     container: Container | None = None
     exit_code: int | None = None
     output: bytes = b""
+    trouble: str | None = None

@@ -161,7 +161,8 @@ class Driver:
         if isinstance(action, Run):
             subject.stale = subject.stale or outcome.exit_code is None
         else:
-            subject.stale = isinstance(action, Stop)
+            gone = isinstance(action, Start) and outcome.container is None
+            subject.stale = gone or isinstance(action, Stop)
         self._passed(subject, action, outcome.seconds)
         self._remember(subject, kind.after(action, outcome, subject.ledger))
 

@@ -20,7 +20,8 @@ from spunto.core.executor.actions import (
     Start,
     Stop,
 )
-from spunto.core.executor.runtime import Container, ContainerRuntime, EngineUnavailable, ExecSpec
+from spunto.core.executor.lasting import Lasting
+from spunto.core.executor.runtime import Container, ContainerRuntime, EngineUnavailable, Exec, ExecSpec
 from spunto.core.executor.seen import Names, Seen
 from spunto.core.executor.settings import NodeSettings
 from spunto.core.executor.subnets import Subnets
@@ -47,6 +48,7 @@ class Effects:
         self._clock = clock
         self._settings = settings
         self.subnets = Subnets(runtime, settings.subnet_pool)
+        self._lasting = Lasting(runtime, clock=clock, seconds=settings.lasting_seconds)
 
     async def perform(self, action: Action) -> Outcome:
         """Do it. Raises what the engine answers, but of a Run, whose failure is an outcome like any other."""
@@ -66,14 +68,17 @@ class Effects:
                 case Create(spec=spec):
                     labelled = replace(spec, labels=self._labelled(spec.labels))
                     container = await self._runtime.create_container(labelled)
+                    self._lasting.made(labelled, container)
                 case Connect(name=name, network=network):
                     await self._runtime.connect_network(name, network)
                 case Start(name=name):
                     await self._runtime.start_container(name)
+                    container = await self._lasting.after_start(name)
                 case Stop(name=name):
                     await self._runtime.stop_container(name, grace_seconds=self._settings.stop_grace_seconds)
                 case Remove(name=name):
                     await self._runtime.remove_container(name)
+                    self._lasting.removed(name)
                 case RemoveNetwork(name=name):
                     await self.subnets.remove_network(name)
                 case RemoveVolume(name=name):
@@ -81,24 +86,28 @@ class Effects:
         return Outcome(at=self._clock.now(), container=container)
 
     async def _run(self, action: Run) -> Outcome:
-        """A command that takes too long is left to itself."""
+        """A command that takes too long is left to itself; what it has said by then is kept."""
+        spec = ExecSpec(command=("sh", "-c", action.command), working_dir=action.working_dir)
+        output = bytearray()
+        exit_code: int | None = None
+        trouble: str | None = None
         try:
             async with asyncio.timeout(self._settings.setup_seconds):
-                exit_code, output = await self._command(action)
+                exit_code = await self._command(await self._runtime.exec(action.name, spec), output)
         except TimeoutError:
-            exit_code, output = None, f"It did not end within {self._settings.setup_seconds:g} s.".encode()
+            trouble = f"did not end within {self._settings.setup_seconds:g} s"
         except SpuntoError as error:
-            exit_code, output = None, str(error).encode()
-        return Outcome(at=self._clock.now(), exit_code=exit_code, output=output)
+            trouble = f"could not be run: {error}"
+        return Outcome(at=self._clock.now(), exit_code=exit_code, output=bytes(output), trouble=trouble)
 
-    async def _command(self, action: Run) -> tuple[int | None, bytes]:
-        spec = ExecSpec(command=("sh", "-c", action.command), working_dir=action.working_dir)
-        running = await self._runtime.exec(action.name, spec)
+    async def _command(self, running: Exec, output: bytearray) -> int:
+        """Nobody is there to answer what it asks, so it finds the end of its input."""
         try:
-            output = b""
+            await running.write_eof()
             while (chunk := await running.read()) is not None:
-                output = (output + chunk[1])[-OUTPUT_TAIL_BYTES:]
-            return await running.exit_code(), output
+                output += chunk[1]
+                del output[:-OUTPUT_TAIL_BYTES]
+            return await running.exit_code()
         finally:
             async with bounded(self._settings.engine_seconds):
                 await running.aclose()
@@ -108,21 +117,31 @@ class Effects:
         async with bounded(self._settings.engine_seconds):
             if names.by_label:
                 return await self._look_by_label(subject_id)
-            found = [await self._runtime.find_container(name) for name in names.containers]
             return Seen(
-                containers={each.name: each for each in found if each and self._is_ours(each.labels, subject_id)},
+                containers=await self._containers(names, subject_id),
                 networks=await self._networks(names, subject_id),
                 volumes=await self._volumes(names, subject_id),
                 images=frozenset([name for name in names.images if await self._runtime.has_image(name)]),
             )
 
+    async def _containers(self, names: Names, subject_id: str) -> dict[str, Container]:
+        """By name, and by label what is missed: somebody may have renamed it."""
+        found = [await self._runtime.find_container(name) for name in names.containers]
+        by_name = {each.name: each for each in found if each and self._is_ours(each.labels, subject_id)}
+        if len(by_name) == len(names.containers):
+            return by_name
+        return by_name | await self._labelled_containers(subject_id)
+
+    async def _labelled_containers(self, subject_id: str) -> dict[str, Container]:
+        listed = await self._runtime.list_containers(label=f"{ID_LABEL}={subject_id}")
+        return {each.name: each for each in listed if self._is_ours(each.labels, subject_id)}
+
     async def _look_by_label(self, subject_id: str) -> Seen:
         label = f"{ID_LABEL}={subject_id}"
-        containers = await self._runtime.list_containers(label=label)
         networks = await self._runtime.list_networks()
         volumes = await self._runtime.list_volumes(label=label)
         return Seen(
-            containers={each.name: each for each in containers if self._is_ours(each.labels, subject_id)},
+            containers=await self._labelled_containers(subject_id),
             networks=frozenset(each.name for each in networks if self._is_ours(each.labels, subject_id)),
             volumes=frozenset(each.name for each in volumes if self._is_ours(each.labels, subject_id)),
         )

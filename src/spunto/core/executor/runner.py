@@ -249,6 +249,8 @@ class NodeRunner:
                 if subject.stale:
                     self._wake(subject)
                 return
+        if event.action == "rename":
+            self._watch.look_again()
 
     def _objection(self, subject: Subject) -> str | None:
         spec, kind = subject.item.spec, subject.item.kind

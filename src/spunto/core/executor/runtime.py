@@ -22,13 +22,17 @@ class ContainerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """One container as the engine lists or inspects it. `exit_code`, `finished_at`, `error` only when exited."""
+    """One container as the engine lists or inspects it. `exit_code`, `finished_at`, `error` only when exited.
+
+    `image` is the name that it was made by, which may mean another image by now; `image_id` stays.
+    """
 
     container_id: str
     name: str
     state: ContainerState
     labels: Mapping[str, str]
     image: str = ""
+    image_id: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     exit_code: int | None = None

@@ -33,12 +33,14 @@ class Seen:
     """Ours alone: what bears one of the names, but not our labels, is not seen.
 
     Networks, volumes and images are here if the kind looks at them, or has just made or removed them.
+    `ended` are the containers that had ended before they were sure to run, when they were last started.
     """
 
     containers: Mapping[str, Container] = field(default_factory=dict)
     networks: Set[str] = frozenset()
     volumes: Set[str] = frozenset()
     images: Set[str] = frozenset()
+    ended: Set[str] = frozenset()
 
     @property
     def container(self) -> Container | None:
@@ -55,8 +57,9 @@ class Seen:
             case Create(spec=spec) if outcome.container is not None:
                 # A network that was ensured for this container is ensured again for the next one.
                 return self._with(spec.name, outcome.container, networks=self.networks - {spec.network})
-            case Start(name=name) if name in self.containers:
-                return self._with(name, _started(self.containers[name], outcome))
+            case Start(name=name) if outcome.container is not None:
+                ended = {name} if outcome.container.state is ContainerState.EXITED else set()
+                return replace(self._with(name, outcome.container), ended=self.ended - {name} | ended)
             case Remove(name=name):
                 rest = {key: each for key, each in self.containers.items() if key != name}
                 return replace(self, containers=rest)
@@ -73,14 +76,3 @@ class Seen:
 
 
 NOTHING = Seen()
-
-
-def _started(container: Container, outcome: Outcome) -> Container:
-    return replace(
-        container,
-        state=ContainerState.RUNNING,
-        started_at=outcome.at,
-        finished_at=None,
-        exit_code=None,
-        oom_killed=False,
-    )

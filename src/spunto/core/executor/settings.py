@@ -28,7 +28,8 @@ def silent(event: str, /, **fields: object) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """`cpu_overcommit` is how many cpus are announced for each that is there."""
+    """`cpu_overcommit` is how many cpus are announced for each that is there. A container of a make that was never seen
+    to last is watched for `lasting_seconds` before it counts as running."""
 
     node_id: str
     instance_id: str
@@ -45,6 +46,7 @@ class NodeSettings:
     engine_seconds: float = 150.0
     pull_seconds: float = 1800.0
     setup_seconds: float = 1800.0
+    lasting_seconds: float = 1.0
     relist_seconds: float = 30.0
 
 

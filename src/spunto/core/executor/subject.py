@@ -123,11 +123,13 @@ class Subject:
             self.stale = True
 
     def of_these(self, containers: Mapping[str, Container]) -> Mapping[str, Container]:
-        """Those of the listed containers of the subject that its kind looks at, in the kind's order."""
+        """Those of the listed containers of the subject that its kind looks at, in the kind's order; where one is
+        missed, all of the subject's, for somebody may have renamed it."""
         names = self.names
         if names.by_label:
             return containers
-        return {name: containers[name] for name in names.containers if name in containers}
+        by_name = {name: containers[name] for name in names.containers if name in containers}
+        return by_name if len(by_name) == len(names.containers) else {**by_name, **containers}
 
     def heard(self, name: str, action: str) -> None:
         """An event of the engine; those that only repeat what an action of ours has told are passed over."""

@@ -7,7 +7,8 @@ from spunto.core.executor.runtime import ContainerRuntime, Network, SubnetTaken
 from spunto.core.kernel.errors import Conflict
 
 PREFIX_LENGTH = 28
-_SUBNET_TRIES = 8
+_SUBNET_TRIES = 64
+"""For one network. What they taught is remembered, so that the next one goes on from there."""
 
 
 def next_free_subnet(pool: IPv4Network, used: Iterable[IPv4Network]) -> IPv4Network | None:
@@ -26,6 +27,10 @@ def next_free_subnet(pool: IPv4Network, used: Iterable[IPv4Network]) -> IPv4Netw
     return IPv4Network((candidate, PREFIX_LENGTH))
 
 
+def _around(subnet: IPv4Network, pool: IPv4Network, *, doublings: int) -> IPv4Network:
+    return subnet.supernet(new_prefix=max(pool.prefixlen + 1, subnet.prefixlen - doublings))
+
+
 class Subnets:
     """The subnets in use as last listed, so that a spawn does not ask the engine for them."""
 
@@ -35,6 +40,7 @@ class Subnets:
         self._listed: dict[str, IPv4Network] = {}
         self._taken: dict[str, IPv4Network] = {}
         self._refused: set[IPv4Network] = set()
+        self._evaded: set[IPv4Network] = set()
 
     async def refresh(self) -> None:
         networks = await self._runtime.list_networks()
@@ -42,13 +48,15 @@ class Subnets:
 
     async def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
         """Make the network with a subnet that is free; who else takes subnets of the pool is evaded."""
-        for _ in range(_SUBNET_TRIES):
+        for refusals in range(_SUBNET_TRIES):
             subnet = self._take(name)
             try:
                 await self._runtime.ensure_network(Network(name=name, subnet=str(subnet), labels=labels))
             except SubnetTaken:
-                # The engine may refuse what it does not list, such as a route of the machine.
+                # The engine may refuse what it does not list, such as a route of the machine or another engine's
+                # networks. Those stand side by side, so that each refusal in a row evades twice as much.
                 self._refused.add(subnet)
+                self._evaded.add(_around(subnet, self._pool, doublings=refusals))
                 self._release(name)
                 await self.refresh()
                 continue
@@ -67,9 +75,10 @@ class Subnets:
         subnet = self._listed.get(name)
         if subnet is None:
             used = (*self._listed.values(), *self._taken.values(), *self._refused)
-            subnet = next_free_subnet(self._pool, used)
+            subnet = next_free_subnet(self._pool, (*used, *self._evaded)) or next_free_subnet(self._pool, used)
         if subnet is None:
             self._refused.clear()
+            self._evaded.clear()
             raise Conflict(
                 "no_free_subnet", f"No subnet is left in the node's pool {self._pool}; give it a larger one."
             )

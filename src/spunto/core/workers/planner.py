@@ -8,7 +8,7 @@ from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.protocol.messages import Phase
 from spunto.core.specs.worker import Power
 from spunto.core.workers.assigned import spec_of
-from spunto.core.workers.model import PATIENCE, DockerState, Worker, WorkerState
+from spunto.core.workers.model import MOVES, PATIENCE, DockerState, Worker, WorkerState
 
 _UNREACHABLE_RECHECK_SECONDS = 30.0
 _ARRIVING = frozenset({WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.ERROR})
@@ -17,18 +17,24 @@ _CONDITIONS = frozenset({"kind_unknown", "spec_unknown"})
 _NODE_REMOVED = Problem(
     code="node_removed", message="The worker's node was removed from the organization; destroy the worker."
 )
+_NO_ROOM = Problem(
+    code="no_room",
+    message="Somebody started the container on the node, which has no room for it any more; it is stopped again. "
+    "Stop another worker of that node and start this one.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """The worker as it becomes (None: its record ends), and when to look again.
 
-    `frees` gives its reservation back; `halts` has its node stop what runs without one.
+    `frees` gives its reservation back; `without_room` says that it needs room on its node again, and is what the worker
+    becomes where there is none: its node is then to stop what runs.
     """
 
     worker: Worker | None
     frees: bool = False
-    halts: bool = False
+    without_room: Worker | None = None
     again_seconds: float | None = None
 
 
@@ -51,12 +57,17 @@ def next_step(
     if observed is None or observed.generation != worker.generation or worker.state is WorkerState.DESTROYING:
         return _watch_deadline(seen, reachable_since, now)
     if observed.phase is Phase.RUNNING and spec_of(assignment).power is Power.RUNNING and not assignment.reserves:
-        # It was given up and its room with it; a node that has lost its memory tried once more.
-        return Step(worker=replace(seen, generation=worker.generation + 1), halts=True)
+        # It had ended or was given up, and its room with it; somebody started it by hand, or its node tried once more.
+        turned_down = replace(seen, generation=worker.generation + 1, problem=_NO_ROOM)
+        return Step(worker=_running_again(seen, now), without_room=turned_down)
     after = _settled(seen, assignment, observed, now)
     if after.deadline_at is not None:
         return _watch_deadline(after, reachable_since, now)
     return Step(worker=after, frees=assignment.reserves and observed.phase in (Phase.STOPPED, Phase.FAILED))
+
+
+def _running_again(worker: Worker, now: datetime) -> Worker:
+    return worker.moved(WorkerState.READY, at=now) if WorkerState.READY in MOVES[worker.state] else worker
 
 
 def _without_assignment(worker: Worker, now: datetime) -> Step:
@@ -119,7 +130,9 @@ def _unexplained(observed: Observation) -> Problem:
 
 def _ended(observed: Observation) -> Problem:
     return Problem(
-        code="worker_exited", message=f"The worker's container ended by itself with exit code {observed.exit_code}."
+        code="worker_exited",
+        message=f"The worker's container ended by itself with exit code {observed.exit_code}; its log tells more. "
+        "Start runs it again; where its image is not made to go on running, correct the project.",
     )
 
 

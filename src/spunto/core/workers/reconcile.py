@@ -45,27 +45,36 @@ class WorkerReconciler:
             now=self._clock.now(),
             is_buried=is_buried,
         )
-        if step.worker != worker or step.frees:
+        if step.worker != worker or step.frees or step.without_room is not None:
             async with self._uow() as tx:
                 await self._apply(tx, worker, assignment, step)
                 await tx.commit()
         return step.again_seconds
 
     async def _apply(self, tx: WorkersTransaction, before: Worker, assignment: Assignment | None, step: Step) -> None:
-        if step.worker is None:
+        after = step.worker
+        if step.without_room is not None and assignment is not None:
+            after = await self._take_room(tx, assignment, step)
+        if after is None:
             await tx.workers.remove(before)
-        elif step.worker != before:
-            await tx.workers.update(step.worker)
+        elif after != before:
+            await tx.workers.update(after)
         if step.frees and assignment is not None:
             await tx.nodes.release(assignment.node_id, assignment.demand)
             await tx.assignments.update(assignment.freed())
-        if step.halts and assignment is not None:
-            spec = replace(spec_of(assignment), power=Power.STOPPED)
-            await tx.assignments.update(assignment.asking(spec, at=self._clock.now()))
-            tx.hint(node_topic(assignment.node_id))
-        if step.worker != before:
+        if after != before:
             tx.hint(topic(before.id))
-            await self._announce(tx, before, step.worker)
+            await self._announce(tx, before, after)
+
+    async def _take_room(self, tx: WorkersTransaction, assignment: Assignment, step: Step) -> Worker | None:
+        """What the worker becomes, with room or without."""
+        if await tx.nodes.reserve(assignment.node_id, assignment.demand):
+            await tx.assignments.update(replace(assignment, reserves=True))
+            return step.worker
+        spec = replace(spec_of(assignment), power=Power.STOPPED)
+        await tx.assignments.update(assignment.asking(spec, at=self._clock.now()))
+        tx.hint(node_topic(assignment.node_id))
+        return step.without_room
 
     async def _announce(self, tx: WorkersTransaction, before: Worker, after: Worker | None) -> None:
         data = {"name": before.name, "projectId": before.project_id}

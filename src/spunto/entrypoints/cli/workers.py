@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 from spunto.client.projects import Project
+from spunto.client.watching import WorkerSettledElsewhere
 from spunto.client.worker_models import Port, Stats, Worker
+from spunto.core.kernel.errors import SpuntoError
 from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.progress import reporting
@@ -17,6 +20,7 @@ from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 
 Placed = tuple[Project, Worker]
+_LAST_LINES = 20
 
 
 WORKERS: Columns[Placed] = (
@@ -147,11 +151,25 @@ async def ports(session: Session, worker: WorkerArgument) -> None:
 async def _settle(session: Session, worker: Worker, until: str, *, no_wait: bool, timeout_seconds: float) -> None:
     """Wait for the worker's state, and print the worker."""
     if not no_wait:
-        with reporting(session.out, worker.name) as report:
-            worker = await session.client.workers.wait_for_worker(
-                worker, until={until}, timeout_seconds=timeout_seconds, on_change=report
-            )
+        try:
+            with reporting(session.out, worker.name) as report:
+                worker = await session.client.workers.wait_for_worker(
+                    worker, until={until}, timeout_seconds=timeout_seconds, on_change=report
+                )
+        except WorkerSettledElsewhere as ended:
+            await _tell_last_words(session, ended.worker)
+            raise
     session.out.done(f"Worker {worker.name} is {worker.state}.", worker)
+
+
+async def _tell_last_words(session: Session, worker: Worker) -> None:
+    """What a container said that ended by itself, which mostly says why."""
+    if worker.error is None or worker.error.code not in ("worker_exited", "out_of_memory"):
+        return
+    # That the worker ended is what counts, whether or not its log can be had.
+    with suppress(SpuntoError):
+        for line in (await session.client.workers.logs(worker, tail=_LAST_LINES)).splitlines():
+            session.out.note(f"{worker.name} | {line}")
 
 
 def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:

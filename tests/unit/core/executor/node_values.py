@@ -71,6 +71,7 @@ def node_settings(**fields: Any) -> NodeSettings:
             "agent_version": "1",
             "engine": "fake",
             "concurrent_starts": 4,
+            "lasting_seconds": 0.0,
             **fields,
         }
     )

@@ -488,7 +488,7 @@ async def test_a_spawn_asks_the_engine_for_nothing_that_it_does_not_need() -> No
         await listener.until_phase(Phase.RUNNING, 1)
         calls = list(runtime.calls)
 
-    assert calls == ["ensure_network", "create_container", "start_container"]
+    assert calls == ["ensure_network", "create_container", "start_container", "find_container"]
 
 
 async def test_no_more_starts_than_allowed_go_on_at_a_time() -> None:

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spunto.adapters.memory.runtime import FakeRuntime
+from spunto.core.executor.runtime import Network, SubnetTaken
 from spunto.core.executor.streams.ring import Ring
-from spunto.core.executor.subnets import next_free_subnet
+from spunto.core.executor.subnets import Subnets, next_free_subnet
+from spunto.core.kernel.errors import Conflict
 
 POOL = IPv4Network("10.208.0.0/24")
 
@@ -39,6 +42,52 @@ def test_a_subnet_is_given_exactly_while_one_is_free(places: list[tuple[int, int
     free = [each for each in POOL.subnets(new_prefix=28) if not any(each.overlaps(other) for other in used)]
 
     assert next_free_subnet(POOL, used) == (free[0] if free else None)
+
+
+class _Crowded(FakeRuntime):
+    """Beside another engine, whose networks it does not list but refuses to overlap with."""
+
+    def __init__(self, *foreign: str) -> None:
+        super().__init__()
+        self._foreign = networks(*foreign)
+        self.tries = 0
+
+    async def ensure_network(self, network: Network) -> None:
+        self.tries += 1
+        if any(IPv4Network(network.subnet).overlaps(other) for other in self._foreign):
+            raise SubnetTaken(network.subnet)
+        await super().ensure_network(network)
+
+
+async def test_another_engine_s_networks_are_evaded_and_remembered() -> None:
+    runtime = _Crowded(*(f"10.208.{last // 16}.{last % 16 * 16}/28" for last in range(100)))
+    subnets = Subnets(runtime, IPv4Network("10.208.0.0/14"))
+
+    await subnets.ensure_network("one", {})
+    first = runtime.tries
+    await subnets.ensure_network("two", {})
+
+    assert first < 20
+    assert runtime.tries == first + 1
+    assert len(await runtime.list_networks()) == 2
+
+
+async def test_the_one_subnet_that_is_left_is_found() -> None:
+    runtime = _Crowded(*(f"10.208.0.{last * 16}/28" for last in range(16) if last != 5))
+    subnets = Subnets(runtime, POOL)
+
+    await subnets.ensure_network("one", {})
+
+    assert [each.subnet for each in await runtime.list_networks()] == ["10.208.0.80/28"]
+
+
+async def test_a_pool_of_which_all_is_refused_says_so() -> None:
+    subnets = Subnets(_Crowded("10.208.0.0/16"), POOL)
+
+    with pytest.raises(Conflict) as caught:
+        await subnets.ensure_network("one", {})
+
+    assert caught.value.code == "no_free_subnet"
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 64))

@@ -87,7 +87,8 @@ def setting_up(ledger: Ledger, stage: Stage) -> Ledger:
 
 
 def set_up(ledger: Ledger, *, exit_code: int | None, output: bytes, seconds: float) -> Ledger:
-    return with_setup(ledger, setup_of(ledger).ended(exit_code=exit_code, output=output, seconds=seconds))
+    outcome = Outcome(at=NOW, exit_code=exit_code, output=output, seconds=seconds)
+    return with_setup(ledger, setup_of(ledger).ended(outcome))
 
 
 def with_setup(ledger: Ledger, setup: Setup) -> Ledger:

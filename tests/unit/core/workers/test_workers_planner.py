@@ -92,19 +92,32 @@ def test_a_container_that_ended_by_itself_is_stopped_and_says_with_what_code() -
 
 
 @pytest.mark.parametrize("state", [S.STOPPED, S.ERROR])
-def test_what_was_given_up_and_runs_again_by_itself_is_halted_and_stays_as_it_is(state: WorkerState) -> None:
-    given_up = a_worker(state, problem=NO_IMAGE)
+def test_what_had_ended_and_runs_again_is_ready_where_there_is_room(state: WorkerState) -> None:
+    ended = a_worker(state, problem=NO_IMAGE)
     assignment = an_assignment(reserves=False, observed=a_report(Phase.RUNNING))
 
-    halted = next_step(given_up, assignment, reachable_since=NOW, now=later(1))
-    assert halted.worker is not None
+    again = next_step(ended, assignment, reachable_since=NOW, now=later(1))
+
+    assert again.worker is not None
+    assert again.without_room is not None
+    assert (again.worker.state, again.worker.problem, again.worker.generation) == (S.READY, None, 1)
+
+
+@pytest.mark.parametrize("state", [S.STOPPED, S.ERROR])
+def test_what_runs_again_without_room_is_halted_and_says_so(state: WorkerState) -> None:
+    ended = a_worker(state, problem=NO_IMAGE)
+    assignment = an_assignment(reserves=False, observed=a_report(Phase.RUNNING))
+
+    halted = next_step(ended, assignment, reachable_since=NOW, now=later(1)).without_room
+    assert halted is not None
     asked = assignment.asking(a_spec(power=Power.STOPPED), at=later(1))
     stopped = asked.observing(a_report(Phase.STOPPED, generation=2, container_state="exited"))
-    after = next_step(halted.worker, stopped, reachable_since=NOW, now=later(2))
+    after = next_step(halted, stopped, reachable_since=NOW, now=later(2))
 
-    assert (halted.halts, halted.worker.state, halted.worker.generation) == (True, state, 2)
+    assert halted.problem is not None
+    assert (halted.state, halted.generation, halted.problem.code) == (state, 2, "no_room")
     assert after.worker is not None
-    assert (after.worker.state, after.worker.problem, after.halts) == (state, NO_IMAGE, False)
+    assert (after.worker.state, after.worker.problem, after.without_room) == (state, halted.problem, None)
 
 
 def test_what_was_given_up_and_is_being_halted_is_not_ready() -> None:
@@ -114,7 +127,7 @@ def test_what_was_given_up_and_is_being_halted_is_not_ready() -> None:
     after = next_step(given_up, being_halted, reachable_since=NOW, now=later(1))
 
     assert after.worker is not None
-    assert (after.worker.state, after.worker.problem, after.halts) == (S.ERROR, NO_IMAGE, False)
+    assert (after.worker.state, after.worker.problem, after.without_room) == (S.ERROR, NO_IMAGE, None)
 
 
 def test_what_the_node_says_after_the_deadline_replaces_the_deadline_s_own_words() -> None:
@@ -208,6 +221,7 @@ class Story(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now: datetime = NOW
+        self.has_room = True
         self.worker: Worker | None = a_worker()
         self.assignment: Assignment | None = an_assignment()
         self.connected_since: datetime | None = NOW
@@ -236,10 +250,16 @@ class Story(RuleBasedStateMachine):
             assert self.assignment.reserves
             self.assignment = self.assignment.freed()
             self.reserved -= 1
-        if result.halts:
+        if result.without_room is not None:
             assert self.assignment is not None
             assert not self.assignment.reserves
+        if result.without_room is not None and self.assignment is not None and self.has_room:
+            self.assignment = replace(self.assignment, reserves=True)
+            self.reserved += 1
+        elif result.without_room is not None and self.assignment is not None:
             self.assignment = self.assignment.asking(a_spec(power=Power.STOPPED), at=self.now)
+            self.worker = result.without_room
+            return
         self.worker = result.worker
 
     def wish(self, to: WorkerState, assignment: Assignment) -> None:
@@ -287,6 +307,10 @@ class Story(RuleBasedStateMachine):
         if self.connected_since is not None:
             self.reachable_in_state += timedelta(seconds=seconds)
         self.look()
+
+    @rule()
+    def others_come_or_go(self) -> None:
+        self.has_room = not self.has_room
 
     @rule()
     def disconnect(self) -> None:

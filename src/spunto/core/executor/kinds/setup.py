@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from spunto.core.executor.actions import OUTPUT_TAIL_BYTES
+from spunto.core.executor.actions import OUTPUT_TAIL_BYTES, Outcome
 from spunto.core.executor.runtime import Container, ContainerState
 from spunto.core.specs.worker import WorkerSpec
 
@@ -36,6 +36,11 @@ class Setup:
     status: Status | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def is_unbegun(self) -> bool:
+        """Whether the container ended before anything of it was run; somebody may start it again by hand."""
+        return bool(self.due) and self.status is None
+
     def timed(self, name: str, seconds: float, *, anew: bool = True) -> "Setup":
         """Without `anew`, the seconds come on top of what stands there."""
         total = seconds if anew else self.timings.get(name, 0.0) + seconds
@@ -61,11 +66,22 @@ class Setup:
         """Written before the command, which runs at most once."""
         return replace(self, due=tuple(due for due in self.due if due is not stage), running=stage)
 
-    def ended(self, *, exit_code: int | None, output: bytes, seconds: float) -> "Setup":
-        """The command under way has ended; None for an end that nobody saw."""
+    def ended(self, outcome: Outcome) -> "Setup":
+        """The command under way has ended, or was left to itself."""
         if self.status is None or self.running is None:
             return self
-        status = with_result(self.status, self.running, exit_code=exit_code, output=output, seconds=seconds)
+        status = with_result(self.status, self.running, outcome)
+        return replace(self, status=status if self.due else ended(status), running=None)
+
+    def interrupted(self) -> "Setup":
+        """The command under way has an end that nobody saw."""
+        if self.status is None or self.running is None:
+            return self
+        status = {
+            **self.status,
+            self.running.value: {"exitCode": None, "outputTail": ""},
+            "error": self.status["error"] or _failure(self.running, None, "was interrupted"),
+        }
         return replace(self, status=status if self.due else ended(status), running=None)
 
 
@@ -99,34 +115,39 @@ def command_of(spec: WorkerSpec, stage: Stage) -> str | None:
 
 def begun(earlier: Status | None, *, due: Sequence[Stage], at: datetime | None, timings: Mapping[str, float]) -> Status:
     """The status of a container that has just started; how its creation went stays true over later starts."""
+    created = None if earlier is None or Stage.POST_CREATE in due else earlier["postCreate"]
+    failed = created is not None and created["exitCode"] != 0
     status: Status = {
         "phase": "lifecycle",
         "startedAt": None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "repos": [],
-        "postCreate": None if earlier is None or Stage.POST_CREATE in due else earlier["postCreate"],
+        "postCreate": created,
         "postStart": None,
-        "error": None,
+        "error": earlier["error"] if earlier is not None and failed else None,
         "timings": dict(timings),
     }
     return status if due else ended(status)
 
 
-def with_result(status: Status, stage: Stage, *, exit_code: int | None, output: bytes, seconds: float) -> Status:
-    tail = output[-OUTPUT_TAIL_BYTES:].decode(errors="replace")
-    timings = {**status["timings"], f"{stage.value}Seconds": round(seconds, 3)}
-    return {**status, stage.value: {"exitCode": exit_code, "outputTail": tail}, "timings": timings}
+def with_result(status: Status, stage: Stage, outcome: Outcome) -> Status:
+    """The first command that fails has the `error`."""
+    tail = outcome.output[-OUTPUT_TAIL_BYTES:].decode(errors="replace")
+    return {
+        **status,
+        stage.value: {"exitCode": outcome.exit_code, "outputTail": tail},
+        "timings": {**status["timings"], f"{stage.value}Seconds": round(outcome.seconds, 3)},
+        "error": status["error"] or _failure(stage, outcome.exit_code, outcome.trouble or "has an unknown end"),
+    }
 
 
 def ended(status: Status) -> Status:
     """The last word: `ready`, or `error` in words when a command failed. The worker runs in either case."""
-    error = next(filter(None, (_failure(status, stage) for stage in Stage)), None)
-    return {**status, "phase": "error" if error else "ready", "error": error}
+    return {**status, "phase": "error" if status["error"] else "ready"}
 
 
-def _failure(status: Status, stage: Stage) -> str | None:
-    result = status[stage.value]
-    if result is None or result["exitCode"] == 0:
+def _failure(stage: Stage, exit_code: int | None, trouble: str) -> str | None:
+    if exit_code == 0:
         return None
-    if result["exitCode"] is None:
-        return f"{stage.value}Command was interrupted; run it in the worker, or rebuild the worker."
-    return f"{stage.value}Command ended with {result['exitCode']}; see its output, mend it and rebuild the worker."
+    if exit_code is None:
+        return f"{stage.value}Command {trouble}; run it in the worker, or rebuild the worker."
+    return f"{stage.value}Command ended with {exit_code}; see its output, mend it and rebuild the worker."

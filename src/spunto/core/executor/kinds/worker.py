@@ -51,7 +51,7 @@ class WorkerKind(Kind[WorkerSpec]):
         if item.spec is None:
             return common.towards_absence(_belongings(item.id), seen, ledger) if item.is_absent else None
         if item.spec.power is Power.STOPPED:
-            return Stop(name=container_name(item.id)) if common.runs(seen.container) else None
+            return Stop(name=seen.container.name) if seen.container and common.runs(seen.container) else None
         return _towards_running(item, item.spec, seen, ledger)
 
     def obsolete(self, action: Action, item: Item[WorkerSpec]) -> bool:
@@ -63,13 +63,15 @@ class WorkerKind(Kind[WorkerSpec]):
         return isinstance(action, Stop) and item.is_absent
 
     def noticed(self, item: Item[WorkerSpec], seen: Seen, ledger: Ledger) -> Ledger:
-        """A container that runs as wanted has run in this generation, once and for all."""
+        """A container that runs as wanted, or did so for a moment, has run in this generation, once and for all."""
         spec, container = item.spec, seen.container
-        if spec is None or spec.power is Power.STOPPED or container is None or not common.runs(container):
+        if spec is None or spec.power is Power.STOPPED or container is None:
             return ledger
-        if common.made_in(container) != spec.made_in or ledger.ran_generation == item.generation:
+        if common.made_in(container) != spec.made_in:
             return ledger
-        return _with(ledger.ran(item.generation), setup_of(ledger).started(spec, at=container.started_at))
+        if common.runs(container) and (ledger.ran_generation != item.generation or setup_of(ledger).is_unbegun):
+            return _with(ledger.ran(item.generation), setup_of(ledger).started(spec, at=container.started_at))
+        return ledger.ran(item.generation) if container.name in seen.ended else ledger
 
     def before(self, action: Action, seen: Seen, ledger: Ledger) -> Ledger:
         if isinstance(action, Start) and seen.container is not None:
@@ -88,15 +90,14 @@ class WorkerKind(Kind[WorkerSpec]):
             case Start():
                 return _with(ledger, setup.timed("startSeconds", seconds))
             case Run():
-                done = setup.ended(exit_code=outcome.exit_code, output=outcome.output, seconds=seconds)
-                return _with(ledger, done)
+                return _with(ledger, setup.ended(outcome))
             case _:
                 return ledger
 
     def interrupted(self, ledger: Ledger) -> Ledger:
         """The setup command that was under way has an unknown end."""
         setup = setup_of(ledger)
-        return ledger if setup.running is None else _with(ledger, setup.ended(exit_code=None, output=b"", seconds=0.0))
+        return ledger if setup.running is None else _with(ledger, setup.interrupted())
 
     def observed(self, item: Item[WorkerSpec], seen: Seen, ledger: Ledger, doing: Action | None) -> Report:
         report, status = _report_of(item, seen, ledger, doing), setup_of(ledger).status
