@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from spunto.adapters.runtimes import translate
 from spunto.adapters.runtimes.engine_exec import EngineExec
-from spunto.adapters.runtimes.engine_socket import Refusal, json_lines
+from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, json_lines
 from spunto.adapters.runtimes.engine_streams import EngineStreams
 from spunto.adapters.runtimes.exec_state import ExecState
+from spunto.adapters.runtimes.settling_in import SettlingIn
 from spunto.core.executor.runtime import (
     Container,
     ContainerGone,
@@ -32,6 +33,10 @@ class EngineRuntime(EngineStreams):
     """The port over an engine's primitives; these raise Refusal and EngineUnavailable only."""
 
     exec_state: ClassVar[ExecState]
+
+    def __init__(self, socket: EngineSocket, timeouts: Timeouts) -> None:
+        super().__init__(socket, timeouts)
+        self._settling_in = SettlingIn(socket)
 
     @abstractmethod
     async def info(self) -> EngineInfo: ...
@@ -142,6 +147,7 @@ class EngineRuntime(EngineStreams):
 
     async def start_container(self, name: str) -> None:
         try:
+            await self._settling_in.before_start(name)
             await self._start_container(name)
         except Refusal as refusal:
             if await self.find_container(name) is None:
