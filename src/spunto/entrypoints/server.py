@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 
 import structlog
 from hypercorn.asyncio import serve as serve_http
-from hypercorn.config import Config
 from quart import Quart
 
 from spunto.adapters.prometheus.metrics import Metrics
@@ -24,6 +23,10 @@ from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.neighbours import replica_door
 from spunto.entrypoints.scraping import Scraper
 from spunto.entrypoints.serving.addresses import ClientAddresses
+from spunto.entrypoints.serving.connections import DoorConfig
+from spunto.entrypoints.serving.connections import install as install_connections
+from spunto.entrypoints.serving.crowd import Crowd, connections_at_most
+from spunto.entrypoints.serving.heads import MAX_HEAD_BYTES
 from spunto.entrypoints.serving.identity import identity_provider
 from spunto.entrypoints.serving.limits import Gate, Limits
 from spunto.entrypoints.serving.mailing import mailer_of
@@ -89,6 +92,7 @@ async def serve(
         figures = Figures(scrape=scraper.scrape, token=_scraper_token(settings))
         app = application(spunto, settings, sockets, streams, stopping, figures=figures, telemetry=telemetry)
         install_streams()
+        install_connections()
         log.info("listening", url=settings.url)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(scraper.watch_loop(), name="event loop lag")
@@ -165,9 +169,9 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-def _config(settings: Settings, listener: socket.socket) -> Config:
+def _config(settings: Settings, listener: socket.socket) -> DoorConfig:
     """Hypercorn's own defaults leave sockets without pings and reads without an end."""
-    config = Config()
+    config = DoorConfig(Crowd(connections_at_most(), monotonic=SystemClock().monotonic))
     # Hypercorn closes what it gets.
     config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = settings.grace_seconds
@@ -178,7 +182,7 @@ def _config(settings: Settings, listener: socket.socket) -> Config:
     config.keep_alive_timeout = 60
     config.websocket_max_message_size = 1024 * 1024
     config.websocket_ping_interval = 20.0
-    config.h11_max_incomplete_size = 16 * 1024
+    config.h11_max_incomplete_size = MAX_HEAD_BYTES
     config.include_server_header = False
     config.accesslog = None
     config.errorlog = "-"

@@ -34,6 +34,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "json_too_deep": _e(400, "The body is nested deeper than 32 levels.", "Send a flatter one."),
     "nul_character": _e(400, "A text holds the character NUL.", "Leave it out."),
     "sign_in_not_begun": _e(400, "The sign-in was begun elsewhere, or too long ago.", "Begin again."),
+    "upgrade_not_known": _e(
+        400, "Nothing but `websocket` is upgraded to.", "Leave the header Upgrade out; in Java, ask for `HTTP_1_1`."
+    ),
     # Who asks
     "code_not_good": _e(401, "The sign-in link was used or has expired.", "Ask for a new one."),
     "credential_missing": _e(401, "Nobody said who asks.", "Sign in, or send `Authorization: Bearer <token>`."),
@@ -110,6 +113,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "worker_state": _e(409, "The worker's state does not allow it.", "`state` says where it is; wait, or destroy it."),
     # What can't be taken
     "body_too_large": _e(413, "The body is larger than 1 MiB.", "Send less."),
+    "address_too_long": _e(414, "The request line is longer than 8 KiB.", "Send less in the query."),
     "unsupported_media_type": _e(415, "The body is not JSON in UTF-8.", "Send `Content-Type: application/json`."),
     "misdirected_request": _e(421, "The server answers only by its public URL.", "Ask at that address."),
     "bad_stream_params": _e(422, "The node can't do what was asked for.", "See `detail`."),
@@ -128,12 +132,15 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "webhook_url_not_allowed": _e(
         422, "Webhooks go by https to the public internet.", "The operator sets `SPUNTO_WEBHOOK_ALLOWED_NETWORKS`."
     ),
+    "websocket_version": _e(426, "WebSockets are spoken in version 13 alone.", "Ask for version 13."),
     "rate_limited": _e(429, "That was too often; `limit` says of what.", "Wait as long as `Retry-After` says."),
     "slow_down": _e(429, "The terminal asked too soon.", "Wait `intervalSeconds` between two tries."),
     "too_many_terminals": _e(429, "The worker has as many terminals as it may.", "Close one."),
     "too_many_headers": _e(431, "The request has more than 100 headers.", "Send fewer."),
+    "head_too_large": _e(431, "The request's head is larger than 16 KiB.", "Send fewer or shorter headers."),
     # What can't be done now
     "internal_error": _e(500, "A bug in Spunto.", "Report it with the request id; the log has it."),
+    "coding_not_known": _e(501, "The body has a transfer coding that is not known.", "Send it plain, or chunked."),
     "connection_lost": _e(503, "The connection to the node was lost.", "Try again when the node is back."),
     "database_unavailable": _e(503, "The database can't answer now.", _AGAIN),
     "engine_unavailable": _e(503, "The node's container engine does not answer.", "Look at the node."),
@@ -156,4 +163,5 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "too_many_streams": _e(503, "The node has as many streams as it may.", "Close some, or try again."),
     "unknown_stream_kind": _e(503, "The node's agent is too old for this.", "Update the agent."),
     "worker_not_running": _e(503, "The worker does not run.", "Start it first."),
+    "version_not_supported": _e(505, "The request is not in HTTP/1.1.", "Use HTTP/1.1; a proxy may speak others."),
 }

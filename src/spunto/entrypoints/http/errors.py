@@ -20,6 +20,7 @@ from spunto.core.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
+from spunto.entrypoints.serving.problems import problem_body
 
 STATUS: Final[Mapping[type[SpuntoError], int]] = {
     Malformed: 400,
@@ -67,16 +68,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     request_id = g.get("request_id", "")
-    body = {
-        **(fields or {}),
-        "type": f"urn:spunto:error:{code}",
-        "code": code,
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-        "instance": f"urn:spunto:request:{request_id}",
-        "requestId": request_id,
-    }
+    body = problem_body(status, code, detail, request_id=request_id, fields=fields)
     return Response(
         orjson.dumps(body, default=str), status, headers=dict(headers or {}), content_type="application/problem+json"
     )

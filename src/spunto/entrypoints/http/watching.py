@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Mapping
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final
 
 import structlog
 from quart import Quart, Response, g, request, websocket
@@ -11,6 +12,7 @@ from werkzeug.routing import Rule
 
 from spunto.core.access.model import Actor
 from spunto.entrypoints.http.admission import path_of
+from spunto.entrypoints.serving.logs import Seldom
 from spunto.entrypoints.serving.security import SAFE_METHODS
 from spunto.entrypoints.serving.telemetry import RequestTook
 
@@ -19,12 +21,18 @@ UNKNOWN_ROUTE: Final = "unknown"
 OTHER_METHOD: Final = "OTHER"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SWITCHING_PROTOCOLS: Final = 101
+# Lines on those who did not say who they are, and were refused, in a second.
+REFUSALS_LOGGED: Final = 5
 
 log = structlog.get_logger()
 
 
 def install_watching(app: Quart, took: RequestTook) -> None:
-    """Call after the last route. Changes are logged as `info`, reads as `debug`; neither query nor body ever."""
+    """Call after the last route. Changes are logged as `info`, reads as `debug`; neither query nor body ever.
+
+    Of refusals of nobody in particular only a few are told each second, so that no stranger fills the log.
+    """
+    seldom = Seldom(monotonic=time.monotonic, seconds=1.0, burst=REFUSALS_LOGGED)
     routes = {rule.rule: path_of(rule) for rule in app.url_map.iter_rules()}
 
     @app.after_request
@@ -34,9 +42,17 @@ def install_watching(app: Quart, took: RequestTook) -> None:
         took(method, route, response.status_code, seconds)
         level = logging.DEBUG if method in SAFE_METHODS else logging.INFO
         if log.is_enabled_for(level):
-            told = {"method": method, "route": route, "status": response.status_code, "ms": _ms(seconds)}
-            log.log(level, "request", **told, **_actor())
+            tell(level, {"method": method, "route": route, "status": response.status_code, "ms": _ms(seconds)})
         return response
+
+    def tell(level: int, told: dict[str, Any]) -> None:
+        actor = _actor()
+        if actor or told["status"] < HTTPStatus.BAD_REQUEST:
+            log.log(level, "request", **told, **actor)
+            return
+        left_out = seldom.left_out("refused")
+        if left_out is not None:
+            log.log(level, "request", **told, **({"lines_left_out": left_out} if left_out else {}))
 
     @app.after_websocket  # type: ignore[type-var]  # Quart's own callers pass and take None for an accepted socket
     async def watch_socket(response: Response | None) -> Response | None:
@@ -49,7 +65,7 @@ def install_watching(app: Quart, took: RequestTook) -> None:
     @app.teardown_websocket
     async def tell_of_socket(_: BaseException | None) -> None:
         route, status = _route(routes, websocket.url_rule), g.get("refusal", SWITCHING_PROTOCOLS)
-        log.info("request", method="GET", route=route, status=status, ms=_ms(_seconds()), **_actor())
+        tell(logging.INFO, {"method": "GET", "route": route, "status": status, "ms": _ms(_seconds())})
 
 
 def _route(routes: Mapping[str, str], rule: Rule | None) -> str:

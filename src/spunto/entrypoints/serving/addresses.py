@@ -20,7 +20,7 @@ class ClientAddresses:
     def of(self, peer: str | None, headers: Headers) -> str:
         """Who is counted: an IPv4 address, or the /64 network of an IPv6 one."""
         if not self._trusted:
-            return _counted_peer(peer)
+            return counted_peer(peer)
         address = _parsed(peer or "")
         if address is not None and self._trusts(address):
             address = self._behind(address, headers)
@@ -59,7 +59,7 @@ def counted(address: IPv4Address | IPv6Address | None) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _counted_peer(peer: str | None) -> str:
+def counted_peer(peer: str | None) -> str:
     return counted(_parsed(peer or ""))
 
 

@@ -1,11 +1,15 @@
 """Hypercorn's WebSocket, but for its end: nothing of a closed one stays behind."""
 
 import asyncio
+import secrets
 from typing import Any, Final
 
-from hypercorn.protocol import h2, h11
-from hypercorn.protocol.events import Event, StreamClosed
+import orjson
+from hypercorn.protocol import h11
+from hypercorn.protocol.events import Body, Data, EndBody, Event, Response, StreamClosed
 from hypercorn.protocol.ws_stream import WSStream
+
+from spunto.entrypoints.serving.problems import problem_body
 
 OWN_HEARTBEAT: Final = "own_heartbeat"
 """Set in the scope's state before accepting, it spares a socket the pings that its own protocol has no need of."""
@@ -22,6 +26,10 @@ class EndingStream(WSStream):
     _pinging: asyncio.Task[Any] | None = None
 
     async def handle(self, event: Event) -> None:
+        if isinstance(event, Body | Data) and not self.closed and not self.handshake.accepted:
+            # Hypercorn would refuse it too, but never tell the handler, which then waits for ever.
+            await self._refuse_haste()
+            return
         await super().handle(event)
         if isinstance(event, StreamClosed):
             if self._pinging is not None:
@@ -29,6 +37,19 @@ class EndingStream(WSStream):
         elif not self.closed and self.buffer.length > self.buffer.max_length:
             # It was closed with 1009, but would go on reading, and fail over the next message of another type.
             await self.send(StreamClosed(stream_id=self.stream_id))
+
+    async def _refuse_haste(self) -> None:
+        detail = "Nothing may be sent on a WebSocket before it was accepted."
+        body = orjson.dumps(problem_body(400, "bad_request", detail, request_id=secrets.token_hex(16)))
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        await self.send(Response(stream_id=self.stream_id, status_code=400, headers=headers))
+        await self.send(Body(stream_id=self.stream_id, data=body))
+        await self.send(EndBody(stream_id=self.stream_id))
+        await self.send(StreamClosed(stream_id=self.stream_id))
 
     async def app_send(self, message: Any) -> None:
         if message is None:
@@ -62,6 +83,5 @@ async def _discard(event: Any) -> None:
 
 def install() -> None:
     """Have Hypercorn make these. Repeating is harmless."""
-    for protocol in (h11, h2):
-        # There is no setting for it.
-        vars(protocol)["WSStream"] = EndingStream
+    # There is no setting for it.
+    vars(h11)["WSStream"] = EndingStream

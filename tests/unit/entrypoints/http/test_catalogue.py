@@ -14,6 +14,7 @@ from spunto.core.workers import answers
 from spunto.entrypoints.http.admission import IDS
 from spunto.entrypoints.http.catalogue import CATALOGUE
 from spunto.entrypoints.http.errors import FRAMEWORK, STATUS
+from spunto.entrypoints.serving.heads import FAULTS
 
 SOURCE: Final = Path(spunto.entrypoints.__file__).parents[1]
 
@@ -40,6 +41,7 @@ ELSEWHERE: Final = (
 # Raised beside what is an HTTP answer, and met by no client.
 INSIDE: Final = frozenset(
     {
+        "database_in_use",
         "database_revision",
         "invalid_settings",
         "lease_lost",
@@ -96,6 +98,8 @@ def raised() -> dict[str, set[int]]:
         found[code].add(STATUS[refused])
     for status, (code, _) in FRAMEWORK.items():
         found[code].add(status)
+    for fault in FAULTS:
+        found[fault.code].add(fault.status)
     found["internal_error"] = {500}
     return {code: statuses for code, statuses in found.items() if code not in INSIDE}
 

@@ -80,3 +80,17 @@ async def test_sockets_are_told_when_they_end_and_when_they_are_refused(site: Si
         (401, "/api/workers/{workerId}/terminal", None),
         (101, "/api/workers/{workerId}/terminal", site.owner.user_id),
     ]
+
+
+async def test_a_stranger_does_not_fill_the_log(house: House, logged: list[EventDict]) -> None:
+    ann = await house.person("ann")
+
+    for _ in range(200):
+        await house.client.post("/nowhere")
+        await house.client.post("/api/orgs", headers={"Authorization": "Bearer nonsense"})
+    await house.call(ann, "POST", "/nowhere")
+    await house.call(ann, "POST", "/api/orgs", {"name": 1})
+
+    told = lines(logged)
+    assert 2 <= len(told) < 60
+    assert told[-1]["actor"] == ann.user_id

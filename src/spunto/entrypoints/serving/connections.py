@@ -1,0 +1,140 @@
+"""The server's connections: Hypercorn's, but bounded in number, in time, and in what they may write to the log."""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+from hypercorn.asyncio import run, tcp_server
+from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData
+
+from spunto.entrypoints.serving.addresses import UNKNOWN, counted_peer
+from spunto.entrypoints.serving.crowd import Crowd
+from spunto.entrypoints.serving.logs import Seldom
+from spunto.entrypoints.serving.talk import Talk
+
+# Long enough for an answer to reach whoever is still sending; without it the system would take the answer back.
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 4 * 1024 * 1024
+# How long a client may take nothing at all of an answer.
+STALLED_SECONDS: Final = 30.0
+
+log = structlog.get_logger()
+
+
+class DoorConfig(Config):
+    """Hypercorn's settings, and who is in."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        super().__init__()
+        self.crowd = crowd
+        self.seldom = Seldom(monotonic=asyncio.get_running_loop().time)
+
+
+class Connection(TCPServer):
+    """Of a listener with a DoorConfig."""
+
+    config: DoorConfig
+    protocol: Any
+    _lingering: asyncio.TimerHandle | None = None
+
+    @property
+    def address(self) -> str:
+        peer = self.writer.get_extra_info("peername")
+        return counted_peer(peer[0]) if isinstance(peer, tuple) else UNKNOWN
+
+    @property
+    def awaits_client(self) -> bool:
+        protocol = getattr(self, "protocol", None)
+        return protocol is None or bool(protocol.awaits_client)
+
+    def leave(self) -> None:
+        self.writer.transport.abort()
+
+    async def run(self) -> None:
+        with self.config.crowd.entered(self) as is_in:
+            if not is_in:
+                self.leave()
+                return
+            try:
+                await super().run()
+            except Exception as error:  # the edge of a connection, which ends; asyncio would write each trace out
+                left_out = self.config.seldom.left_out("connection_failed")
+                if left_out is not None:
+                    log.error("connection_failed", exc_info=error, lines_left_out=left_out)
+            finally:
+                if self._lingering is not None:
+                    self._lingering.cancel()
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, RawData):
+            await self._write(event.data)
+            return
+        if isinstance(event, Closed):
+            await self.protocol.end()
+            if self.protocol.has_more_to_read:
+                await self._linger()
+                return
+        await super().protocol_send(event)
+
+    async def _write(self, data: bytes) -> None:
+        async with self.send_lock:
+            try:
+                self.writer.write(data)
+                await self._drained()
+            except (ConnectionError, RuntimeError):
+                await self.protocol.handle(Closed())
+
+    async def _drained(self) -> None:
+        """Raises ConnectionAbortedError for a client that takes nothing any more."""
+        transport = self.writer.transport
+        waiting = transport.get_write_buffer_size()
+        while waiting:
+            try:
+                async with asyncio.timeout(STALLED_SECONDS):
+                    return await self.writer.drain()
+            except TimeoutError:
+                before, waiting = waiting, transport.get_write_buffer_size()
+                if waiting >= before:
+                    transport.abort()
+                    raise ConnectionAbortedError from None
+        return await self.writer.drain()
+
+    async def _linger(self) -> None:
+        """Say that nothing more comes, and let the client notice: what it still sends is read, and thrown away."""
+        if self._lingering is not None:
+            return
+        await self.idle_task.stop()
+        self._lingering = self.loop.call_later(LINGER_SECONDS, self.leave)
+        if not self.writer.is_closing() and self.writer.can_write_eof():
+            self.writer.write_eof()
+
+    async def _read_data(self) -> None:
+        left = LINGER_BYTES
+        while not self.reader.at_eof():
+            try:
+                data = await self.reader.read(MAX_RECV)
+            except OSError:
+                break
+            if self._lingering is None:
+                await self.protocol.handle(RawData(data))
+                continue
+            left -= len(data)
+            if left < 0:
+                break
+        # Hypercorn would keep the connection of a client that has left until its idle time is over.
+        await self.idle_task.stop()
+        await self.protocol.handle(Closed())
+
+
+def _talk(*args: Any, **_: Any) -> Talk:
+    # The last is what TLS agreed on, and HTTP/2 is spoken to nobody.
+    return Talk(*args[:9])
+
+
+def install() -> None:
+    """Have Hypercorn make these. Repeating is harmless."""
+    # There is no setting for either.
+    vars(run)["TCPServer"] = Connection
+    vars(tcp_server)["ProtocolWrapper"] = _talk

@@ -1,0 +1,72 @@
+"""Who has to go when there is no more room."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import pytest
+from structlog.testing import capture_logs
+
+from spunto.core.kernel.clock import ManualClock
+from spunto.entrypoints.serving.crowd import Crowd
+
+Enter = Callable[..., list[bool]]
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Visitor:
+    address: str
+    awaits_client: bool = True
+    has_left: bool = field(default=False, init=False)
+
+    def leave(self) -> None:
+        self.has_left = True
+
+
+@pytest.fixture
+def let_in() -> Iterator[Enter]:
+    with ExitStack() as inside:
+
+        def enter(crowd: Crowd, *visitors: Visitor) -> list[bool]:
+            return [inside.enter_context(crowd.entered(visitor)) for visitor in visitors]
+
+        yield enter
+
+
+def a_crowd(capacity: int) -> Crowd:
+    return Crowd(capacity, monotonic=ManualClock().monotonic)
+
+
+def test_nobody_goes_while_there_is_room(let_in: Enter) -> None:
+    crowd, visitors = a_crowd(3), [Visitor(address="a") for _ in range(3)]
+
+    assert let_in(crowd, *visitors) == [True, True, True]
+    assert not any(visitor.has_left for visitor in visitors)
+
+
+def test_the_address_with_most_silent_sockets_loses_its_oldest(let_in: Enter) -> None:
+    crowd = a_crowd(4)
+    alone, first, second, third = Visitor(address="b"), *(Visitor(address="a") for _ in range(3))
+    let_in(crowd, alone, first, second, third)
+
+    assert let_in(crowd, Visitor(address="c")) == [True]
+    assert [visitor.has_left for visitor in (alone, first, second, third)] == [False, True, False, False]
+
+
+def test_whoever_is_served_keeps_the_place(let_in: Enter) -> None:
+    crowd = a_crowd(2)
+    served = [Visitor(address="a", awaits_client=False) for _ in range(2)]
+    let_in(crowd, *served)
+
+    assert let_in(crowd, Visitor(address="b")) == [False]
+    assert not any(visitor.has_left for visitor in served)
+    assert len(crowd) == 2
+
+
+def test_a_flood_is_one_line_of_log(let_in: Enter) -> None:
+    crowd = a_crowd(1)
+
+    with capture_logs() as logged:
+        let_in(crowd, *(Visitor(address="a") for _ in range(100)))
+
+    assert [line["event"] for line in logged] == ["connections_scarce"]
