@@ -41,6 +41,13 @@ Programs look at `code`, which never changes its meaning; people read `detail`. 
 are named below. `requestId` is also the header `X-Request-Id`, and stands in every log line that the request caused.
 A WebSocket is refused by the same problems before its upgrade, and afterwards closed with 4000 and the status.
 """
+WHOSE: Final = """\
+Beyond that, members change, stop, start, rebuild and destroy what is their own, and admins what is anybody's: a project
+is its creator's, a worker its owner's. Only its owner enters a worker (terminal, exec, ports, git); admins enter one
+that an organization's key owns, which is audited. The log of a worker and the output of its set-up (`outputTail` in
+`setupStatus`) are shown to its owner, and to admins, whose looks are audited; lists show them to the owner alone. Its
+state and figures are every member's."""
+
 PERMISSIONS: Final = """# Permissions
 
 Made by `make docs` from the table of endpoints (`src/spunto/entrypoints/serving/endpoints.py`) and the policy
@@ -78,7 +85,7 @@ def permissions_page(endpoints: list[Endpoint]) -> str:
             lines.append("")
     lines += ["## WebSockets", "", "| endpoint | | action | role | scopes |", "|---|---|---|---|---|"]
     lines += [_row(path, "", access) for path, access in WEBSOCKETS.items()]
-    lines += ["", "A terminal's live log (`mode=logs`) is `worker.read` alone.", ""]
+    lines += ["", "A terminal's live log (`mode=logs`) is `worker_output.read` alone.", "", WHOSE, ""]
     return "\n".join(lines + _scopes())
 
 

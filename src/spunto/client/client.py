@@ -13,6 +13,7 @@ from spunto.client.api_keys import ApiKeys
 from spunto.client.auth import Auth, Identity
 from spunto.client.errors import error_of
 from spunto.client.nodes import Nodes
+from spunto.client.org_secrets import OrganizationSecrets
 from spunto.client.orgs import Organizations
 from spunto.client.projects import Projects
 from spunto.client.retry import RetryPolicy
@@ -72,6 +73,7 @@ class SpuntoClient:
         self.api_keys = ApiKeys(self._api)
         self.webhooks = Webhooks(self._api)
         self.users = Users(self._api)
+        self.org_secrets = OrganizationSecrets(self._api)
         self.nodes = Nodes(self._api)
         self.projects = Projects(self._api)
         self.workers = Workers(self._api)

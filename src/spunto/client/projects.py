@@ -28,6 +28,7 @@ class Project(ProjectSettings):
     org_id: str
     name: str
     description: str = ""
+    created_by: str = ""
     version: int
     state: str = ""
     created_at: datetime

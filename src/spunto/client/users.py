@@ -1,8 +1,8 @@
 """The token's own user, for the client: settings, secrets and SSH keys."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from spunto.client.api import Api, Page, parsed
 from spunto.client.retry import Repeat
@@ -20,11 +20,16 @@ class User(WireModel):
     created_at: datetime
 
 
+Projects = Literal["own", "all"] | Sequence[str]
+"""Which workers a secret enters: those of its owner's `own` projects, of a list of ids (and `own`), or `all`."""
+
+
 class UserSecret(WireModel):
-    """A secret without its value, which is never told."""
+    """A secret without its value, which is never told; `projects` says which workers it enters."""
 
     id: str
     name: str
+    projects: str | tuple[str, ...] = "own"
     updated_at: datetime
 
 
@@ -38,6 +43,16 @@ class SshKey(WireModel):
 
 
 _ME = "/api/users/me"
+
+
+def of_secret(name: str, value: Secret | str, projects: Projects | None) -> Mapping[str, Any]:
+    """The body that sets a secret."""
+    text = value if isinstance(value, str) else value.reveal()
+    return {"name": name, "value": text, **({} if projects is None else {"projects": _wire(projects)})}
+
+
+def _wire(projects: Projects) -> str | list[str]:
+    return projects if isinstance(projects, str) else list(projects)
 
 
 class Users:
@@ -57,11 +72,16 @@ class Users:
     def iter_secrets(self) -> AsyncIterator[UserSecret]:
         return self._api.pages(UserSecret, f"{_ME}/secrets")
 
-    async def put_secret(self, name: str, value: Secret | str) -> UserSecret:
-        """Make the secret, or give the one of that name another value."""
-        text = value if isinstance(value, str) else value.reveal()
-        answer = await self._api.request("POST", f"{_ME}/secrets", body={"name": name, "value": text})
-        return parsed(UserSecret, answer)
+    async def put_secret(self, name: str, value: Secret | str, *, projects: Projects | None = None) -> UserSecret:
+        """Make the secret, or give the one of that name another value. Without `projects` a new one enters the owner's
+        own, and a known one what it entered before."""
+        return parsed(
+            UserSecret, await self._api.request("POST", f"{_ME}/secrets", body=of_secret(name, value, projects))
+        )
+
+    async def let_secret_into(self, secret_id: str, projects: Projects) -> UserSecret:
+        """Say which workers it enters from now on."""
+        return await self._api.patch(UserSecret, f"{_ME}/secrets/{secret_id}", {"projects": _wire(projects)})
 
     async def delete_secret(self, secret_id: str) -> None:
         await self._api.delete(f"{_ME}/secrets/{secret_id}")

@@ -41,10 +41,24 @@ class Workers:
         name: str | None = None,
         node_id: str | None = None,
         branch: str | None = None,
+        env: Mapping[str, str] | None = None,
+        grant_secrets: Sequence[str] | None = None,
+        without_secrets: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Worker:
-        """Ask for a worker; it is `spawning` in the answer. Raises StateConflict `no_node_available`."""
-        wanted = {"name": name, "nodeId": node_id, "branch": branch}
+        """Ask for a worker; it is `spawning` in the answer.
+
+        `env` wins over the project's variables and secrets. `grant_secrets` lets secrets into this worker alone;
+        `without_secrets` leaves out what is lacking. Raises StateConflict `no_node_available`, `grant_needed`.
+        """
+        wanted = {
+            "name": name,
+            "nodeId": node_id,
+            "branch": branch,
+            "env": None if env is None else dict(env),
+            "grantSecrets": None if grant_secrets is None else list(grant_secrets),
+            "withoutSecrets": without_secrets,
+        }
         body = {field: value for field, value in wanted.items() if value is not None}
         path = _workers(org_id, project_id)
         return await self._api.create(Worker, path, body, idempotency_key=idempotency_key)

@@ -41,6 +41,8 @@ from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
 from spunto.core.protocol.transport import Transport
+from spunto.core.secrets.keeper import SecretKeeper
+from spunto.core.secrets.org_service import OrganizationSecretService
 from spunto.core.secrets.ports import Cipher
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
@@ -52,8 +54,10 @@ from spunto.core.webhooks.deliveries import DeliveryService
 from spunto.core.webhooks.ports import WebhookSender
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.webhooks.watch import WebhookWatch
+from spunto.core.workers.looks import Looks
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import WorkerReconciler
+from spunto.core.workers.secrets import WorkerSecrets
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.serving.telemetry import SILENT
 
@@ -124,7 +128,10 @@ class Container(DeclarativeContainer):
     members = Singleton(MemberService, store, auditor=auditor, clock=clock)
     enrolment = Singleton(EnrolmentService, store, auditor=auditor, clock=clock, ids=ids)
     users = Singleton(UserService, store, auditor=auditor, clock=clock, ids=ids)
-    secrets = Singleton(SecretService, store, cipher=cipher, auditor=auditor, clock=clock, ids=ids)
+    secret_keeper = Singleton(SecretKeeper, cipher=cipher, clock=clock, ids=ids)
+    secrets = Singleton(SecretService, store, keeper=secret_keeper, auditor=auditor)
+    org_secrets = Singleton(OrganizationSecretService, store, keeper=secret_keeper, auditor=auditor)
+    worker_secrets = Singleton(WorkerSecrets, store, cipher=cipher)
     rotation = Singleton(KeyRotation, store, cipher=cipher)
     devices = Singleton(DeviceSignInService, store, auditor=auditor, clock=clock, ids=ids)
     sessions = Singleton(SessionService, store, auditor=auditor, clock=clock, ids=ids)
@@ -147,7 +154,7 @@ class Container(DeclarativeContainer):
     gateway = Singleton(
         NodeGateway,
         store,
-        secrets=secrets,
+        secrets=worker_secrets,
         links=links,
         auditor=auditor,
         clock=clock,
@@ -158,8 +165,9 @@ class Container(DeclarativeContainer):
     holding = Singleton(
         Holding, store, replica=replica, links=links, auditor=auditor, clock=clock, wakeups=wakeups, report=report
     )
-    workers = Singleton(WorkerService, store, links=links, auditor=auditor, clock=clock, ids=ids)
-    reach = Singleton(WorkerReach, store, nodes=node_reach)
+    looks = Singleton(Looks, store, auditor=auditor, clock=clock)
+    workers = Singleton(WorkerService, store, links=links, looks=looks, auditor=auditor, clock=clock, ids=ids)
+    reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks)
 
     _looping: ClassVar[dict[str, Any]] = {
         "queue": queue,

@@ -36,6 +36,7 @@ from spunto.core.orgs.sessions import SessionService
 from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
+from spunto.core.secrets.org_service import OrganizationSecretService
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
 from spunto.core.webhooks.deliveries import DeliveryService
@@ -74,6 +75,7 @@ class Spunto:
         self.enrolment: EnrolmentService = container.enrolment()
         self.users: UserService = container.users()
         self.secrets: SecretService = container.secrets()
+        self.org_secrets: OrganizationSecretService = container.org_secrets()
         self.rotation: KeyRotation = container.rotation()
         self.devices: DeviceSignInService = container.devices()
         self.sessions: SessionService = container.sessions()

@@ -2,13 +2,14 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.unit.core.secrets.values import values_of
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import KeyringFile, new_key
@@ -23,7 +24,8 @@ from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.model import Membership, Organization, User
-from spunto.core.secrets.model import SecretId, UserSecret, bound_to
+from spunto.core.secrets.keeper import SecretKeeper
+from spunto.core.secrets.model import SecretId, StoredSecret, bound_to
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
 from spunto.entrypoints.library import NoKeyring, Spunto
@@ -62,10 +64,8 @@ async def a_process(url: str, keyring: Path) -> AsyncIterator[Process]:
             store=store,
             secrets=SecretService(
                 store,
-                cipher=cipher,
+                keeper=SecretKeeper(cipher=cipher, clock=clock, ids=TimeOrderedIds(clock)),
                 auditor=Auditor(clock=clock, ids=TimeOrderedIds(clock)),
-                clock=clock,
-                ids=TimeOrderedIds(clock),
             ),
             rotation=KeyRotation(store, cipher=cipher),
             keyring=file,
@@ -77,6 +77,11 @@ async def a_process(url: str, keyring: Path) -> AsyncIterator[Process]:
 def person(number: int) -> Actor:
     user_id = UserId(f"usr_{number:026}")
     return Actor(kind=ActorKind.USER, user_id=user_id, credential_id="ses_1", roles={})
+
+
+async def values(process: Process, number: int, names: Collection[str]) -> Mapping[str, str]:
+    """None of them where they can't all be had."""
+    return await values_of(process.store, EnvelopeCipher(process.keyring), UserId(f"usr_{number:026}"), names) or {}
 
 
 async def fill(process: Process) -> None:
@@ -91,11 +96,11 @@ async def fill(process: Process) -> None:
         for number, name in itertools.product(range(USERS), NAMES):
             user_id, secret_id, value = person(number).user_id, SecretId(ids.new("sec")), Secret(f"{number} {name}")
             assert user_id is not None
-            place = bound_to(user_id=user_id, secret_id=secret_id, name=name, version=1)
+            place = bound_to(owner_id=user_id, secret_id=secret_id, name=name, version=1)
             await tx.secrets.add(
-                UserSecret(
+                StoredSecret(
                     id=secret_id,
-                    user_id=user_id,
+                    owner_id=user_id,
                     name=name,
                     sealed=cipher.seal(value, bound_to=place),
                     size_bytes=len(value.reveal()),
@@ -122,11 +127,11 @@ async def test_a_rotation_under_load_loses_no_secret_and_fails_no_reader(url: st
             nonlocal reads, missing
             while not stopping.is_set():
                 for number in range(USERS):
-                    found = await other.secrets.values_of(ORG, {f"usr_{number:026}": NAMES})
+                    found = await values(other, number, NAMES)
                     reads += 1
                     # Reading a SQLite file never waits, and would leave the writers no turn.
                     await asyncio.sleep(0)
-                    missing += len(NAMES) - len(found.get(f"usr_{number:026}", ()))
+                    missing += len(NAMES) - len(found)
 
         async def write(process: Process, number: int) -> int:
             count = 0
@@ -150,9 +155,8 @@ async def test_a_rotation_under_load_loses_no_secret_and_fails_no_reader(url: st
         assert min(moved) >= 500
         assert await errand.rotation.is_done()
         for number, task in enumerate(writers):
-            found = await server.secrets.values_of(ORG, {f"usr_{number:026}": WRITTEN})
             written = {name: f"{number} {name} {task.result()}" for name in WRITTEN}
-            assert {name: value.reveal() for name, value in found[f"usr_{number:026}"].items()} == written
+            assert await values(server, number, WRITTEN) == written
         used = {use.key_id: use.secrets for use in await errand.rotation.status()}
         assert used[errand.keyring.all()[0].id] == USERS * len(NAMES)
         assert used[first.id] == 0

@@ -21,11 +21,15 @@ from spunto.adapters.sql import migrations, tables
 from spunto.adapters.sql.migrate import head, upgrade
 from spunto.adapters.sql.store import SqlStore
 from spunto.adapters.sql.tables.schema import SCHEMA, SLICES
+from spunto.core.access.model import Actor, ActorKind, OrgId, Tenant, UserId
+from spunto.core.access.policy import Role
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Tombstone
 from spunto.core.nodes.model import NodeId
+from spunto.core.projects.model import ProjectId
+from spunto.core.secrets.model import OWN
 from spunto.core.workers.assigned import spec_of
 
 WAKEUPS = Wakeups(ManualClock())
@@ -137,6 +141,46 @@ async def test_assignments_and_tombstones_of_workers_alone_are_those_of_a_kind(u
     assert buried == {"wkr_3": Tombstone(kind="worker", generation=2**32)}
     assert await _seen(url, _differences) == []
 
+
+async def test_projects_and_versions_of_before_have_their_makers_and_secrets_enter_their_owner_s_own(url: str) -> None:
+    await _upgrade_to(url, "0010")
+    await _execute(url, *_MADE)
+
+    await upgrade(url)
+
+    store = await SqlStore.open(url, WAKEUPS)
+    async with store.reading() as tx:
+        made_by_key = [await tx.projects.maker_of("prj_1", number) for number in (1, 2, 3)]
+        tenant = Tenant(org_id=OrgId("org_1"), role=Role.OWNER, actor=_ACTOR)
+        creator = (await tx.projects.get(tenant, ProjectId("prj_1"))).creator_id
+        [secret] = await tx.secrets.of_owners([UserId("usr_1")])
+    await store.aclose()
+    assert (made_by_key, creator, secret.consent) == (["usr_1", "usr_2", "key_2"], "usr_1", OWN)
+
+
+_ACTOR = Actor(kind=ActorKind.SYSTEM, credential_id="", roles={})
+_AT = "'2026-01-01T00:00:00.000000+00:00'"
+_ENVIRONMENT = (
+    '{"image":"x:1","env":{},"cpuMillis":1,"memoryBytes":1,"labels":{},'
+    '"postCreateCommand":null,"postStartCommand":null}'
+)
+_MADE = (
+    "INSERT INTO projects (id, org_id, name, description, number, environment, workers_made, created_at, updated_at,"
+    f" version) VALUES ('prj_1', 'org_1', 'p', '', 3, '{_ENVIRONMENT}', 0, {_AT}, {_AT}, 1)",
+    *(
+        "INSERT INTO project_versions (project_id, org_id, number, environment, created_at, made_by) VALUES"
+        f" ('prj_1', 'org_1', {number}, '{_ENVIRONMENT}', {_AT}, '{made_by}')"
+        for number, made_by in ((1, "key_1"), (2, "usr_2"), (3, "key_2"))
+    ),
+    *(
+        "INSERT INTO api_keys (id, org_id, name, user_id, created_by, kid, secret_hash, scopes, created_at) VALUES"
+        f" ('{key_id}', 'org_1', 'k', {user_id}, 'usr_1', '{key_id}', {blob}, '[]', {_AT})"
+        for key_id, user_id, blob in (("key_1", "'usr_1'", "'x'"), ("key_2", "NULL", "'y'"))
+    ),
+    "INSERT INTO user_secrets (id, user_id, name, key_id, wrapped_key, ciphertext, size_bytes, created_at, updated_at,"
+    f" version) VALUES ('sec_1', 'usr_1', 'TOKEN', 'k', 'x', 'x', 1, {_AT}, {_AT}, 1)",
+)
+"""What a key of a user, a user and a key of an organization made, as revision 0010 wrote it."""
 
 _SPEC = (
     '{"orgId":"org_1","image":"x:1","madeIn":1,"power":"running","env":{},"cpuMillis":1,"memoryBytes":1,"pids":1,'

@@ -17,8 +17,8 @@ ED25519: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJmaBnzYJnQfbqPDwQ9A6Z0bSY
 class Rule:
     """`scopes` are those of which a key needs one, beside `*`; nothing where only a sign-in will do.
 
-    `whose` says whose thing it may be: "anybody", "own", "own_or_admin", "member" for memberships, or "unknown" where
-    the test has nothing good to name.
+    `whose` says whose thing it may be: "anybody", "own", "own_or_admin", "enter" for what is inside a worker, "member"
+    for memberships, or "unknown" where the test has nothing good to name.
     """
 
     role: str | None
@@ -100,6 +100,9 @@ def _somebody_s(rule: Rule, asker: Asker, target: Target, role: str) -> str:
         return "403" if target.owner_is_an_owner and role != OWNER else "ok"
     if not target.exists:
         return "404"
+    if rule.whose == "enter" and not is_own:
+        # Admins enter what an organization's key owns.
+        return "ok" if role != MEMBER and (target.owner or "").startswith("key_") else "403"
     if rule.whose == "own" and not is_own:
         return "403"
     if rule.whose == "own_or_admin" and not is_own and role == MEMBER:
@@ -163,6 +166,7 @@ RULES: Final[Mapping[str, Rule]] = {
     f"PATCH {ME}": _rule(None, ONLY_ALL, "own", {"name": "Renamed"}),
     f"GET {ME}/secrets": _rule(None, ONLY_ALL, "own"),
     f"POST {ME}/secrets": _rule(None, ONLY_ALL, "own", {"name": "FRESH", "value": "v"}),
+    f"PATCH {ME}/secrets/{{secretId}}": _rule(None, ONLY_ALL, "own", {"projects": "all"}),
     f"DELETE {ME}/secrets/{{secretId}}": _rule(None, ONLY_ALL, "own"),
     f"GET {ME}/ssh-keys": _rule(None, ONLY_ALL, "own"),
     f"POST {ME}/ssh-keys": _rule(None, SIGNED_IN, "own", {"publicKey": ED25519}),
@@ -183,6 +187,10 @@ RULES: Final[Mapping[str, Rule]] = {
     f"DELETE {ORG}/api-keys/{{keyId}}": _rule(MEMBER, SIGNED_IN, "own_or_admin"),
     f"GET {ORG}/audit": _rule(ADMIN, _keys("org:read")),
     f"GET {ORG}/events": _rule(MEMBER, _keys("org:read")),
+    f"GET {ORG}/secrets": _rule(ADMIN, ONLY_ALL),
+    f"POST {ORG}/secrets": _rule(ADMIN, ONLY_ALL, body={"name": "FRESH", "value": "v"}),
+    f"PATCH {ORG}/secrets/{{orgSecretId}}": _rule(ADMIN, ONLY_ALL, body={"projects": "all"}),
+    f"DELETE {ORG}/secrets/{{orgSecretId}}": _rule(ADMIN, ONLY_ALL),
     f"GET {ORG}/webhooks": _rule(ADMIN, ONLY_ALL),
     f"POST {ORG}/webhooks": _rule(ADMIN, SIGNED_IN, body={"url": "https://hooks.example.org/fresh"}),
     f"GET {WEBHOOK}": _rule(ADMIN, ONLY_ALL),
@@ -204,10 +212,10 @@ RULES: Final[Mapping[str, Rule]] = {
     f"GET {ORG}/projects": _rule(MEMBER, _keys("projects:read")),
     f"POST {ORG}/projects": _rule(MEMBER, _keys("projects:write"), body={"name": "fresh", "image": "debian"}),
     f"GET {PROJECT}": _rule(MEMBER, _keys("projects:read")),
-    f"PATCH {PROJECT}": _rule(MEMBER, _keys("projects:write"), body={"description": "Changed"}),
-    f"DELETE {PROJECT}": _rule(MEMBER, _keys("projects:write")),
+    f"PATCH {PROJECT}": _rule(MEMBER, _keys("projects:write"), "own_or_admin", {"description": "Changed"}),
+    f"DELETE {PROJECT}": _rule(MEMBER, _keys("projects:write"), "own_or_admin"),
     f"GET {PROJECT}/versions": _rule(MEMBER, _keys("projects:read")),
-    f"POST {PROJECT}/versions/{{number}}/restore": _rule(MEMBER, _keys("projects:write")),
+    f"POST {PROJECT}/versions/{{number}}/restore": _rule(MEMBER, _keys("projects:write"), "own_or_admin"),
     f"GET {PROJECT}/workers": _rule(MEMBER, _keys("workers:read")),
     f"POST {PROJECT}/workers": _rule(MEMBER, _keys("workers:write"), body={}),
     f"GET {WORKER}": _rule(MEMBER, _keys("workers:read")),
@@ -215,14 +223,14 @@ RULES: Final[Mapping[str, Rule]] = {
     f"DELETE {WORKER}": _rule(MEMBER, _keys("workers:write"), "own_or_admin"),
     f"POST {WORKER}/stop": _rule(MEMBER, _keys("workers:write"), "own_or_admin"),
     f"POST {WORKER}/start": _rule(MEMBER, _keys("workers:write"), "own_or_admin"),
-    f"GET {WORKER}/logs": _rule(MEMBER, _keys("workers:read")),
+    f"GET {WORKER}/logs": _rule(MEMBER, _keys("workers:read"), "own_or_admin"),
     f"GET {WORKER}/stats": _rule(MEMBER, _keys("workers:read")),
-    f"GET {WORKER}/git-status": _rule(MEMBER, _keys("workers:exec"), "own"),
-    f"GET {WORKER}/ports": _rule(MEMBER, _keys("workers:exec"), "own"),
-    f"POST {WORKER}/exec": _rule(MEMBER, _keys("workers:exec"), "own", {"command": ["true"]}),
+    f"GET {WORKER}/git-status": _rule(MEMBER, _keys("workers:exec"), "enter"),
+    f"GET {WORKER}/ports": _rule(MEMBER, _keys("workers:exec"), "enter"),
+    f"POST {WORKER}/exec": _rule(MEMBER, _keys("workers:exec"), "enter", {"command": ["true"]}),
     "POST /api/invites/accept": _rule(None, SIGNED_IN, "unknown", {"token": "x" * 43}),
     "POST /device": _rule(None, SIGNED_IN),
     "POST /invites/{token}": _rule(None, SIGNED_IN, "unknown"),
-    f"{TERMINAL}?mode=terminal": _rule(MEMBER, _keys("workers:exec"), "own"),
-    f"{TERMINAL}?mode=logs": _rule(MEMBER, _keys("workers:read")),
+    f"{TERMINAL}?mode=terminal": _rule(MEMBER, _keys("workers:exec"), "enter"),
+    f"{TERMINAL}?mode=logs": _rule(MEMBER, _keys("workers:read"), "own_or_admin"),
 }

@@ -47,6 +47,7 @@ PREFIXES: Final = {
     "nodeId": "nod",
     "workerId": "wkr",
     "secretId": "sec",
+    "orgSecretId": "sec",
     "sshKeyId": "ssk",
     "webhookId": "whk",
     "deliveryId": "whd",
@@ -219,7 +220,7 @@ async def _furnish(world: World, label: str, group: asyncio.TaskGroup, agents: l
         home.ids.setdefault("projectId", project["id"])
         home.deleted["projectId"] = project["id"]
         if name != "gone":
-            world.things[owner.org_id, project["id"]] = Thing(org_id=owner.org_id)
+            world.things[owner.org_id, project["id"]] = Thing(org_id=owner.org_id, owner=owner.user_id)
     sibling = next(i for (_, i) in reversed(world.things) if i.startswith("prj_"))
     home.deleted["sibling"] = sibling
     await world.do(owner.bearer, "DELETE", f"{org}/projects/{home.deleted['projectId']}")
@@ -232,6 +233,7 @@ async def _furnish(world: World, label: str, group: asyncio.TaskGroup, agents: l
     await _keys(world, label, home, people)
     await _invite(world, home, owner)
     await _add_webhooks(world, home, owner)
+    await _add_secrets(world, home, owner)
 
 
 async def _connect(world: World, token: str, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
@@ -270,6 +272,17 @@ async def _add_own_things(world: World, home: Home, person: Person) -> None:
     secret = await world.do(person.bearer, "POST", "/api/users/me/secrets", {"name": "MARK", "value": home.mark})
     world.things[None, secret["id"]] = Thing(org_id=None, owner=person.user_id)
     home.workers_of[f"secret of {person.user_id}"] = secret["id"]
+
+
+async def _add_secrets(world: World, home: Home, owner: Person) -> None:
+    path = f"/api/orgs/{home.org_id}/secrets"
+    for name in ("GONE", "MARK"):
+        secret = await world.do(owner.bearer, "POST", path, {"name": name, "value": home.mark, "projects": "all"})
+        home.ids["orgSecretId"] = secret["id"]
+        if name == "GONE":
+            home.deleted["orgSecretId"] = secret["id"]
+            await world.do(owner.bearer, "DELETE", f"{path}/{secret['id']}")
+    world.things[home.org_id, home.ids["orgSecretId"]] = Thing(org_id=home.org_id)
 
 
 async def _delete_a_worker(world: World, home: Home, owner: Person) -> None:

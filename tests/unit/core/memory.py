@@ -38,6 +38,8 @@ from spunto.core.orgs.users import UserService
 from spunto.core.projects.model import Project
 from spunto.core.projects.service import ProjectService
 from spunto.core.protocol.transport import Transport
+from spunto.core.secrets.keeper import SecretKeeper
+from spunto.core.secrets.org_service import OrganizationSecretService
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
 from spunto.core.webhooks.addresses import AddressRule
@@ -46,8 +48,10 @@ from spunto.core.webhooks.deliveries import DeliveryService
 from spunto.core.webhooks.ports import Answer
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.webhooks.watch import WebhookWatch
+from spunto.core.workers.looks import Looks
 from spunto.core.workers.model import Worker, WorkerId
 from spunto.core.workers.reconcile import WorkerReconciler
+from spunto.core.workers.secrets import WorkerSecrets
 from spunto.core.workers.service import WorkerService
 
 Interference = Callable[[], Awaitable[None]]
@@ -118,6 +122,8 @@ class Memory:
     users: UserService = field(init=False)
     keyring: MemoryKeyring = field(default_factory=MemoryKeyring)
     secrets: SecretService = field(init=False)
+    org_secrets: OrganizationSecretService = field(init=False)
+    worker_secrets: WorkerSecrets = field(init=False)
     rotation: KeyRotation = field(init=False)
     invitations: InvitationService = field(init=False)
     projects: ProjectService = field(init=False)
@@ -150,7 +156,10 @@ class Memory:
         self.members = MemberService(self.racing, auditor=self.auditor, clock=self.clock)
         cipher = EnvelopeCipher(self.keyring)
         self.users = UserService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
-        self.secrets = SecretService(self.racing, cipher=cipher, auditor=self.auditor, clock=self.clock, ids=self.ids)
+        keeper = SecretKeeper(cipher=cipher, clock=self.clock, ids=self.ids)
+        self.secrets = SecretService(self.racing, keeper=keeper, auditor=self.auditor)
+        self.org_secrets = OrganizationSecretService(self.racing, keeper=keeper, auditor=self.auditor)
+        self.worker_secrets = WorkerSecrets(self.racing, cipher=cipher)
         self.rotation = KeyRotation(self.racing, cipher=cipher)
         self.invitations = InvitationService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
         self.projects = ProjectService(self.racing, auditor=self.auditor, clock=self.clock, ids=self.ids)
@@ -162,7 +171,12 @@ class Memory:
             self.racing, links=self.links, reach=reach, auditor=self.auditor, clock=self.clock, ids=self.ids
         )
         self.workers = WorkerService(
-            self.racing, links=self.links, auditor=self.auditor, clock=self.clock, ids=self.ids
+            self.racing,
+            links=self.links,
+            looks=Looks(self.racing, auditor=self.auditor, clock=self.clock),
+            auditor=self.auditor,
+            clock=self.clock,
+            ids=self.ids,
         )
         self.reconciler = WorkerReconciler(self.racing, auditor=self.auditor, clock=self.clock)
         self.webhooks = WebhookService(

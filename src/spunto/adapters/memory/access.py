@@ -68,5 +68,9 @@ class MemoryGrants:
     async def roles_of_all(self, user_ids: Collection[UserId]) -> Mapping[UserId, Mapping[OrgId, Role]]:
         return {user_id: await self.roles_of(user_id) for user_id in user_ids}
 
+    async def only_member_of(self, org_id: OrgId) -> UserId | None:
+        members = [held.user_id for held in self._memberships.values() if held.org_id == org_id]
+        return members[0] if len(members) == 1 else None
+
     async def organizations_among(self, org_ids: Collection[OrgId]) -> Set[OrgId]:
         return {org_id for org_id in org_ids if self._organizations.get(org_id) is not None}

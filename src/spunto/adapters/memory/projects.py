@@ -1,11 +1,11 @@
 """Projects and their versions in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Set
 from dataclasses import replace
 
 from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Draft, Table, owned
-from spunto.core.access.model import Tenant
+from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
@@ -76,6 +76,13 @@ class MemoryProjects:
         if version is None or version.org_id != tenant.org_id:
             raise NotFound("project_version_not_found", f"The project has no version {number}.", id=project_id)
         return version
+
+    async def maker_of(self, project_id: str, number: int) -> str | None:
+        version = self._versions.get((ProjectId(project_id), number))
+        return (version.owner_id or None) if version is not None else None
+
+    async def among(self, org_ids: Collection[OrgId], project_ids: Collection[str]) -> Set[str]:
+        return {each.id for each in self._projects.values() if each.id in project_ids and each.org_id in org_ids}
 
     async def list_versions(
         self, tenant: Tenant, project_id: ProjectId, *, limit: int, before: int | None

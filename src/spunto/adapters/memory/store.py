@@ -34,7 +34,7 @@ from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Membership, Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
-from spunto.core.secrets.model import Sealed, SecretId, UserSecret
+from spunto.core.secrets.model import Sealed, SecretId, StoredSecret
 from spunto.core.webhooks.model import Delivery, DeliveryId, Webhook, WebhookId, WebhookSecret, WebhookSecretId
 from spunto.core.workers.model import Worker, WorkerId
 
@@ -52,7 +52,7 @@ class _Tables:
     identities: dict[tuple[str, str], Identity] = field(default_factory=dict)
     memberships: dict[tuple[OrgId, UserId], Membership] = field(default_factory=dict)
     ssh_keys: dict[SshKeyId, SshKey] = field(default_factory=dict)
-    secrets: dict[SecretId, UserSecret] = field(default_factory=dict)
+    secrets: dict[SecretId, StoredSecret] = field(default_factory=dict)
     canaries: dict[str, Sealed] = field(default_factory=dict)
     invitations: dict[InvitationId, Invitation] = field(default_factory=dict)
     webhooks: dict[WebhookId, Webhook] = field(default_factory=dict)
@@ -98,6 +98,7 @@ class MemoryTransaction:
         self.webhooks = MemoryWebhooks(draft("webhook", tables.webhooks), signing, deliveries, tables.feeds)
         self.webhook_secrets = MemoryWebhookSecrets(signing)
         self.deliveries = MemoryDeliveries(deliveries)
+        self.secrets = MemorySecrets(draft("secret", tables.secrets), names)
         self.organizations = MemoryOrganizations(
             organizations,
             memberships,
@@ -105,19 +106,18 @@ class MemoryTransaction:
             names,
             {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},
             self._guards.append,
-            self.webhooks.remove_of,
+            self._remove_of,
         )
         self.devices = MemoryDevices(draft("device code", tables.devices))
         self.identities = MemoryIdentities(draft("identity", tables.identities))
         self.ssh_keys = MemorySshKeys(draft("SSH key", tables.ssh_keys), names)
-        self.secrets = MemorySecrets(draft("secret", tables.secrets), names)
         self.canary = MemoryCanary(draft("canary", tables.canaries))
         self.members = MemoryMembers(users, memberships, names)
         leases = draft("replica", tables.leases)
         self.nodes = MemoryNodes(nodes, draft("node", tables.loads), names, assignments, tombstones, leases)
         self.assignments = MemoryAssignments(assignments, tombstones, nodes)
         self.replicas = MemoryReplicas(leases)
-        self.projects = MemoryProjects(
+        self.projects = self.known_projects = MemoryProjects(
             projects, versions, draft("project", tables.indexes), names, workers, self._guards.append
         )
         self.workers = MemoryWorkers(workers, names, projects, nodes, self._guards.append)
@@ -142,6 +142,11 @@ class MemoryTransaction:
 
     def hint(self, topic: str) -> None:
         self._hints[topic] = None
+
+    def _remove_of(self, org_id: OrgId) -> None:
+        """What goes with its organization."""
+        self.webhooks.remove_of(org_id)
+        self.secrets.remove_of(org_id)
 
     def _draft(self, kind: str, committed: dict[Any, Any]) -> Table[Any, Any]:
         draft: Table[Any, Any] = Table(kind, committed)

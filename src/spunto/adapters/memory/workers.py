@@ -1,6 +1,6 @@
 """Workers in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Draft, Table, owned
@@ -51,6 +51,9 @@ class MemoryWorkers:
     def _is_reachable(self, worker: Worker) -> bool:
         node = self._nodes.get(worker.node_id)
         return node is not None and node.connected
+
+    async def of_ids(self, worker_ids: Collection[str]) -> Sequence[Worker]:
+        return [worker for each in worker_ids if (worker := self._workers.get(WorkerId(each))) is not None]
 
     async def update(self, worker: Worker) -> Worker:
         before = self._workers.current(worker)

@@ -57,6 +57,7 @@ _ROLES = select(memberships.c.org_id, memberships.c.role).where(memberships.c.us
 _ROLES_OF_ALL = select(memberships.c.user_id, memberships.c.org_id, memberships.c.role).where(
     is_in(memberships.c.user_id, bindparam("ids", type_=IdList))
 )
+_SOME_MEMBERS = select(memberships.c.user_id).where(memberships.c.org_id == bindparam("org_id")).limit(2)
 _ORGANIZATIONS = select(organizations.c.id).where(is_in(organizations.c.id, bindparam("ids", type_=IdList)))
 
 
@@ -125,6 +126,10 @@ class SqlGrantRepository:
         for user_id, org_id, role in await self._statements.all(_ROLES_OF_ALL, {"ids": list(user_ids)}):
             roles[user_id][org_id] = Role(role)
         return roles
+
+    async def only_member_of(self, org_id: OrgId) -> UserId | None:
+        rows = await self._statements.all(_SOME_MEMBERS, {"org_id": org_id})
+        return rows[0][0] if len(rows) == 1 else None
 
     async def organizations_among(self, org_ids: Collection[OrgId]) -> Set[OrgId]:
         return {org_id for (org_id,) in await self._statements.all(_ORGANIZATIONS, {"ids": list(org_ids)})}

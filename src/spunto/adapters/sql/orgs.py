@@ -10,6 +10,7 @@ from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.nodes import nodes
 from spunto.adapters.sql.tables.orgs import memberships, organizations, users
 from spunto.adapters.sql.tables.projects import projects
+from spunto.adapters.sql.tables.secrets import user_secrets
 from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.adapters.sql.versioned import Versioned
@@ -32,6 +33,7 @@ _HOLDINGS: Any = union_all(
         for table in (nodes, projects, workers)
     )
 )
+_REMOVE_SECRETS = delete(user_secrets).where(user_secrets.c.user_id == bindparam("of_org"))
 _REMOVE_MEMBERS = delete(memberships).where(memberships.c.org_id == bindparam("of_org"))
 _BY_EMAIL = select(users).where(users.c.email == bindparam("email"))
 _ADD_MEMBER = insert(memberships)
@@ -97,7 +99,8 @@ class SqlOrganizationRepository:
         return {kind: count for kind, count in rows if count}
 
     async def remove(self, organization: Organization) -> None:
-        await self._statements.change(_REMOVE_MEMBERS, {"of_org": organization.id})
+        for statement in (_REMOVE_MEMBERS, _REMOVE_SECRETS):
+            await self._statements.change(statement, {"of_org": organization.id})
         await _ORGANIZATIONS.remove(self._statements, organization)
 
 

@@ -1,6 +1,6 @@
 """Projects and their versions in SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, exists, insert, select, update
@@ -9,8 +9,9 @@ from spunto.adapters.sql.paging import page_of, paged
 from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.projects import project_versions, projects
 from spunto.adapters.sql.tables.workers import workers
+from spunto.adapters.sql.types import IdList, is_in
 from spunto.adapters.sql.versioned import Versioned
-from spunto.core.access.model import Tenant
+from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
@@ -27,6 +28,14 @@ _VERSIONS = select(project_versions).where(
     project_versions.c.project_id == bindparam("project_id"), project_versions.c.org_id == bindparam("org_id")
 )
 _GET_VERSION = _VERSIONS.where(project_versions.c.number == bindparam("number", type_=BigInteger))
+_MAKER = select(project_versions.c.owner_id).where(
+    project_versions.c.project_id == bindparam("project_id"),
+    project_versions.c.number == bindparam("number", type_=BigInteger),
+)
+_AMONG = select(projects.c.id).where(
+    is_in(projects.c.org_id, bindparam("org_ids", type_=IdList)),
+    is_in(projects.c.id, bindparam("project_ids", type_=IdList)),
+)
 _LIST_VERSIONS = paged(_VERSIONS, project_versions.c.number)
 _NEWEST_NUMBER = 2**63 - 1
 
@@ -71,6 +80,7 @@ class SqlProjectRepository:
                 "created_at": version.created_at,
                 "made_by": version.made_by,
                 "restored_from": version.restored_from,
+                "owner_id": version.owner_id,
             },
         )
 
@@ -81,6 +91,14 @@ class SqlProjectRepository:
         if row is None:
             raise NotFound("project_version_not_found", f"The project has no version {number}.", id=project_id)
         return _project_version(row)
+
+    async def maker_of(self, project_id: str, number: int) -> str | None:
+        row = await first(self._statements, _MAKER, {"project_id": project_id, "number": number})
+        return (row[0] or None) if row is not None else None
+
+    async def among(self, org_ids: Collection[OrgId], project_ids: Collection[str]) -> Set[str]:
+        asked = {"org_ids": list(org_ids), "project_ids": list(project_ids)}
+        return {row[0] for row in await self._statements.all(_AMONG, asked)}
 
     async def list_versions(
         self, tenant: Tenant, project_id: ProjectId, *, limit: int, before: int | None
@@ -109,11 +127,24 @@ def _columns(project: Project) -> dict[str, Any]:
         "created_at": project.created_at,
         "updated_at": project.updated_at,
         "version": project.version,
+        "creator_id": project.creator_id,
     }
 
 
 def _project(row: AnyRow) -> Project:
-    project_id, org_id, name, description, number, environment, workers_made, created_at, updated_at, version = row
+    (
+        project_id,
+        org_id,
+        name,
+        description,
+        number,
+        environment,
+        workers_made,
+        created_at,
+        updated_at,
+        version,
+        creator,
+    ) = row
     return Project(
         id=project_id,
         org_id=org_id,
@@ -125,11 +156,12 @@ def _project(row: AnyRow) -> Project:
         created_at=created_at,
         updated_at=updated_at,
         version=version,
+        creator_id=creator,
     )
 
 
 def _project_version(row: AnyRow) -> ProjectVersion:
-    project_id, org_id, number, environment, created_at, made_by, restored_from = row
+    project_id, org_id, number, environment, created_at, made_by, restored_from, owner_id = row
     return ProjectVersion(
         project_id=project_id,
         org_id=org_id,
@@ -138,6 +170,7 @@ def _project_version(row: AnyRow) -> ProjectVersion:
         created_at=created_at,
         made_by=made_by,
         restored_from=restored_from,
+        owner_id=owner_id,
     )
 
 
@@ -168,4 +201,6 @@ def _environment_from_json(body: Mapping[str, Any]) -> Environment:
 
 
 # The count of workers goes up by itself, between one version and the next.
-_PROJECTS = Versioned(projects, kind="project", read=_project, write=_columns, fixed=["org_id", "workers_made"])
+_PROJECTS = Versioned(
+    projects, kind="project", read=_project, write=_columns, fixed=["org_id", "creator_id", "workers_made"]
+)

@@ -63,7 +63,7 @@ class SqlTransaction:
         self.nodes = SqlNodeRepository(statements)
         self.assignments = SqlAssignmentRepository(statements)
         self.replicas = SqlReplicaRepository(statements)
-        self.projects = SqlProjectRepository(statements)
+        self.projects = self.known_projects = SqlProjectRepository(statements)
         self.workers = SqlWorkerRepository(statements, known)
         self.audit = SqlAuditLog(statements)
         self.events = SqlEventFeed(statements, self.hint)

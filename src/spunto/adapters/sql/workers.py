@@ -1,6 +1,6 @@
 """Workers in SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -72,6 +72,9 @@ class SqlWorkerRepository:
         more = len(rows) > page.limit
         return Page(items=found, next_before=rows[page.limit - 1][0] if more else None)
 
+    async def of_ids(self, worker_ids: Collection[str]) -> Sequence[Worker]:
+        return [_worker(row) for row in await self._statements.all(_BY_IDS, {"ids": list(worker_ids)})]
+
     async def update(self, worker: Worker) -> Worker:
         return await _WORKERS.update(self._statements, worker)
 
@@ -114,6 +117,8 @@ def _columns(worker: Worker) -> dict[str, Any]:
         "created_at": worker.created_at,
         "stopped_at": worker.stopped_at,
         "version": worker.version,
+        "env": dict(worker.env),
+        "granted": " ".join(worker.granted),
     }
 
 
@@ -141,6 +146,8 @@ def _worker(row: AnyRow) -> Worker:
         created_at,
         stopped_at,
         version,
+        env,
+        granted,
     ) = row
     return Worker(
         id=worker_id,
@@ -165,6 +172,8 @@ def _worker(row: AnyRow) -> Worker:
         created_at=created_at,
         stopped_at=stopped_at,
         version=version,
+        env=env,
+        granted=tuple(granted.split()),
     )
 
 

@@ -44,6 +44,11 @@ class Actor:
         """The key that owns what this actor makes; None where a person does, also by a key of theirs."""
         return self.api_key_id if self.user_id is None else None
 
+    @property
+    def owner_id(self) -> str:
+        """Who stands behind what this actor makes: a person, also for a key of theirs, or an organization's key."""
+        return self.owning_key_id or self.user_id or "system"
+
     def require_person(self) -> UserId:
         """The person who acts, by a session or a key of their own. Raises Forbidden for a key of an organization."""
         if self.user_id is None:

@@ -54,6 +54,9 @@ class Action(StrEnum):
     SSH_KEY_READ = "ssh_key.read"
     SSH_KEY_ADD = "ssh_key.add"
     SSH_KEY_REMOVE = "ssh_key.remove"
+    ORG_SECRET_READ = "org_secret.read"  # noqa: S105 - an action's name
+    ORG_SECRET_PUT = "org_secret.put"  # noqa: S105 - an action's name
+    ORG_SECRET_DELETE = "org_secret.delete"  # noqa: S105 - an action's name
     ORG_CREATE = "org.create"
     ORG_READ = "org.read"
     ORG_LIST = "org.list"
@@ -92,6 +95,8 @@ class Action(StrEnum):
     WORKER_START = "worker.start"
     WORKER_DESTROY = "worker.destroy"
     WORKER_UPDATE = "worker.update"
+    WORKER_REBUILD = "worker.rebuild"
+    WORKER_READ_OUTPUT = "worker_output.read"
     WORKER_ENTER = "worker.enter"
 
 
@@ -120,6 +125,9 @@ POLICY = {
     Action.SECRET_READ: _rule(Role.MEMBER, Scope.ALL),
     Action.SECRET_PUT: _rule(Role.MEMBER, Scope.ALL),
     Action.SECRET_DELETE: _rule(Role.MEMBER, Scope.ALL),
+    Action.ORG_SECRET_READ: _rule(Role.ADMIN, Scope.ALL),
+    Action.ORG_SECRET_PUT: _rule(Role.ADMIN, Scope.ALL),
+    Action.ORG_SECRET_DELETE: _rule(Role.ADMIN, Scope.ALL),
     # An SSH key is a credential, which no key may make or take.
     Action.SSH_KEY_READ: _rule(Role.MEMBER, Scope.ALL),
     Action.SSH_KEY_ADD: _rule(Role.MEMBER, Scope.ALL, session_only=True),
@@ -157,6 +165,7 @@ POLICY = {
     Action.NODE_UNDRAIN: _rule(Role.ADMIN, Scope.NODES_WRITE),
     Action.PROJECT_READ: _rule(Role.MEMBER, Scope.PROJECTS_READ),
     Action.PROJECT_CREATE: _rule(Role.MEMBER, Scope.PROJECTS_WRITE),
+    # Its creator's for members.
     Action.PROJECT_UPDATE: _rule(Role.MEMBER, Scope.PROJECTS_WRITE),
     Action.PROJECT_DELETE: _rule(Role.MEMBER, Scope.PROJECTS_WRITE),
     Action.WORKER_READ: _rule(Role.MEMBER, Scope.WORKERS_READ),
@@ -165,5 +174,8 @@ POLICY = {
     Action.WORKER_START: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
     Action.WORKER_DESTROY: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
     Action.WORKER_UPDATE: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
+    Action.WORKER_REBUILD: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
+    # Its own for members; admins' looks are audited.
+    Action.WORKER_READ_OUTPUT: _rule(Role.MEMBER, Scope.WORKERS_READ),
     Action.WORKER_ENTER: _rule(Role.MEMBER, Scope.WORKERS_EXEC),
 }

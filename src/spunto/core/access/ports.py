@@ -72,6 +72,9 @@ class GrantRepository(Protocol):
     async def roles_of_all(self, user_ids: Collection[UserId]) -> Mapping[UserId, Mapping[OrgId, Role]]:
         """The live roles of each user; nobody is left out."""
 
+    async def only_member_of(self, org_id: OrgId) -> UserId | None:
+        """Whoever is alone in the organization; None where there are several, or nobody."""
+
     async def organizations_among(self, org_ids: Collection[OrgId]) -> Set[OrgId]:
         """Those of them that there are."""
 

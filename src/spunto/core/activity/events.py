@@ -27,6 +27,8 @@ class EventType(StrEnum):
     WEBHOOK_UPDATED = "webhook.updated"
     WEBHOOK_DELETED = "webhook.deleted"
     WEBHOOK_DISABLED = "webhook.disabled"
+    ORG_SECRET_CHANGED = "org_secret.changed"  # noqa: S105 - an event's name
+    ORG_SECRET_DELETED = "org_secret.deleted"  # noqa: S105 - an event's name
     NODE_CREATED = "node.created"
     NODE_DELETED = "node.deleted"
     NODE_TOKEN_ROTATED = "node.token_rotated"  # noqa: S105 - an event's name
@@ -60,6 +62,8 @@ EVENT_OF: Final[Mapping[Action, EventType]] = {
     Action.WEBHOOK_CREATE: EventType.WEBHOOK_CREATED,
     Action.WEBHOOK_UPDATE: EventType.WEBHOOK_UPDATED,
     Action.WEBHOOK_DELETE: EventType.WEBHOOK_DELETED,
+    Action.ORG_SECRET_PUT: EventType.ORG_SECRET_CHANGED,
+    Action.ORG_SECRET_DELETE: EventType.ORG_SECRET_DELETED,
     Action.NODE_CREATE: EventType.NODE_CREATED,
     Action.NODE_DELETE: EventType.NODE_DELETED,
     Action.NODE_ROTATE_TOKEN: EventType.NODE_TOKEN_ROTATED,
@@ -71,6 +75,7 @@ EVENT_OF: Final[Mapping[Action, EventType]] = {
     Action.WORKER_SPAWN: EventType.WORKER_SPAWNED,
     Action.WORKER_STOP: EventType.WORKER_STATE_CHANGED,
     Action.WORKER_START: EventType.WORKER_STATE_CHANGED,
+    Action.WORKER_REBUILD: EventType.WORKER_STATE_CHANGED,
     Action.WORKER_DESTROY: EventType.WORKER_STATE_CHANGED,
     Action.WORKER_UPDATE: EventType.WORKER_UPDATED,
 }
@@ -85,10 +90,12 @@ ONLY_NAMED: Final = frozenset(
         EventType.WEBHOOK_CREATED,
         EventType.WEBHOOK_UPDATED,
         EventType.WEBHOOK_DELETED,
+        EventType.ORG_SECRET_CHANGED,
+        EventType.ORG_SECRET_DELETED,
     }
 )
-"""Told without detail: every member hears events, but only some may see whom others invite, what keys may, and which
-other servers are told."""
+"""Told without detail: every member hears events, but only some may see whom others invite, what keys may, which
+other servers are told, and what secrets there are."""
 
 
 ANY_TOPIC: Final = "events"

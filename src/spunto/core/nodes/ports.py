@@ -116,9 +116,9 @@ class SecretSource(Protocol):
     async def values_of(
         self, org_id: OrgId, wanted: Mapping[str, Collection[str]]
     ) -> Mapping[str, Mapping[str, Secret]]:
-        """The wanted names' values by user id; names that a user does not have are left out.
+        """The wanted names' values by subject id; names that a subject may not have are left out.
 
-        Who is no member of the organization has none for it. A user whose secrets can't be had now is left out.
+        A subject whose secrets can't be had now is left out as a whole.
         """
 
 

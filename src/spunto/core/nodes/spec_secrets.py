@@ -1,6 +1,5 @@
-"""Secrets of users on their way to a node: beside the spec, and looked up only when it is sent."""
+"""Secrets on their way to a node: beside the spec, and looked up only when it is sent."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from spunto.core.kernel.secret import Secret
@@ -11,7 +10,7 @@ from spunto.core.specs.secrets import secrets_to_json
 from spunto.core.specs.spec import SecretsWanted
 
 Values = Mapping[str, Mapping[str, Secret]]
-"""By user id and name."""
+"""By subject id and name."""
 
 
 def wants_secrets(assignment: Assignment) -> bool:
@@ -20,21 +19,20 @@ def wants_secrets(assignment: Assignment) -> bool:
 
 
 async def values_for(source: SecretSource, assignments: Iterable[Assignment]) -> Values:
-    """What the owners of one node's assignments have of what they name, in one question."""
-    wanting = [(each.org_id, secrets) for each in assignments if (secrets := _wanted(each)) is not None]
-    wanted: defaultdict[str, set[str]] = defaultdict(set)
-    for _, secrets in wanting:
-        wanted[secrets.owner_user_id].update(secrets.names)
-    return await source.values_of(wanting[0][0], wanted) if wanting else {}
+    """What one node's assignments may have of what they name, in one question."""
+    wanting = [(each, secrets) for each in assignments if (secrets := _wanted(each)) is not None]
+    if not wanting:
+        return {}
+    return await source.values_of(wanting[0][0].org_id, {each.subject_id: secrets.names for each, secrets in wanting})
 
 
 def sent_secrets(assignment: Assignment, values: Values) -> dict[str, str] | None:
     """The item's own secrets as they travel; None where there are none to send, or they can't be had."""
     wanted = _wanted(assignment)
-    of_owner = None if wanted is None else values.get(wanted.owner_user_id)
-    if wanted is None or of_owner is None:
+    found = None if wanted is None else values.get(assignment.subject_id)
+    if wanted is None or found is None:
         return None
-    return secrets_to_json({name: of_owner[name] for name in wanted.names if name in of_owner})
+    return secrets_to_json({name: found[name] for name in wanted.names if name in found})
 
 
 def _wanted(assignment: Assignment) -> SecretsWanted | None:

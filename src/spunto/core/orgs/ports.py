@@ -52,7 +52,7 @@ class OrganizationRepository(Protocol):
         """How many nodes, projects and workers it has, by those words; what it has none of is not named."""
 
     async def remove(self, organization: Organization) -> None:
-        """With its memberships, invitations and webhooks. Look at its holdings first, under `lock`.
+        """With its memberships, invitations, webhooks and secrets. Look at its holdings first, under `lock`.
 
         Raises StaleVersion.
         """

@@ -32,11 +32,13 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """`number` is its newest version of the environment; `workers_made` gives out worker indexes, never one twice."""
+    """`number` is its newest version of the environment; `workers_made` gives out worker indexes, never one twice.
+    `creator_id` is the user or the organization's key that made it; nobody where that is not known any more."""
 
     id: ProjectId
     org_id: OrgId
     name: str
+    creator_id: str = ""
     description: str
     number: int
     environment: Environment
@@ -57,7 +59,8 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectVersion:
-    """One immutable version `v{number}`. `made_by` is who asked, `restored_from` the number it copies."""
+    """One immutable version `v{number}`. `made_by` is who asked, `owner_id` the user or the organization's key
+    behind that, nobody where it is not known any more; `restored_from` is the number that it copies."""
 
     project_id: ProjectId
     org_id: OrgId
@@ -65,4 +68,5 @@ class ProjectVersion:
     environment: Environment
     created_at: datetime
     made_by: str
+    owner_id: str = ""
     restored_from: int | None = None

@@ -1,8 +1,9 @@
 """What the projects slice needs from storage."""
 
+from collections.abc import Collection, Set
 from typing import Protocol
 
-from spunto.core.access.model import Tenant
+from spunto.core.access.model import OrgId, Tenant
 from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.idempotency import IdempotencyRepository
@@ -35,6 +36,12 @@ class ProjectRepository(Protocol):
 
     async def get_version(self, tenant: Tenant, project_id: ProjectId, number: int) -> ProjectVersion:
         """Raises NotFound `project_version_not_found`."""
+
+    async def maker_of(self, project_id: str, number: int) -> str | None:
+        """Who stands behind that version; None where there is no such version, or nobody knows."""
+
+    async def among(self, org_ids: Collection[OrgId], project_ids: Collection[str]) -> Set[str]:
+        """Those of the projects that there are in these organizations."""
 
     async def list_versions(
         self, tenant: Tenant, project_id: ProjectId, *, limit: int, before: int | None

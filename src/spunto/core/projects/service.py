@@ -2,23 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
-from spunto.core.access.model import Actor, OrgId
+from spunto.core.access.model import Actor, ApiKeyId, OrgId, Tenant, UserId
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.projects.ports import ProjectsTransaction
+from spunto.core.projects.variables import require_env
 from spunto.core.secrets.names import require_name
-
-# It must fit a frame to the node with all the rest of a worker's spec, whatever JSON's escapes make of it.
-MAX_ENV_BYTES: Final = 64 * 1024
 
 
 class ProjectService:
@@ -56,6 +53,7 @@ class ProjectService:
                 id=ProjectId(self._ids.new("prj")),
                 org_id=org_id,
                 name=name,
+                creator_id=actor.owner_id,
                 description=description,
                 number=1,
                 environment=environment,
@@ -89,7 +87,7 @@ class ProjectService:
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
         now = self._clock.now()
         async with self._uow() as tx:
-            before = await tx.projects.get(tenant, project_id)
+            before = await _to_edit(tx, tenant, project_id)
             named = before.renamed(
                 name=changes.get("name", before.name),
                 description=changes.get("description", before.description),
@@ -126,7 +124,7 @@ class ProjectService:
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
         now, scope = self._clock.now(), f"{project_id}/restores"
         async with self._uow() as tx:
-            before = await tx.projects.get(tenant, project_id)
+            before = await _to_edit(tx, tenant, project_id)
             once = Once(tx.idempotency, scope, idempotency, now=now)
             if await once.made() is not None:
                 return before
@@ -140,7 +138,7 @@ class ProjectService:
         """Raises Conflict `project_in_use` while it has workers."""
         tenant = actor.require(Action.PROJECT_DELETE, org_id=org_id)
         async with self._uow() as tx:
-            project = await tx.projects.get(tenant, project_id)
+            project = await _to_edit(tx, tenant, project_id)
             await tx.projects.remove(project)
             await self._auditor.record(tx, tenant, Action.PROJECT_DELETE, project_id, name=project.name)
             await tx.commit()
@@ -158,6 +156,14 @@ class ProjectService:
         return saved
 
 
+async def _to_edit(tx: ProjectsTransaction, tenant: Tenant, project_id: ProjectId) -> Project:
+    """Raises Forbidden `not_owner` for a member's look at what somebody else made: what runs in its workers could read
+    what they are given."""
+    project = await tx.projects.get(tenant, project_id)
+    tenant.require_own_or_admin(user_id=UserId(project.creator_id), api_key_id=ApiKeyId(project.creator_id))
+    return project
+
+
 def _merged(present: Any, change: Any) -> Any:
     if not isinstance(present, Mapping):
         return change
@@ -168,8 +174,7 @@ def _merged(present: Any, change: Any) -> Any:
 def _require_sane(environment: Environment) -> None:
     for name in environment.secrets:
         require_name(name)
-    if sum(len(name.encode()) + len(value.encode()) for name, value in environment.env.items()) > MAX_ENV_BYTES:
-        raise Invalid("env_too_large", f"Names and values of env may have {MAX_ENV_BYTES} bytes together.")
+    require_env(environment.env)
 
 
 def _version_of(project: Project, actor: Actor, *, restored_from: int | None = None) -> ProjectVersion:
@@ -180,5 +185,6 @@ def _version_of(project: Project, actor: Actor, *, restored_from: int | None = N
         environment=project.environment,
         created_at=project.updated_at,
         made_by=actor.subject_id,
+        owner_id=actor.owner_id,
         restored_from=restored_from,
     )

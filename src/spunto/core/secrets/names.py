@@ -1,6 +1,7 @@
 """Which names a secret may have: those of variables that change no program's behaviour behind its user's back."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from spunto.core.kernel.errors import Invalid
@@ -11,9 +12,20 @@ PATTERN: Final = r"^[A-Z_][A-Z0-9_]*$"
 _SHAPE: Final = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 # What a shell, a loader or a language runtime obeys, and what Spunto itself sets.
 _RESERVED: Final = re.compile(
-    r"(PATH|HOME|SHELL|USER|IFS|ENV|BASH_ENV|SHELLOPTS|PS4|PROMPT_COMMAND|NODE_OPTIONS|RUBYOPT|WORKER_SLUG|BASE_DOMAIN"
-    r"|LD_.*|DYLD_.*|PYTHON.*|PERL5.*|GIT_.*|SSH_.*|DOCKER_.*|SPUNTO_.*|.*_PROXY)\Z"
+    r"(PATH|HOME|SHELL|USER|IFS|ENV|BASH_ENV|SHELLOPTS|PS4|PROMPT_COMMAND|NODE_OPTIONS|RUBYOPT"
+    r"|WORKER_SLUG|BASE_DOMAIN|PUBLIC_PROTOCOL|LD_.*|DYLD_.*|PYTHON.*|PERL5.*|GIT_.*|SSH_.*|DOCKER_.*|SPUNTO_.*|.*_PROXY)\Z"
 )
+
+
+# What only Spunto says, whoever else chooses the worker's variables.
+_PLATFORM: Final = re.compile(r"(SPUNTO_.*|WORKER_SLUG|BASE_DOMAIN|PUBLIC_PROTOCOL)\Z")
+
+
+def require_variables(names: Iterable[str]) -> None:
+    """Raises Invalid `env_name_reserved`: these names tell a worker where it is."""
+    taken = sorted(name for name in names if _PLATFORM.match(name))
+    if taken:
+        raise Invalid("env_name_reserved", f"{', '.join(taken)} is set by Spunto; take another name.")
 
 
 def require_name(name: str) -> None:

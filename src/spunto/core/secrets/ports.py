@@ -1,16 +1,17 @@
 """What the secrets slice needs: storage, and a cipher."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, Protocol, TypeVar
 
-from spunto.core.access.model import UserId
+from spunto.core.access.model import OrgId
 from spunto.core.access.ports import GrantRepository
 from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import Transaction
-from spunto.core.secrets.model import Sealed, SecretId, UserSecret
+from spunto.core.orgs.ports import OrganizationRepository
+from spunto.core.secrets.model import Consent, Sealed, SecretId, SecretOwner, StoredSecret
 
 
 class Cipher(Protocol):
@@ -57,25 +58,35 @@ class SealedRows(Protocol[R]):
         """How many each key wraps; keys that wrap none are not named."""
 
 
-class SecretRepository(SealedRows[UserSecret], Protocol):
-    """`rewrap` alone changes a row without counting its version up."""
+class SecretRepository(SealedRows[StoredSecret], Protocol):
+    """`rewrap` and `let_into` alone change a row without counting its version up."""
 
-    async def add(self, secret: UserSecret) -> None:
-        """Raises StaleVersion where the user has a secret of that name."""
+    async def add(self, secret: StoredSecret) -> None:
+        """Raises StaleVersion where the owner has a secret of that name."""
 
-    async def get(self, user_id: UserId, secret_id: SecretId) -> UserSecret:
-        """Raises NotFound `secret_not_found`, also for another user's."""
+    async def get(self, owner_id: SecretOwner, secret_id: SecretId) -> StoredSecret:
+        """Raises NotFound `secret_not_found`, also for another owner's."""
 
-    async def list(self, user_id: UserId, page: PageRequest) -> Page[UserSecret]: ...
+    async def list(self, owner_id: SecretOwner, page: PageRequest) -> Page[StoredSecret]: ...
 
-    async def of_users(self, user_ids: Collection[UserId]) -> Sequence[UserSecret]:
+    async def of_owners(self, owner_ids: Collection[SecretOwner]) -> Sequence[StoredSecret]:
         """All of theirs, by id."""
 
-    async def update(self, secret: UserSecret) -> None:
+    async def update(self, secret: StoredSecret) -> None:
         """Write version n over version n - 1. Raises StaleVersion."""
 
-    async def remove(self, secret: UserSecret) -> None:
+    async def let_into(self, secret: StoredSecret, consent: Consent) -> None:
+        """Change the consent of this version. Raises StaleVersion where value or consent is no longer the secret's."""
+
+    async def remove(self, secret: StoredSecret) -> None:
         """Raises StaleVersion."""
+
+
+class ProjectIds(Protocol):
+    """Projects, which consent only names: they are of a slice above this one."""
+
+    async def among(self, org_ids: Collection[OrgId], project_ids: Collection[str]) -> Set[str]:
+        """Those of the projects that there are in these organizations."""
 
 
 class CanaryRepository(Protocol):
@@ -92,10 +103,14 @@ class CanaryRepository(Protocol):
 
 class SecretsTransaction(Transaction, Protocol):
     @property
+    def organizations(self) -> OrganizationRepository: ...
+    @property
     def secrets(self) -> SecretRepository: ...
     # Of a slice above this one; the rotation only moves what it can name.
     @property
     def webhook_secrets(self) -> SealedRows[Any]: ...
+    @property
+    def known_projects(self) -> ProjectIds: ...
     @property
     def grants(self) -> GrantRepository: ...
     @property

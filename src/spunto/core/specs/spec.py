@@ -20,9 +20,9 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretsWanted:
-    """A user's secrets that a subject must not be made without; their values are never part of a spec."""
+    """Secrets that a subject of that owner must not be made without; their values are never part of a spec."""
 
-    owner_user_id: str
+    owner_id: str
     names: tuple[str, ...]
 
 

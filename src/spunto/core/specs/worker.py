@@ -25,7 +25,7 @@ class WorkerSpec:
 
     `made_in` is the generation that asked for this very container: a container labelled with another one is replaced,
     so a rebuild is a spec with a newer `made_in`, while stop and start leave it alone.
-    `secret_names` are those of the owner's secrets that become variables of it.
+    `secret_names` are those of the secrets that become variables of it, `owner_id` is the user or key whose it is.
     """
 
     org_id: str
@@ -38,7 +38,7 @@ class WorkerSpec:
     pids: int
     post_create_command: str | None = None
     post_start_command: str | None = None
-    owner_user_id: str | None = None
+    owner_id: str | None = None
     secret_names: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
 
@@ -49,9 +49,9 @@ class WorkerSpec:
     @property
     def secrets_wanted(self) -> SecretsWanted | None:
         """Nothing is made for a worker that stays stopped."""
-        if self.power is Power.STOPPED or self.owner_user_id is None or not self.secret_names:
+        if self.power is Power.STOPPED or self.owner_id is None or not self.secret_names:
             return None
-        return SecretsWanted(owner_user_id=self.owner_user_id, names=self.secret_names)
+        return SecretsWanted(owner_id=self.owner_id, names=self.secret_names)
 
 
 def container_name(subject_id: str) -> str:
@@ -80,7 +80,7 @@ def write(spec: WorkerSpec) -> dict[str, Any]:
         "pids": spec.pids,
         "postCreateCommand": spec.post_create_command,
         "postStartCommand": spec.post_start_command,
-        "ownerUserId": spec.owner_user_id,
+        "ownerUserId": spec.owner_id,
         "secretNames": list(spec.secret_names),
         **requires,
     }
@@ -100,7 +100,7 @@ def read(body: Mapping[str, Any]) -> WorkerSpec:
         pids=fields.number("pids"),
         post_create_command=fields.optional_text("postCreateCommand"),
         post_start_command=fields.optional_text("postStartCommand"),
-        owner_user_id=fields.optional_text("ownerUserId"),
+        owner_id=fields.optional_text("ownerUserId"),
         secret_names=fields.texts("secretNames"),
         requires=fields.texts("requires"),
     )

@@ -1,5 +1,6 @@
 """Makes workers and their assignments out of projects: values only."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -38,6 +39,8 @@ def new_worker(
     name: str | None,
     branch: str | None,
     now: datetime,
+    env: Mapping[str, str] | None = None,
+    granted: tuple[str, ...] = (),
 ) -> Worker:
     return Worker(
         id=worker_id,
@@ -49,6 +52,8 @@ def new_worker(
         index=index,
         name=name or f"{project.name}-{index}",
         branch=branch,
+        env=env or {},
+        granted=granted,
         node_id=node_id,
         state=WorkerState.SPAWNING,
         state_since=now,
@@ -58,7 +63,9 @@ def new_worker(
     )
 
 
-def first_assignment(worker: Worker, environment: Environment, *, cause: str = "") -> Assignment:
+def first_assignment(
+    worker: Worker, environment: Environment, *, secret_names: tuple[str, ...] = (), cause: str = ""
+) -> Assignment:
     return Assignment(
         kind=KIND,
         subject_id=worker.id,
@@ -66,7 +73,7 @@ def first_assignment(worker: Worker, environment: Environment, *, cause: str = "
         node_id=worker.node_id,
         generation=worker.generation,
         wanted=Wanted.PRESENT,
-        spec=_spec_of(worker, environment),
+        spec=_spec_of(worker, environment, secret_names),
         demand=_demand_of(environment),
         wanted_since=worker.created_at,
         cause=cause,
@@ -97,19 +104,18 @@ def _demand_of(environment: Environment) -> Demand:
     return Demand(cpu_millis=environment.cpu_millis, memory_bytes=environment.memory_bytes)
 
 
-def _spec_of(worker: Worker, environment: Environment) -> WorkerSpec:
+def _spec_of(worker: Worker, environment: Environment, secret_names: tuple[str, ...]) -> WorkerSpec:
     return WorkerSpec(
         org_id=worker.org_id,
         image=environment.image,
         made_in=worker.generation,
         power=Power.RUNNING,
-        env=environment.env,
+        env={**environment.env, **worker.env},
         cpu_millis=environment.cpu_millis,
         memory_bytes=environment.memory_bytes,
         pids=PIDS,
         post_create_command=environment.post_create_command,
         post_start_command=environment.post_start_command,
-        # A worker of an organization's key belongs to nobody whose secrets it could have.
-        owner_user_id=worker.user_id,
-        secret_names=environment.secrets,
+        owner_id=worker.user_id or worker.api_key_id,
+        secret_names=secret_names,
     )

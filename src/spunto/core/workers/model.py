@@ -1,7 +1,7 @@
 """Workers: one container each, spawned from a project version, owned by one user or one key."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
@@ -59,7 +59,8 @@ PATIENCE: Mapping[WorkerState, timedelta] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """`generation` is the newest one of its assignment; `made_in` the one that asked for its present container."""
+    """`generation` is the newest one of its assignment. `env` is what was asked for beside the project's,
+    `granted` names secrets of its owner that were let in for this worker alone."""
 
     id: WorkerId
     org_id: OrgId
@@ -70,6 +71,8 @@ class Worker:
     index: int
     name: str
     branch: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    granted: tuple[str, ...] = ()
     node_id: NodeId
     state: WorkerState
     state_since: datetime

@@ -1,8 +1,10 @@
 """What the workers slice needs from storage."""
 
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from spunto.core.access.model import Tenant
+from spunto.core.access.ports import GrantRepository
 from spunto.core.activity.events import EventFeed
 from spunto.core.activity.model import AuditLog
 from spunto.core.kernel.idempotency import IdempotencyRepository
@@ -12,6 +14,7 @@ from spunto.core.kernel.uow import Transaction
 from spunto.core.nodes.ports import AssignmentRepository, NodeRepository
 from spunto.core.projects.model import ProjectId
 from spunto.core.projects.ports import ProjectRepository
+from spunto.core.secrets.ports import SecretRepository
 from spunto.core.workers.census import CensusTaker
 from spunto.core.workers.model import Worker, WorkerId
 
@@ -29,6 +32,9 @@ class WorkerRepository(Protocol):
     async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[tuple[Worker, bool]]:
         """Each with whether its node is connected, to whichever server process."""
 
+    async def of_ids(self, worker_ids: Collection[str]) -> Sequence[Worker]:
+        """Those of them that there are, in any order."""
+
     async def update(self, worker: Worker) -> Worker:
         """Raises StaleVersion, Conflict `worker_name_taken`."""
 
@@ -39,6 +45,10 @@ class WorkerRepository(Protocol):
 class WorkersTransaction(Transaction, Protocol):
     @property
     def workers(self) -> WorkerRepository: ...
+    @property
+    def secrets(self) -> SecretRepository: ...
+    @property
+    def grants(self) -> GrantRepository: ...
     @property
     def projects(self) -> ProjectRepository: ...
     @property

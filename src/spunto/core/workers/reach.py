@@ -17,6 +17,7 @@ from spunto.core.protocol.stream import Stream
 from spunto.core.workers import git_status, listening
 from spunto.core.workers.answers import as_asked
 from spunto.core.workers.factory import not_found
+from spunto.core.workers.looks import Looks, require_entry, require_output
 from spunto.core.workers.model import Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.transcript import ExecResult, Transcript
@@ -43,8 +44,9 @@ class WorkerReach:
     """Everything that needs the worker's node now. Raises Unavailable `node_offline` or `worker_not_running` where it
     can't be had, and Forbidden `not_owner` for somebody else's worker."""
 
-    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach) -> None:
+    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach, looks: Looks) -> None:
         self._uow = uow
+        self._looks = looks
         self._nodes = nodes
 
     async def exec(
@@ -95,8 +97,11 @@ class WorkerReach:
         since: datetime | None = None,
         follow: bool = False,
     ) -> AsyncIterator[bytes]:
-        """The container's log as JSON lines `{at, stream, line}`, in pieces that needn't end at a line's end."""
-        worker = await self._look(actor, org_id, project_id, worker_id)
+        """The container's log as JSON lines `{at, stream, line}`, in pieces that needn't end at a line's end.
+
+        For its owner and admins, whose looks are audited.
+        """
+        worker = await self._listen(actor, org_id, project_id, worker_id)
         params = {"tail": tail, "since": None if since is None else since.isoformat(), "follow": follow}
         async with await self._open(worker, "logs", params) as stream:
             while (piece := await _next_of_log(stream, follow=follow)) is not None:
@@ -104,8 +109,8 @@ class WorkerReach:
 
     async def open_logs(self, actor: Actor, worker_id: WorkerId, *, tail: int) -> Stream:
         """A followed log for a socket that names the worker alone; close the stream in the end."""
-        worker = await self._find(actor, worker_id)
-        actor.require(Action.WORKER_READ, org_id=worker.org_id)
+        found = await self._find(actor, worker_id)
+        worker = await self._listen(actor, found.org_id, found.project_id, worker_id)
         return await self._open(worker, "logs", {"tail": tail, "since": None, "follow": True})
 
     async def open_terminal(
@@ -122,7 +127,9 @@ class WorkerReach:
         worker = await self._find(actor, worker_id)
         tenant = actor.require(action, org_id=worker.org_id)
         if action is Action.WORKER_ENTER:
-            tenant.require_own(user_id=worker.user_id, api_key_id=worker.api_key_id)
+            require_entry(tenant, worker)
+        elif action is Action.WORKER_READ_OUTPUT:
+            require_output(tenant, worker)
 
     async def home_of(self, worker_id: WorkerId) -> OrgId | None:
         """The organization in which a refusal is to be recorded; whoever was refused must not hear of it."""
@@ -154,12 +161,20 @@ class WorkerReach:
     async def _look(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Worker:
         return await self._get(actor.require(Action.WORKER_READ, org_id=org_id), project_id, worker_id)
 
+    async def _listen(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+        tenant = actor.require(Action.WORKER_READ_OUTPUT, org_id=org_id)
+        worker = await self._get(tenant, project_id, worker_id)
+        require_output(tenant, worker)
+        await self._looks.note(tenant, Action.WORKER_READ_OUTPUT, worker)
+        return worker
+
     async def _enter(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Worker:
         tenant = actor.require(Action.WORKER_ENTER, org_id=org_id)
         worker = await self._get(tenant, project_id, worker_id)
-        tenant.require_own(user_id=worker.user_id, api_key_id=worker.api_key_id)
+        require_entry(tenant, worker)
         if worker.state not in _RUNNING:
             raise _not_running(worker)
+        await self._looks.note(tenant, Action.WORKER_ENTER, worker)
         return worker
 
     async def _get(self, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId) -> Worker:

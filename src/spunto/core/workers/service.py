@@ -1,10 +1,11 @@
 """Use cases of workers: what should be. Nodes make it so, the reconciler tells how far they are."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from spunto.core.access.model import Actor, OrgId, Tenant
-from spunto.core.access.policy import Action
+from spunto.core.access.policy import Action, Role
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
@@ -15,18 +16,24 @@ from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.projects.model import Project, ProjectId
+from spunto.core.projects.variables import require_env
 from spunto.core.scheduling.placing import place, take_room
 from spunto.core.specs.worker import Power
 from spunto.core.workers import factory
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.explain import Explanation, explain
+from spunto.core.workers.looks import Looks, has_output, owns, without_output
 from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.reconcile import topic as worker_topic
+from spunto.core.workers.secrets import Wishes, names_for
+
+NO_WISHES = Wishes()
 
 
 class WorkerView(NamedTuple):
-    """A worker as shown: `docker_state` is `unknown` while its node is away; `outdated` by a newer project version.
+    """A worker as shown: `docker_state` is `unknown` while its node is away; `outdated` by a newer project version;
+    its set-up without what the commands said unless `shows_output`.
 
     A list makes fifty of them for every request, and a tuple is made in half the time of a dataclass.
     """
@@ -34,14 +41,23 @@ class WorkerView(NamedTuple):
     worker: Worker
     docker_state: DockerState
     outdated: bool
+    shows_output: bool
 
 
 class WorkerService:
     def __init__(
-        self, uow: UnitOfWork[WorkersTransaction], *, links: NodeLinks, auditor: Auditor, clock: Clock, ids: Ids
+        self,
+        uow: UnitOfWork[WorkersTransaction],
+        *,
+        links: NodeLinks,
+        looks: Looks,
+        auditor: Auditor,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._uow = uow
         self._links = links
+        self._looks = looks
         self._clock = clock
         self._ids = ids
         self._auditor = auditor
@@ -56,20 +72,28 @@ class WorkerService:
         node_id: NodeId | None = None,
         name: str | None = None,
         branch: str | None = None,
+        env: Mapping[str, str] | None = None,
+        secrets: Wishes = NO_WISHES,
         idempotency: IdempotencyKey | None = None,
     ) -> WorkerView:
         """Place a worker made from the project's newest version; it is `spawning` until its node says it runs.
 
-        Raises Conflict `no_node_available` with `nodes: [{nodeId, name, reason}]`, Conflict `worker_name_taken`.
+        `env` wins over the project's variables and over secrets. Raises Conflict `no_node_available` with
+        `nodes: [{nodeId, name, reason}]`, `worker_name_taken`, `grant_needed` with `names`; Invalid `env_too_large`,
+        `env_name_reserved`.
         """
         tenant = actor.require(Action.WORKER_SPAWN, org_id=org_id)
+        _require_grantor(actor, secrets)
         now = self._clock.now()
         async with self._uow() as tx:
             project = await tx.projects.get(tenant, project_id)
             once = Once(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
             made = await once.made()
             if made is not None:
-                return await self._view(tx, await tx.workers.get(tenant, WorkerId(made)), project)
+                return await self._view(tx, tenant, await tx.workers.get(tenant, WorkerId(made)), project)
+            variables = dict(env or {})
+            require_env({**project.environment.env, **variables})
+            secret_names = await names_for(tx, tenant, project, secrets, replaced=variables)
             placed_on = await place(tx, tenant, factory.request_for(project.environment, node_id=node_id))
             worker = factory.new_worker(
                 WorkerId(self._ids.new("wkr")),
@@ -79,10 +103,15 @@ class WorkerService:
                 node_id=placed_on,
                 name=name,
                 branch=branch,
+                env=variables,
+                granted=secrets.granted,
                 now=now,
             )
             await tx.workers.add(worker)
-            await tx.assignments.add(factory.first_assignment(worker, project.environment, cause=actor.request_id))
+            first = factory.first_assignment(
+                worker, project.environment, secret_names=secret_names, cause=actor.request_id
+            )
+            await tx.assignments.add(first)
             await tx.due.add("worker", worker.id, at=worker.deadline_at or now)
             detail = {"name": worker.name, "projectId": project_id, "nodeId": placed_on}
             await self._auditor.record(tx, tenant, Action.WORKER_SPAWN, worker.id, **detail)
@@ -90,21 +119,24 @@ class WorkerService:
             tx.hint(node_topic(placed_on))
             await tx.commit()
         # What is not connected is never chosen.
-        return _view(worker, project, is_reachable=True)
+        return _view(tenant, worker, project, is_reachable=True)
 
     async def list(self, actor: Actor, org_id: OrgId, project_id: ProjectId, page: PageRequest) -> Page[WorkerView]:
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             project = await tx.projects.get(tenant, project_id)
             workers = await tx.workers.list(tenant, project_id, page)
-        views = [_view(each, project, is_reachable=is_reachable) for each, is_reachable in workers.items]
+        views = [_view(tenant, each, project, is_reachable=is_reachable) for each, is_reachable in workers.items]
         return Page(items=views, next_before=workers.next_before)
 
     async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+        """With the output of its set-up for its owner, and for admins, whose looks are audited."""
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             project = await tx.projects.get(tenant, project_id)
-            return await self._view(tx, await _of_project(tx, tenant, project_id, worker_id), project)
+            worker = await _of_project(tx, tenant, project_id, worker_id)
+            view = await self._view(tx, tenant, worker, project)
+        return await self._with_output(tenant, worker, view)
 
     async def explain(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
@@ -116,8 +148,12 @@ class WorkerService:
             worker = await _of_project(tx, tenant, project_id, worker_id)
             assignment = await tx.assignments.find(worker_id)
             node = await tx.nodes.find(worker.node_id)
-            view = await self._view(tx, worker, project)
-        return view, explain(worker, assignment, node)
+            view = await self._view(tx, tenant, worker, project)
+        view = await self._with_output(tenant, worker, view)
+        explained = explain(worker, assignment, node)
+        if explained.observed is None:
+            return view, explained
+        return view, replace(explained, observed=replace(explained.observed, setup=view.worker.setup))
 
     @retried
     async def stop(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
@@ -127,7 +163,7 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             if worker.state in (WorkerState.STOPPING, WorkerState.STOPPED):
-                return await self._view(tx, worker, project)
+                return await self._view(tx, tenant, worker, project)
             worker = worker.moved(WorkerState.STOPPING, at=self._clock.now())
             assignment = await factory.assignment_of(tx, worker)
             spec = replace(spec_of(assignment), power=Power.STOPPED)
@@ -145,7 +181,7 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             if worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
-                return await self._view(tx, worker, project)
+                return await self._view(tx, tenant, worker, project)
             assignment = await factory.assignment_of(tx, worker)
             if not assignment.reserves:
                 await take_room(tx, tenant, worker.node_id, assignment.demand)
@@ -162,7 +198,7 @@ class WorkerService:
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             if worker.state is WorkerState.DESTROYING:
-                return await self._view(tx, worker, project)
+                return await self._view(tx, tenant, worker, project)
             assignment = await tx.assignments.find(worker_id)
             if assignment is not None:
                 absent = assignment.asking_absent(at=self._clock.now(), cause=actor.request_id)
@@ -184,7 +220,7 @@ class WorkerService:
             detail = {"name": name, "projectId": project_id}
             await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, **detail)
             tx.hint(worker_topic(worker.id))
-            view = await self._view(tx, worker, project)
+            view = await self._view(tx, tenant, worker, project)
             await tx.commit()
         return view
 
@@ -198,22 +234,37 @@ class WorkerService:
         await self._auditor.record(tx, tenant, action, saved.id, **detail)
         tx.hint(node_topic(saved.node_id))
         tx.hint(worker_topic(saved.id))
-        view = await self._view(tx, saved, project)
+        view = await self._view(tx, tenant, saved, project)
         await tx.commit()
         return view
 
-    async def _view(self, tx: WorkersTransaction, worker: Worker, project: Project) -> WorkerView:
+    async def _with_output(self, tenant: Tenant, worker: Worker, view: WorkerView) -> WorkerView:
+        if view.shows_output or not tenant.role.includes(Role.ADMIN) or not has_output(worker):
+            return view
+        await self._looks.note(tenant, Action.WORKER_READ_OUTPUT, worker)
+        return view._replace(worker=worker, shows_output=True)
+
+    async def _view(self, tx: WorkersTransaction, tenant: Tenant, worker: Worker, project: Project) -> WorkerView:
         """Nothing is asked about a node that is connected here."""
         is_reachable = self._links.find(worker.node_id) is not None or await tx.nodes.is_connected(worker.node_id)
-        return _view(worker, project, is_reachable=is_reachable)
+        return _view(tenant, worker, project, is_reachable=is_reachable)
 
 
-def _view(worker: Worker, project: Project, *, is_reachable: bool) -> WorkerView:
+def _view(tenant: Tenant, worker: Worker, project: Project, *, is_reachable: bool) -> WorkerView:
+    shows_output = owns(tenant, worker)
     return WorkerView(
-        worker=worker,
+        worker=worker if shows_output else without_output(worker),
         docker_state=worker.docker_state if is_reachable else DockerState.UNKNOWN,
         outdated=worker.project_version != project.number,
+        shows_output=shows_output,
     )
+
+
+def _require_grantor(actor: Actor, wishes: Wishes) -> None:
+    """To let a secret in is to change it, which only its owner may, by a sign-in or a key that may do all."""
+    if wishes.granted:
+        actor.require_scope(Action.SECRET_PUT)
+        actor.require_person()
 
 
 async def _of_project(tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId) -> Worker:

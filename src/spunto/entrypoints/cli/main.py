@@ -14,7 +14,7 @@ from spunto.entrypoints.cli import servers
 LAZY = {
     "login": ("spunto.entrypoints.cli.login", "Sign in to a server, for the other commands."),
     "logout": ("spunto.entrypoints.cli.logout", "Forget the saved login, and end its session."),
-    "org": ("spunto.entrypoints.cli.invitations", "Organizations and their members."),
+    "org": ("spunto.entrypoints.cli.org_secrets", "Organizations and their members."),
     "key": ("spunto.entrypoints.cli.keys", "API keys, for programs."),
     "webhook": ("spunto.entrypoints.cli.webhooks", "What happens here, told to other servers."),
     "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),

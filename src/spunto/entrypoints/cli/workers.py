@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,8 @@ from spunto.client.projects import Project
 from spunto.client.watching import WorkerSettledElsewhere
 from spunto.client.worker_models import Port, Stats, Worker
 from spunto.core.kernel.errors import SpuntoError
-from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes
+from spunto.entrypoints.cli.granting import Grant, GrantOption, granted
+from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes, pairs_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.progress import reporting
 from spunto.entrypoints.cli.rendering import age, instant, pairs, share, size
@@ -56,13 +58,29 @@ async def spawn(
     name: Annotated[str | None, typer.Option(show_default=False)] = None,
     node: Annotated[str | None, typer.Option(help="Id or name; the least loaded one that fits.")] = None,
     branch: Annotated[str | None, typer.Option(show_default=False)] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env", metavar="NAME=VALUE", help="A variable of this worker; may be repeated.", show_default=False
+        ),
+    ] = None,
+    secrets: GrantOption = Grant.ASK,
     no_wait: NoWait = False,
     timeout: Timeout = 900.0,
 ) -> None:
     """Make a worker of a project, and wait until it is ready."""
     found = await session.project(project)
     node_id = None if node is None else (await session.node(node)).id
-    worker = await session.client.workers.spawn(found.org_id, found.id, name=name, node_id=node_id, branch=branch)
+    ask = partial(
+        session.client.workers.spawn,
+        found.org_id,
+        found.id,
+        name=name,
+        node_id=node_id,
+        branch=branch,
+        env=pairs_of(env, option="--env") or None,
+    )
+    worker = await granted(session, ask, grant=secrets, project_id=found.id)
     await _settle(session, worker, "ready", no_wait=no_wait, timeout_seconds=timeout)
 
 

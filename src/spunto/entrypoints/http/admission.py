@@ -25,6 +25,7 @@ IDS: Final[Mapping[str, tuple[str, str]]] = {
     "worker_id": ("wkr", "worker"),
     "secret_id": ("sec", "secret"),
     "ssh_key_id": ("ssk", "ssh_key"),
+    "org_secret_id": ("sec", "secret"),
     "webhook_id": ("whk", "webhook"),
     "delivery_id": ("whd", "webhook_delivery"),
 }

@@ -26,7 +26,7 @@ from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
 from spunto.entrypoints.http.reference import reference_blueprint
 from spunto.entrypoints.http.refusals import install_refusals
-from spunto.entrypoints.http.secrets import secrets_blueprint
+from spunto.entrypoints.http.secrets import org_secrets_blueprint, secrets_blueprint
 from spunto.entrypoints.http.sign_in import sign_in_blueprint
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.http.users import users_blueprint
@@ -92,6 +92,7 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         deliveries_blueprint(spunto.deliveries),
         users_blueprint(spunto.users),
         secrets_blueprint(spunto.secrets),
+        org_secrets_blueprint(spunto.org_secrets),
         sign_in_blueprint(spunto.sign_in, place.address),
         invitations_blueprint(spunto.invitations, place.address),
         invitation_page_blueprint(spunto.invitations, spunto.access, place.address, sign_in_on=spunto.sign_in.is_on),

@@ -122,12 +122,14 @@ class EnvironmentOut(TypedDict):
 
 
 class ProjectOut(EnvironmentOut):
-    """`version` is the newest one of its environment."""
+    """`version` is the newest one of its environment; `createdBy` is the user or the organization's key that changes it
+    beside admins."""
 
     id: ProjectId
     orgId: OrgId
     name: str
     description: str
+    createdBy: str
     version: int
     state: Literal["ready"]
     createdAt: datetime
@@ -160,6 +162,7 @@ def project_out(project: Project) -> ProjectOut:
         "orgId": project.org_id,
         "name": project.name,
         "description": project.description,
+        "createdBy": project.creator_id,
         **environment_out(project.environment),
         "version": project.number,
         "state": "ready",
@@ -205,7 +208,7 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         "Create a project",
         body=ProjectIn,
         answers={201: ProjectOut},
-        errors=("project_name_taken", "env_too_large", "secret_name_reserved"),
+        errors=("project_name_taken", "env_too_large", "env_name_reserved", "secret_name_reserved"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
@@ -234,14 +237,21 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         ),
         body=ProjectPatchIn,
         answers={200: ProjectOut},
-        errors=("project_name_taken", "env_too_large", "secret_name_reserved", "stale_version"),
+        errors=(
+            "not_owner",
+            "project_name_taken",
+            "env_too_large",
+            "env_name_reserved",
+            "secret_name_reserved",
+            "stale_version",
+        ),
     )
     async def update(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = await read(ProjectPatchIn)
         return json_response(project_out(await projects.update(actor, org_id, project_id, asked.changes())))
 
     @routes.delete("/<project_id>")
-    @operation("Delete a project that has no workers", answers={204: None}, errors=("project_in_use",))
+    @operation("Delete a project that has no workers", answers={204: None}, errors=("not_owner", "project_in_use"))
     async def delete(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         await projects.delete(actor, org_id, project_id)
         return no_content()
@@ -260,7 +270,7 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         description="The environment of that version becomes a new version; `7` and `v7` name the same one.",
         body=Nothing,
         answers={200: ProjectOut},
-        errors=("project_version_not_found", "stale_version"),
+        errors=("not_owner", "project_version_not_found", "stale_version"),
         idempotent=True,
     )
     async def restore(actor: Actor, org_id: OrgId, project_id: ProjectId, number: str) -> Response:

@@ -200,11 +200,12 @@ def reach_blueprint(reach: WorkerReach) -> Blueprint:
         "Read the end of a worker's log",
         description=(
             'Plain text, or with `Accept: application/x-ndjson` one JSON object a line: `{"at", "stream", "line"}`, '
-            "where `stream` is stdout or stderr. At most the newest 8 MiB."
+            "where `stream` is stdout or stderr. At most the newest 8 MiB. For the worker's owner, and for admins, "
+            "whose looks are audited."
         ),
         query=LogsQuery,
         answers={200: (PLAIN_TEXT, JSON_LINES)},
-        errors=(*_NODE_ERRORS, "node_answer_unreadable"),
+        errors=(*_NODE_ERRORS, "not_owner", "node_answer_unreadable"),
     )
     async def logs(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         asked = query(LogsQuery)

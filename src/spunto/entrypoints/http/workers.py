@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, NotRequired
 
 import orjson
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from quart import Blueprint, Response, request
 from typing_extensions import TypedDict
 
@@ -16,10 +16,12 @@ from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import Phase
 from spunto.core.workers.explain import Explanation
 from spunto.core.workers.model import DockerState, WorkerId, WorkerState
+from spunto.core.workers.secrets import Wishes
 from spunto.core.workers.service import WorkerService, WorkerView
 from spunto.entrypoints.http.nodes import ErrorOut, problem_out
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
+from spunto.entrypoints.http.projects import Env, SecretNames
 from spunto.entrypoints.http.requests import In, Name, Nothing, Query, idempotency_key, query, read, read_nothing
 from spunto.entrypoints.http.responses import json_bytes, json_response
 
@@ -30,9 +32,18 @@ BranchName = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\s\x0
 
 
 class WorkerIn(In):
+    """`env` wins over the project's variables and over secrets. `grantSecrets` lets secrets of yours into this worker
+    alone; `withoutSecrets` leaves out what is then still lacking, which otherwise is `grant_needed`."""
+
     node_id: Annotated[NodeId, StringConstraints(pattern=r"^nod_[0-9a-z]{26}$")] | None = None
     name: Name | None = None
     branch: BranchName | None = None
+    env: Env = Field(default_factory=dict)
+    grant_secrets: SecretNames = Field(default_factory=list)
+    without_secrets: bool = False
+
+    def wishes(self) -> Wishes:
+        return Wishes(granted=tuple(dict.fromkeys(self.grant_secrets)), without=self.without_secrets)
 
 
 class WorkerPatchIn(In):
@@ -75,7 +86,8 @@ class ExplanationOut(TypedDict):
 
 class WorkerOut(TypedDict):
     """Owned by a user (`userId`) or by an organization's API key (`apiKeyId`). `setupStatus` is as the worker's
-    container shows it; `outdated` when its project has a newer version; `explanation` where it was asked for."""
+    container shows it; what its commands said (`outputTail`) only to its owner, and to admins who get this one worker;
+    `outdated` when its project has a newer version; `explanation` where it was asked for."""
 
     id: WorkerId
     projectId: ProjectId
@@ -167,15 +179,17 @@ class WorkerFragments:
     """Workers as JSON, each serialised once as long as nothing that is shown changes: lists are read far more often."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[WorkerView, orjson.Fragment]] = {}
+        # Its owner sees more than others do.
+        self._known: dict[tuple[str, bool], tuple[WorkerView, orjson.Fragment]] = {}
 
     def of(self, view: WorkerView) -> orjson.Fragment:
-        seen, fragment = self._known.get(view.worker.id, (None, None))
+        key = (view.worker.id, view.shows_output)
+        seen, fragment = self._known.get(key, (None, None))
         if fragment is None or seen != view:
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
             fragment = orjson.Fragment(json_bytes(worker_out(view)))
-            self._known[view.worker.id] = (view, fragment)
+            self._known[key] = (view, fragment)
         return fragment
 
 
@@ -194,7 +208,16 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
         description="Answers at once; watch `state` until it is `ready` or `error`.",
         body=WorkerIn,
         answers={202: WorkerOut},
-        errors=("no_node_available", "worker_name_taken", "stale_version"),
+        errors=(
+            "no_node_available",
+            "worker_name_taken",
+            "grant_needed",
+            "secrets_full",
+            "env_too_large",
+            "env_name_reserved",
+            "user_required",
+            "stale_version",
+        ),
         idempotent=True,
         operation_id="spawnWorker",
     )
@@ -207,6 +230,8 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
             node_id=asked.node_id,
             name=asked.name,
             branch=asked.branch,
+            env=asked.env,
+            secrets=asked.wishes(),
             idempotency=await idempotency_key(actor),
         )
         return json_response(worker_out(spawned), 202)

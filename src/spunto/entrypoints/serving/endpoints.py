@@ -47,6 +47,7 @@ HTTP: Final[Mapping[str, Access]] = {
     f"PATCH {_ME}": Action.USER_UPDATE,
     f"GET {_ME}/secrets": Action.SECRET_READ,
     f"POST {_ME}/secrets": Action.SECRET_PUT,
+    f"PATCH {_ME}/secrets/{{secretId}}": Action.SECRET_PUT,
     f"DELETE {_ME}/secrets/{{secretId}}": Action.SECRET_DELETE,
     f"GET {_ME}/ssh-keys": Action.SSH_KEY_READ,
     f"POST {_ME}/ssh-keys": Action.SSH_KEY_ADD,
@@ -71,6 +72,10 @@ HTTP: Final[Mapping[str, Access]] = {
     "POST /invites/{token}": Action.INVITATION_ACCEPT,
     f"GET {_ORG}/audit": Action.AUDIT_READ,
     f"GET {_ORG}/events": Action.EVENT_READ,
+    f"GET {_ORG}/secrets": Action.ORG_SECRET_READ,
+    f"POST {_ORG}/secrets": Action.ORG_SECRET_PUT,
+    f"PATCH {_ORG}/secrets/{{orgSecretId}}": Action.ORG_SECRET_PUT,
+    f"DELETE {_ORG}/secrets/{{orgSecretId}}": Action.ORG_SECRET_DELETE,
     f"GET {_ORG}/webhooks": Action.WEBHOOK_READ,
     f"POST {_ORG}/webhooks": Action.WEBHOOK_CREATE,
     f"GET {_WEBHOOK}": Action.WEBHOOK_READ,
@@ -103,7 +108,7 @@ HTTP: Final[Mapping[str, Access]] = {
     f"DELETE {_WORKER}": Action.WORKER_DESTROY,
     f"POST {_WORKER}/stop": Action.WORKER_STOP,
     f"POST {_WORKER}/start": Action.WORKER_START,
-    f"GET {_WORKER}/logs": Action.WORKER_READ,
+    f"GET {_WORKER}/logs": Action.WORKER_READ_OUTPUT,
     f"GET {_WORKER}/stats": Action.WORKER_READ,
     f"GET {_WORKER}/git-status": Action.WORKER_ENTER,
     f"GET {_WORKER}/ports": Action.WORKER_ENTER,
@@ -112,7 +117,7 @@ HTTP: Final[Mapping[str, Access]] = {
 
 WEBSOCKETS: Final[Mapping[str, Access]] = {
     "/api/agent/connect": OWN_CREDENTIAL,
-    # `mode=logs` needs only WORKER_READ.
+    # `mode=logs` needs only WORKER_READ_OUTPUT.
     "/api/workers/{workerId}/terminal": Action.WORKER_ENTER,
 }
 

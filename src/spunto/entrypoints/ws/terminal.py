@@ -105,7 +105,7 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standin
 
 
 def _action_of(asked: TerminalQuery) -> Action:
-    return Action.WORKER_ENTER if asked.mode == "terminal" else Action.WORKER_READ
+    return Action.WORKER_ENTER if asked.mode == "terminal" else Action.WORKER_READ_OUTPUT
 
 
 @asynccontextmanager

@@ -40,6 +40,25 @@ class ProjectRepositoryContract:
                 assert caught.value.code == "project_not_found"
             assert (await tx.projects.list(tenant, PageRequest())).items == []
 
+    async def test_who_stands_behind_a_version_is_known(self, store: Store) -> None:
+        project = await project_in(store, a_tenant())
+        async with store() as tx:
+            await tx.projects.add_version(a_version(project, 7, owner_id="usr_seven"))
+            await tx.projects.add_version(a_version(project, 8, owner_id=""))
+            await tx.commit()
+
+        async with store.reading() as tx:
+            found = [await tx.projects.maker_of(project.id, number) for number in (7, 8, 9)]
+
+        assert found == ["usr_seven", None, None]
+
+    async def test_projects_are_known_among_organizations(self, store: Store) -> None:
+        tenant = a_tenant()
+        own, foreign = await project_in(store, tenant), await project_in(store, a_tenant())
+
+        async with store.reading() as tx:
+            assert await tx.projects.among([tenant.org_id], [own.id, foreign.id, "prj_none"]) == {own.id}
+
     async def test_a_name_belongs_to_one_project_of_an_organization(self, store: Store) -> None:
         tenant = a_tenant()
         project = await project_in(store, tenant)

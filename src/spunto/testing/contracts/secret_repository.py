@@ -7,13 +7,13 @@ import pytest
 from spunto.core.access.model import UserId
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
-from spunto.core.secrets.model import UserSecret
-from spunto.testing.contracts.store import LATER, Store, a_sealed, a_secret, a_user, an_ssh_key
+from spunto.core.secrets.model import EVERYWHERE, OWN, Consent, StoredSecret
+from spunto.testing.contracts.store import LATER, Store, a_sealed, a_secret, a_user, an_ssh_key, organization_in
 
 USER, OTHER = a_user().id, a_user().id
 
 
-async def secrets_in(store: Store, *secrets: UserSecret) -> None:
+async def secrets_in(store: Store, *secrets: StoredSecret) -> None:
     async with store() as tx:
         for secret in secrets:
             await tx.secrets.add(secret)
@@ -39,7 +39,7 @@ class SecretRepositoryContract:
         async with store.reading() as tx:
             page = await tx.secrets.list(USER, PageRequest(limit=1))
             rest = await tx.secrets.list(USER, PageRequest(limit=1, before=page.next_before))
-            assert await tx.secrets.of_users([OTHER, UserId("usr_none")]) == [foreign]
+            assert await tx.secrets.of_owners([OTHER, UserId("usr_none")]) == [foreign]
 
         assert (list(page.items), list(rest.items), rest.next_before) == ([newer], [mine], None)
 
@@ -64,6 +64,42 @@ class SecretRepositoryContract:
         with pytest.raises(StaleVersion):
             async with store() as tx:
                 await tx.secrets.update(after)
+
+    async def test_consent_is_changed_unless_value_or_consent_was(self, store: Store) -> None:
+        secret = a_secret(USER)
+        some = Consent(own=True, project_ids=frozenset({"prj_b", "prj_a"}))
+        await secrets_in(store, secret)
+
+        async with store() as tx:
+            await tx.secrets.let_into(secret, some)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert await tx.secrets.get(USER, secret.id) == replace(secret, consent=some)
+        for stale in (secret, replace(secret, consent=some, version=2)):
+            with pytest.raises(StaleVersion):
+                async with store() as tx:
+                    await tx.secrets.let_into(stale, EVERYWHERE)
+
+    @pytest.mark.parametrize("consent", [OWN, EVERYWHERE, Consent(), Consent(project_ids=frozenset({"prj_a"}))])
+    async def test_every_consent_comes_back(self, store: Store, consent: Consent) -> None:
+        secret = a_secret(USER, consent=consent)
+        await secrets_in(store, secret)
+
+        async with store.reading() as tx:
+            assert (await tx.secrets.get(USER, secret.id)).consent == consent
+
+    async def test_an_organization_s_secrets_end_with_it(self, store: Store) -> None:
+        organization = await organization_in(store)
+        kept = a_secret(USER)
+        await secrets_in(store, a_secret(organization.id), kept)
+
+        async with store() as tx:
+            await tx.organizations.remove(organization)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            assert list(await tx.secrets.of_owners([organization.id, USER])) == [kept]
 
     async def test_a_removed_secret_frees_its_name(self, store: Store) -> None:
         secret = a_secret(USER)
@@ -105,7 +141,7 @@ class SecretRepositoryContract:
             await tx.commit()
 
         async with store.reading() as tx:
-            found = await tx.secrets.of_users([USER])
+            found = await tx.secrets.of_owners([USER])
         assert list(found) == [replace(still, sealed=fresh), newer, replace(moved, sealed=other)]
 
 

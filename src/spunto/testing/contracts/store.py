@@ -19,7 +19,7 @@ from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.protocol.messages import Wanted
-from spunto.core.secrets.model import Sealed, SecretId, UserSecret
+from spunto.core.secrets.model import Sealed, SecretId, SecretOwner, StoredSecret
 from spunto.core.secrets.ports import SecretsTransaction
 from spunto.core.specs.worker import Power, WorkerSpec
 from spunto.core.webhooks.model import Delivery, DeliveryId, Webhook, WebhookId, WebhookSecret, WebhookSecretId
@@ -111,18 +111,18 @@ def a_sealed(key_id: str = "k1", *, wrapped_key: bytes = b"\x00w") -> Sealed:
     return Sealed(key_id=key_id, wrapped_key=wrapped_key, ciphertext=b"\xffc")
 
 
-def a_secret(user_id: UserId, *, key_id: str = "k1", **changes: Any) -> UserSecret:
+def a_secret(owner_id: SecretOwner, *, key_id: str = "k1", **changes: Any) -> StoredSecret:
     secret_id = an_id("sec")
     fields: dict[str, Any] = {
         "id": SecretId(secret_id),
-        "user_id": user_id,
+        "owner_id": owner_id,
         "name": secret_id.upper(),
         "sealed": a_sealed(key_id),
         "size_bytes": 5,
         "created_at": NOW,
         "updated_at": NOW,
     }
-    return UserSecret(**fields | changes)
+    return StoredSecret(**fields | changes)
 
 
 def an_ssh_key(user_id: UserId, **changes: Any) -> SshKey:
@@ -276,6 +276,7 @@ def a_project(tenant: Tenant, **changes: Any) -> Project:
         "id": ProjectId(project_id),
         "org_id": tenant.org_id,
         "name": project_id,
+        "creator_id": "usr_1",
         "description": "",
         "number": 1,
         "environment": environment,
@@ -293,6 +294,7 @@ def a_version(project: Project, number: int = 1, **changes: Any) -> ProjectVersi
         "environment": project.environment,
         "created_at": NOW,
         "made_by": "usr_1",
+        "owner_id": "usr_1",
     }
     return ProjectVersion(**fields | changes)
 

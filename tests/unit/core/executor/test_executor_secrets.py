@@ -22,7 +22,7 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.messages import DesiredItem, Phase
 from spunto.core.specs.worker import container_name
 
-NAMES: dict[str, Any] = {"owner_user_id": "usr_1", "secret_names": ("TOKEN",)}
+NAMES: dict[str, Any] = {"owner_id": "usr_1", "secret_names": ("TOKEN",)}
 VALUE = "sesame-open"
 SENT = {"TOKEN": base64.b64encode(VALUE.encode()).decode()}
 
@@ -43,13 +43,13 @@ async def env_of(runtime: FakeRuntime) -> dict[str, str]:
     return dict(line.split("=", 1) for line in output.decode().splitlines())
 
 
-def test_the_user_s_variable_wins_over_the_project_s_and_that_over_the_platform_s() -> None:
+def test_the_secret_wins_over_the_project_s_variable_and_the_platform_s_over_all() -> None:
     item = replace(an_item(env={"TOKEN": "project", "SPUNTO_ORG_ID": "project"}), secrets={"TOKEN": Secret("user")})
     assert item.spec is not None
 
     wanted = container_spec(item, item.spec)
 
-    assert wanted.env == {"SPUNTO_WORKER_ID": WORKER, "SPUNTO_ORG_ID": "project", "TOKEN": "user"}
+    assert wanted.env == {"SPUNTO_WORKER_ID": WORKER, "SPUNTO_ORG_ID": item.spec.org_id, "TOKEN": "user"}
     assert "user" not in repr(wanted).replace("user=None", "")
 
 

@@ -64,7 +64,7 @@ class Door:
         self.store = TroubledStore(memory.store)
         self.gateway = NodeGateway(
             self.store,
-            secrets=memory.secrets,
+            secrets=memory.worker_secrets,
             links=memory.links if links is None else links,
             auditor=memory.auditor,
             clock=memory.clock,

@@ -16,7 +16,7 @@ from spunto.core.protocol.codec import MAX_FRAME_BYTES, decode, encode
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Desired, DesiredItem, Hello, StateMessage, Wanted, Welcome
 from spunto.core.protocol.pipe import memory_transport_pair
-from spunto.core.secrets.model import MAX_USER_BYTES
+from spunto.core.secrets.model import MAX_OWNER_BYTES
 from spunto.core.specs.secrets import secrets_from_json, secrets_to_json
 from spunto.core.specs.worker import Power, read, write
 from spunto.testing.settling import settle
@@ -33,11 +33,13 @@ class Safe:
         self, org_id: OrgId, wanted: Mapping[str, Collection[str]]
     ) -> Mapping[str, Mapping[str, Secret]]:
         assert org_id == ORG
-        self.asked.append({user_id: set(names) for user_id, names in wanted.items()})
+        self.asked.append({subject_id: set(names) for subject_id, names in wanted.items()})
         return {
-            user_id: {name: Secret(self.values[user_id][name]) for name in names if name in self.values[user_id]}
-            for user_id, names in wanted.items()
-            if user_id in self.values
+            subject_id: {
+                name: Secret(self.values[subject_id][name]) for name in names if name in self.values[subject_id]
+            }
+            for subject_id, names in wanted.items()
+            if subject_id in self.values
         }
 
 
@@ -91,7 +93,7 @@ def _plain(item: DesiredItem) -> dict[str, str] | None:
 
 @pytest.fixture
 async def node(memory: Memory) -> AsyncIterator[Node]:
-    node = Node(memory, Safe({USER: {"A": "1", "B": "2"}, OTHER_USER: {"A": "3"}}))
+    node = Node(memory, Safe({"wkr_1": {"A": "1", "B": "2"}, "wkr_2": {"A": "3"}}))
     running = asyncio.ensure_future(node.run())
     await settle()
     yield node
@@ -99,18 +101,18 @@ async def node(memory: Memory) -> AsyncIterator[Node]:
     await asyncio.wait([running])
 
 
-async def test_a_worker_gets_the_named_secrets_of_its_owner_alone(node: Node) -> None:
-    await node.want("wkr_1", owner_user_id=USER, secret_names=("A", "MISSING"))
+async def test_a_worker_gets_its_own_secrets_that_it_names(node: Node) -> None:
+    await node.want("wkr_1", owner_id=USER, secret_names=("A", "MISSING"))
     assert node.last() == {"wkr_1": {"A": "1"}}
 
-    await node.want("wkr_2", owner_user_id=OTHER_USER, secret_names=("A", "B"))
+    await node.want("wkr_2", owner_id=OTHER_USER, secret_names=("A", "B"))
     assert node.last() == {"wkr_2": {"A": "3"}}
 
 
 async def test_who_names_no_secret_or_owner_gets_none_and_nobody_is_asked(node: Node) -> None:
-    await node.want("wkr_1", owner_user_id=USER)
+    await node.want("wkr_1", owner_id=USER)
     await node.want("wkr_2", secret_names=("A",))
-    await node.want("wkr_3", owner_user_id=USER, secret_names=("A",), power=Power.STOPPED)
+    await node.want("wkr_3", owner_id=USER, secret_names=("A",), power=Power.STOPPED)
 
     assert [_plain(item) for message in node.heard for item in message.items] == [None, None, None]
     assert node.safe.asked == []
@@ -118,11 +120,11 @@ async def test_who_names_no_secret_or_owner_gets_none_and_nobody_is_asked(node: 
 
 async def test_what_can_not_be_had_is_sent_without_and_again_as_soon_as_it_can(node: Node) -> None:
     node.safe.values = {}
-    await node.want("wkr_1", owner_user_id=USER, secret_names=("A",))
-    await node.want("wkr_2", owner_user_id=None)
+    await node.want("wkr_1", owner_id=USER, secret_names=("A",))
+    await node.want("wkr_2", owner_id=None)
     assert node.heard[-1].items[-1].id == "wkr_2"
 
-    node.safe.values = {USER: {"A": "late"}}
+    node.safe.values = {"wkr_1": {"A": "late"}}
     node.memory.clock.advance(SECRETS_SECONDS)
     await settle()
     assert node.last() == {"wkr_1": {"A": "late"}}
@@ -134,7 +136,7 @@ async def test_what_can_not_be_had_is_sent_without_and_again_as_soon_as_it_can(n
 
 
 def test_a_spec_names_secrets_and_an_older_one_names_none() -> None:
-    spec = a_spec(owner_user_id=USER, secret_names=("A", "B"))
+    spec = a_spec(owner_id=USER, secret_names=("A", "B"))
     body = write(spec)
 
     assert read(body) == spec
@@ -151,7 +153,7 @@ def test_the_most_that_a_worker_can_have_fits_a_frame() -> None:
         generation=1,
         wanted=Wanted.PRESENT,
         spec=write(spec),
-        secrets=secrets_to_json({"A": Secret(worst * MAX_USER_BYTES)}),
+        secrets=secrets_to_json({"A": Secret(worst * MAX_OWNER_BYTES)}),
     )
 
     frame = encode(Desired(epoch=1, revision=1, whole=True, items=(item,)))

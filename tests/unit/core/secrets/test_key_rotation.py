@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from tests.unit.core.builders import ORG, USER
 from tests.unit.core.memory import Memory
+from tests.unit.core.secrets.values import values_of
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring, new_key
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.secrets import rotation
+from spunto.core.secrets.keeper import SecretKeeper
 from spunto.core.secrets.rotation import KeyRotation, KeyUse
 from spunto.core.secrets.service import SecretService
 
@@ -27,8 +29,9 @@ async def filled(memory: Memory, count: int = 3) -> None:
 
 
 async def values(memory: Memory, count: int = 3) -> dict[str, str]:
-    found = await memory.secrets.values_of(ORG, {USER: [f"N{number}" for number in range(count)]})
-    return {name: value.reveal() for name, value in found[USER].items()}
+    found = await values_of(memory.store, EnvelopeCipher(memory.keyring), USER, [f"N{n}" for n in range(count)])
+    assert found is not None
+    return dict(found)
 
 
 async def test_the_first_check_leaves_a_canary_that_later_ones_try(memory: Memory) -> None:
@@ -164,8 +167,8 @@ async def test_readers_and_writers_notice_nothing_of_a_rotation(memory: Memory) 
     async def read() -> None:
         nonlocal reads
         for _ in range(50):
-            found = await memory.secrets.values_of(ORG, {USER: [f"N{number}" for number in range(20)]})
-            assert len(found[USER]) == 20
+            found = await values(memory, 20)
+            assert len(found) == 20
             reads += 1
             await asyncio.sleep(0)
 
@@ -200,13 +203,10 @@ async def test_a_rotation_is_not_done_before_the_canary_is_moved(memory: Memory)
 
 async def test_what_a_late_server_wraps_by_the_old_key_is_moved_as_well(memory: Memory) -> None:
     await filled(memory)
-    late = SecretService(
-        memory.store,
-        cipher=EnvelopeCipher(MemoryKeyring(*memory.keyring.all())),
-        auditor=memory.auditor,
-        clock=memory.clock,
-        ids=memory.ids,
+    keeper = SecretKeeper(
+        cipher=EnvelopeCipher(MemoryKeyring(*memory.keyring.all())), clock=memory.clock, ids=memory.ids
     )
+    late = SecretService(memory.store, keeper=keeper, auditor=memory.auditor)
     memory.keyring.add(new_key())
 
     async def nothing() -> None:

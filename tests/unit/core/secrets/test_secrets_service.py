@@ -6,23 +6,25 @@ from typing import Any
 import pytest
 from tests.unit.core.builders import ORG, OTHER_USER, USER, an_actor
 from tests.unit.core.memory import Memory
+from tests.unit.core.secrets.values import values_of
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import new_key
-from spunto.core.access.model import ActorKind, ApiKeyId, OrgId
+from spunto.core.access.model import ActorKind, ApiKeyId, UserId
 from spunto.core.access.policy import Scope
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.secret import Secret
-from spunto.core.secrets.model import MAX_USER_SECRETS, MAX_VALUE_BYTES, SecretId, bound_to
+from spunto.core.secrets.model import MAX_OWNER_SECRETS, MAX_VALUE_BYTES, SecretId, bound_to
 from spunto.core.secrets.names import require_name
 
 ORG_KEY: dict[str, Any] = {"kind": ActorKind.API_KEY, "user_id": None, "api_key_id": ApiKeyId("key_1")}
 
 
 async def values(memory: Memory, *names: str, user_id: str = USER) -> dict[str, str]:
-    found = await memory.secrets.values_of(ORG, {user_id: names})
-    return {name: value.reveal() for name, value in found[user_id].items()}
+    found = await values_of(memory.store, EnvelopeCipher(memory.keyring), UserId(user_id), names)
+    assert found is not None
+    return dict(found)
 
 
 async def test_a_secret_is_made_and_then_given_another_value(memory: Memory) -> None:
@@ -32,14 +34,6 @@ async def test_a_secret_is_made_and_then_given_another_value(memory: Memory) -> 
     assert (is_new, is_new_again) == (True, False)
     assert (again.id, again.version) == (made.id, 2)
     assert await values(memory, "TOKEN") == {"TOKEN": "two"}
-
-
-async def test_nobody_has_values_where_they_are_no_member(memory: Memory) -> None:
-    await memory.secrets.put(memory.owner, name="TOKEN", value=Secret("one"))
-
-    elsewhere = await memory.secrets.values_of(OrgId(f"org_{9:026}"), {USER: ["TOKEN"]})
-
-    assert (elsewhere, await values(memory, "TOKEN")) == ({USER: {}}, {"TOKEN": "one"})
 
 
 async def test_values_come_out_by_name_for_their_user_alone(memory: Memory) -> None:
@@ -57,7 +51,8 @@ async def test_a_user_with_an_unreadable_secret_gets_none_instead_of_some(memory
     memory.keyring._keys = (new_key(),)
     await memory.secrets.put(memory.owner, name="LATER", value=Secret("2"))
 
-    assert await memory.secrets.values_of(ORG, {USER: ["GOOD", "LATER"], OTHER_USER: ["GOOD"]}) == {OTHER_USER: {}}
+    cipher = EnvelopeCipher(memory.keyring)
+    assert await values_of(memory.store, cipher, USER, ["GOOD", "LATER"]) is None
     assert await values(memory, "LATER") == {"LATER": "2"}
 
 
@@ -198,7 +193,7 @@ async def test_a_user_s_values_fit_a_frame_together(memory: Memory) -> None:
 
 
 async def test_a_user_has_so_many_secrets_and_no_more(memory: Memory) -> None:
-    for number in range(MAX_USER_SECRETS):
+    for number in range(MAX_OWNER_SECRETS):
         await memory.secrets.put(memory.owner, name=f"N{number}", value=Secret("x"))
 
     with pytest.raises(Conflict):
@@ -210,11 +205,11 @@ async def test_more_than_fits_a_frame_is_not_handed_out(memory: Memory) -> None:
     for name in ("A", "B", "C", "D"):
         await memory.secrets.put(memory.owner, name=name, value=Secret("x" * MAX_VALUE_BYTES))
     async with memory.store() as tx:
-        [known, *_] = await tx.secrets.of_users([USER])
-        place = bound_to(user_id=USER, secret_id=SecretId("sec_9"), name="E", version=1)
+        [known, *_] = await tx.secrets.of_owners([USER])
+        place = bound_to(owner_id=USER, secret_id=SecretId("sec_9"), name="E", version=1)
         sealed = EnvelopeCipher(memory.keyring).seal(Secret("x"), bound_to=place)
         await tx.secrets.add(replace(known, id=SecretId("sec_9"), name="E", sealed=sealed))
         await tx.commit()
 
-    assert await memory.secrets.values_of(ORG, {USER: "ABCDE"}) == {}
+    assert await values_of(memory.store, EnvelopeCipher(memory.keyring), USER, "ABCDE") is None
     assert await values(memory, "E") == {"E": "x"}

@@ -13,13 +13,14 @@ from spunto.entrypoints.cli import (
     audit,
     events,
     inside,
-    invitations,
     keys,
     login,
     logout,
     nodes,
+    org_secrets,
     orgs,
     projects,
+    secrets,
     settings,
     workers,
 )
@@ -50,7 +51,8 @@ def names_in(group: typer.Typer) -> set[str]:
 
 def test_every_command_that_is_promised_is_there() -> None:
     assert LAZY["worker"][0] == inside.__name__, "this is what adds logs, exec and shell to the others"
-    assert LAZY["org"][0] == invitations.__name__, "this is what adds members and invitations to the others"
+    assert LAZY["org"][0] == org_secrets.__name__, "this is what adds members, invitations and secrets to the others"
+    assert names_in(org_secrets.secrets) == names_in(secrets.app) == {"list", "set", "grant", "revoke", "remove"}
     assert names_in(orgs.app) == {
         "list", "create", "show", "rename", "delete", "use", "members", "role", "remove", "leave",
         "invite", "invites", "uninvite", "join",

@@ -183,7 +183,7 @@ async def test_a_terminal_that_is_refused_is_recorded_in_the_worker_s_organizati
         assert (await visitor.refusal())[0] == 404
 
     [entry] = await audit_of(site.house, site.owner, "?outcome=refused")
-    action = "worker.enter" if mode == "terminal" else "worker.read"
+    action = "worker.enter" if mode == "terminal" else "worker_output.read"
     assert (entry["actorId"], entry["action"]) == (eve.user_id, action)
 
 

@@ -32,6 +32,7 @@ async def test_a_new_project_has_every_field(house: House) -> None:
         "orgId": ann.org_id,
         "name": "hello",
         "description": "",
+        "createdBy": ann.user_id,
         "image": "debian",
         "env": {"A": "1"},
         "cpus": 0.5,

@@ -69,7 +69,7 @@ async def test_a_secret_goes_in_and_never_comes_out(house: House) -> None:
 
     secret = await json_of(made)
     assert (made.status_code, again.status_code) == (201, 200)
-    assert secret == {"id": secret["id"], "name": "TOKEN", "updatedAt": "2026-01-01T00:00:00Z"}
+    assert secret == {"id": secret["id"], "name": "TOKEN", "projects": "own", "updatedAt": "2026-01-01T00:00:00Z"}
     assert await json_of(listed) == {"items": [secret], "nextCursor": None}
 
     assert (await house.call(ann, "DELETE", f"{ME}/secrets/{secret['id']}")).status_code == 204

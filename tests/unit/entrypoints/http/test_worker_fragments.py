@@ -11,7 +11,7 @@ from spunto.core.workers.model import DockerState
 from spunto.core.workers.service import WorkerView
 from spunto.entrypoints.http.workers import WorkerFragments
 
-VIEW = WorkerView(worker=a_worker(name="first"), docker_state=DockerState.RUNNING, outdated=False)
+VIEW = WorkerView(worker=a_worker(name="first"), docker_state=DockerState.RUNNING, outdated=False, shows_output=True)
 
 
 def shown(fragments: WorkerFragments, view: WorkerView) -> dict[str, Any]:

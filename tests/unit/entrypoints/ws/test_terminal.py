@@ -349,6 +349,7 @@ async def test_a_removed_member_s_log_ends(site: Site) -> None:
     await a_node(site)
     worker = await site.worker()
     bob = await site.member("bob")
+    await site.call("PATCH", f"{site.org}/members/{bob.user_id}", {"role": "admin"})
 
     async with visit(site, worker, "?mode=logs", headers=bob.bearer) as visitor:
         await visitor.accepted()

@@ -18,6 +18,7 @@ projects = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("creator_id", ID, nullable=False, server_default=""),
     UniqueConstraint("org_id", "name"),
     Index(None, "org_id", "id"),
 )
@@ -32,6 +33,7 @@ project_versions = Table(
     Column("created_at", Instant, nullable=False),
     Column("made_by", Text, nullable=False),
     Column("restored_from", BigInteger),
+    Column("owner_id", ID, nullable=False, server_default=""),
     PrimaryKeyConstraint("project_id", "number"),
 )
 

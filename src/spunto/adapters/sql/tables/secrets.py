@@ -5,6 +5,7 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text, Uniq
 from spunto.adapters.sql.tables.metadata import metadata
 from spunto.adapters.sql.types import ID, Instant
 
+# `user_id` is the owner's id, which may be an organization's: the name is older than their secrets.
 user_secrets = Table(
     "user_secrets",
     metadata,
@@ -18,6 +19,7 @@ user_secrets = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("consent", Text, nullable=False, server_default="own"),
     UniqueConstraint("user_id", "name"),
     Index(None, "user_id", "id"),
     Index(None, "key_id", "id"),

@@ -30,6 +30,8 @@ workers = Table(
     Column("created_at", Instant, nullable=False),
     Column("stopped_at", Instant),
     Column("version", BigInteger, nullable=False),
+    Column("env", JSON_MAP, nullable=False, server_default="{}"),
+    Column("granted", Text, nullable=False, server_default=""),
     UniqueConstraint("project_id", "name"),
     Index(None, "org_id", "project_id", "id"),
 )

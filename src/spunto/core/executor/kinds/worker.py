@@ -152,7 +152,7 @@ def _next_setup(spec: WorkerSpec, container: Container | None, ledger: Ledger) -
 
 
 def container_spec(item: Item[WorkerSpec], spec: WorkerSpec) -> ContainerSpec:
-    """Of variables that bear one name the user's secret wins over the project's, and that over the platform's."""
+    """Of variables that bear one name the secret wins over the project's, and the platform's over all."""
     name = container_name(item.id)
     return ContainerSpec(
         name=name,
@@ -161,10 +161,10 @@ def container_spec(item: Item[WorkerSpec], spec: WorkerSpec) -> ContainerSpec:
         hostname=name,
         labels=labels_of_generation(KIND, item.id, org_id=spec.org_id, made_in=spec.made_in),
         env={
-            "SPUNTO_WORKER_ID": item.id,
-            "SPUNTO_ORG_ID": spec.org_id,
             **spec.env,
             **{name: value.reveal() for name, value in (item.secrets or {}).items()},
+            "SPUNTO_WORKER_ID": item.id,
+            "SPUNTO_ORG_ID": spec.org_id,
         },
         working_dir=WORKSPACE,
         mounts=(Mount(volume=volume_name(item.id), path=WORKSPACE),),
