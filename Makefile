@@ -7,6 +7,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+# What running needs, and what developing needs beside it.
+RUNNABLE := $(VENV)/.runnable
 STAMP := $(VENV)/.installed
 
 .PHONY: help
@@ -14,8 +16,8 @@ help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 .PHONY: run
-run: $(STAMP) ## start Spunto on this machine with a demo project (SPUNTO_PORT, SPUNTO_DATA_DIR)
-	@exec scripts/run $(BIN)/spunto up --demo
+run: $(RUNNABLE) ## start Spunto on this machine with a demo project (SPUNTO_PORT, SPUNTO_DATA_DIR)
+	@exec scripts/run ./spunto up --demo
 
 .PHONY: test
 test: $(STAMP) ## lint, and run all tests against Docker, Podman, SQLite, PostgreSQL and Chromium
@@ -56,8 +58,7 @@ docs: $(STAMP) ## write the pages of docs/ that are made from the code
 
 .PHONY: lock
 lock: $(STAMP) ## pin the newest Python packages that pyproject.toml allows
-	@$(BIN)/pip install --quiet uv
-	scripts/lock $(BIN)/uv --upgrade
+	@scripts/lock $(BIN)/uv --upgrade
 
 .PHONY: clean
 clean: ## end what these targets started, and remove what they made
@@ -66,6 +67,10 @@ clean: ## end what these targets started, and remove what they made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(STAMP): pyproject.toml requirements/dev.txt
-	@scripts/venv $(VENV)
+$(RUNNABLE): pyproject.toml requirements/run.txt requirements/uv.txt
+	@scripts/venv $(VENV) run
 	touch $@
+
+$(STAMP): pyproject.toml requirements/dev.txt requirements/uv.txt
+	@scripts/venv $(VENV) dev
+	touch $@ $(RUNNABLE)
