@@ -2,12 +2,13 @@
 
 import ssl
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect as dial_websocket
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from spunto.adapters.websocket import WebSocketTransport
+from spunto.core.kernel.errors import Invalid
+from spunto.core.kernel.proxies import proxy_of
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol import closing
 from spunto.core.protocol.codec import MAX_FRAME_BYTES
@@ -17,7 +18,6 @@ _OPEN_SECONDS = 15.0
 _CLOSE_SECONDS = 3.0
 _QUEUED_FRAMES = 16
 _LOST = 1006
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _CODES: dict[int, int] = {
     HTTPStatus.UNAUTHORIZED: closing.UNAUTHENTICATED,
     HTTPStatus.FORBIDDEN: closing.FORBIDDEN,
@@ -51,14 +51,14 @@ async def dial(url: str, token: Secret) -> WebSocketTransport:
             open_timeout=_OPEN_SECONDS,
             close_timeout=_CLOSE_SECONDS,
             ping_interval=None,  # the session has its own
-            proxy=None if urlsplit(url).hostname in _LOOPBACK else True,
+            proxy=proxy_of(url),
         )
     except InvalidStatus as error:
         raise Refused(_closed_of(error)) from error
     except ssl.SSLCertVerificationError as error:
         message = f"The server's certificate is not good: {error.verify_message}"
         raise Refused(Closed(code=_LOST, reason="bad_certificate", message=message)) from error
-    except (InvalidHandshake, OSError, TimeoutError, EOFError) as error:
+    except (Invalid, InvalidHandshake, OSError, ImportError, TimeoutError, EOFError) as error:
         message = str(error) or type(error).__name__
         raise Refused(Closed(code=_LOST, reason="unreachable", message=message)) from error
     return WebSocketTransport(socket)

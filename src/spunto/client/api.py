@@ -17,6 +17,7 @@ from spunto.client.retry import Fault, Repeat, RetryPolicy
 from spunto.client.wire import WireModel
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
+from spunto.core.kernel.proxies import without_password
 from spunto.core.kernel.secret import Secret
 
 M = TypeVar("M", bound=WireModel)
@@ -38,9 +39,19 @@ class Api:
     """Sends requests with the token, repeats what may be repeated, and turns every failure into a SpuntoError."""
 
     def __init__(
-        self, http: httpx.AsyncClient, *, token: Secret, timeout_seconds: float, retry: RetryPolicy, clock: Clock
+        self,
+        http: httpx.AsyncClient,
+        *,
+        token: Secret,
+        timeout_seconds: float,
+        retry: RetryPolicy,
+        clock: Clock,
+        proxy: str | None = None,
     ):
         self.url = str(http.base_url).rstrip("/")
+        self.proxy = proxy
+        # For people, so that they look at the proxy too.
+        self.place = self.url if proxy is None else f"{self.url} through the proxy {without_password(proxy)}"
         self.token = token
         self.timeout_seconds = timeout_seconds
         self.clock = clock
@@ -137,7 +148,7 @@ class Api:
             async for piece in answer.aiter_bytes():
                 yield piece
         except httpx.TransportError as error:
-            raise ServerUnreachable("answer_lost", f"The answer of {self.url} broke off: {error}") from error
+            raise ServerUnreachable("answer_lost", f"The answer of {self.place} broke off: {error}") from error
 
     async def _answer(
         self, request: httpx.Request, repeat: Repeat, *, timeout_seconds: float, stream: bool = False
@@ -178,12 +189,12 @@ class Api:
                     await answer.aread()
         except TimeoutError:
             return _Failed(
-                ServerUnreachable("request_timeout", f"{self.url} did not answer within {timeout_seconds:g} s.")
+                ServerUnreachable("request_timeout", f"{self.place} did not answer within {timeout_seconds:g} s.")
             )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return _Failed(ServerUnreachable("server_unreachable", f"Can't reach {self.url}: {error}"), Fault.UNSENT)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            return _Failed(ServerUnreachable("server_unreachable", f"Can't reach {self.place}: {error}"), Fault.UNSENT)
         except httpx.TransportError as error:
-            lost = ServerUnreachable("answer_lost", f"The connection to {self.url} broke before the answer: {error}")
+            lost = ServerUnreachable("answer_lost", f"The connection to {self.place} broke before the answer: {error}")
             return _Failed(lost, Fault.ANSWER_LOST)
         if answer.is_success:
             return answer

@@ -1,5 +1,6 @@
 """The typed async client of a Spunto server: `async with SpuntoClient(url, token) as spunto: ...`"""
 
+import re
 from importlib.metadata import version
 from types import TracebackType
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from spunto.client.webhooks import Webhooks
 from spunto.client.workers import Workers
 from spunto.core.kernel.clock import Clock, SystemClock
 from spunto.core.kernel.errors import Invalid
+from spunto.core.kernel.proxies import proxy_of
 from spunto.core.kernel.secret import Secret
 
 
@@ -34,6 +36,7 @@ class Health(NamedTuple):
 
 
 _DEFAULT_RETRY = RetryPolicy()
+_TOKEN = re.compile(r"[!-~]*")
 
 
 class SpuntoClient:
@@ -41,6 +44,7 @@ class SpuntoClient:
 
     Every failure is a SpuntoError; see `spunto.client.errors`.
 
+    A server on this machine is spoken to directly, and any other one through the proxy that the environment names.
     `timeout_seconds` bounds each try of a request. `transport` is for those who reach the server in their own way,
     such as `httpx.ASGITransport`.
     """
@@ -55,18 +59,26 @@ class SpuntoClient:
         clock: Clock | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        address = urlsplit(url)
-        if address.scheme not in ("http", "https") or not address.hostname:
+        secret = Secret(token) if isinstance(token, str) else token
+        if not _is_server(url):
             raise Invalid("invalid_url", f"{url!r} is not the URL of a server, such as http://127.0.0.1:8000.")
+        if not _TOKEN.fullmatch(secret.reveal()):
+            raise Invalid("invalid_token", "The token has characters that no token has; copy it again.")
+        proxy = proxy_of(url) if transport is None else None
         self._http = httpx.AsyncClient(
             base_url=url,
             timeout=timeout_seconds,
-            transport=transport,
+            # With a transport of its own httpx asks the environment for no proxy by itself.
+            transport=transport or _transport(proxy),
             headers={"Accept": "application/json", "User-Agent": f"spunto-client/{version('spunto')}"},
         )
-        secret = Secret(token) if isinstance(token, str) else token
         self._api = Api(
-            self._http, token=secret, timeout_seconds=timeout_seconds, retry=retry, clock=clock or SystemClock()
+            self._http,
+            token=secret,
+            timeout_seconds=timeout_seconds,
+            retry=retry,
+            clock=clock or SystemClock(),
+            proxy=proxy,
         )
         self.auth = Auth(self._api, clock=self._api.clock)
         self.orgs = Organizations(self._api)
@@ -106,7 +118,22 @@ class SpuntoClient:
         try:
             answer = await self._http.get(path)
         except httpx.TransportError as error:
-            return False, f"Can't reach {self._api.url}: {error}"
+            return False, f"Can't reach {self._api.place}: {error}"
         if answer.is_success:
             return True, None
         return False, error_of(answer.status_code, answer.headers, answer.content).detail
+
+
+def _is_server(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        return address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        return False
+
+
+def _transport(proxy: str | None) -> httpx.AsyncHTTPTransport:
+    try:
+        return httpx.AsyncHTTPTransport(proxy=proxy)
+    except ImportError as error:
+        raise Invalid("invalid_proxy", "A SOCKS proxy needs `pip install 'httpx[socks]'`.") from error

@@ -83,13 +83,14 @@ async def dial(api: Api, path: str, params: Mapping[str, Any]) -> ClientConnecti
             close_timeout=2,
             ping_interval=15,
             ping_timeout=30,
+            proxy=api.proxy,
         )
     except InvalidStatus as error:
         answer = error.response
         headers = {name.lower(): value for name, value in answer.headers.raw_items()}
         raise error_of(answer.status_code, headers, bytes(answer.body or b"")) from error
-    except (OSError, TimeoutError, InvalidHandshake) as error:
-        raise ServerUnreachable("server_unreachable", f"Can't reach {api.url}: {error}") from error
+    except (OSError, TimeoutError, ImportError, InvalidHandshake) as error:
+        raise ServerUnreachable("server_unreachable", f"Can't reach {api.place}: {error}") from error
 
 
 def frame_of(message: str | bytes) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.entrypoints.composition import Options, Store, composed, watch_of
 from spunto.entrypoints.container import Container
+from spunto.entrypoints.serving.databases import sqlite_url
 from spunto.entrypoints.serving.telemetry import SILENT
 
 log = structlog.get_logger()
@@ -129,7 +130,7 @@ class Spunto:
         Raises Conflict `database_in_use` where another process runs on the file.
         """
         file = Path(path).resolve()
-        return cls.on_database(f"sqlite+aiosqlite:///{file}", keyring=keyring or file.with_name("keyring"), **options)
+        return cls.on_database(sqlite_url(file), keyring=keyring or file.with_name("keyring"), **options)
 
     @classmethod
     def postgres(cls, url: str, *, keyring: Path, **options: Unpack[Options]) -> AbstractAsyncContextManager["Spunto"]:

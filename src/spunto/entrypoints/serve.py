@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import gc
+import os
+import shlex
 import signal
 import socket
 import sys
@@ -10,10 +12,12 @@ import sys
 import structlog
 import uvloop
 
-from spunto.entrypoints.box.box import Box, owner_token_file
+from spunto.entrypoints.box.box import Box
+from spunto.entrypoints.box.places import owner_token_file
 from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.neighbours import listening_for_replicas
 from spunto.entrypoints.server import listening, serve
+from spunto.entrypoints.serving.data_directory import make_data_dir
 from spunto.entrypoints.serving.failures import ended
 from spunto.entrypoints.serving.logs import configure_logs
 from spunto.entrypoints.serving.settings import Settings
@@ -21,23 +25,29 @@ from spunto.entrypoints.serving.settings import Settings
 log = structlog.get_logger()
 
 
-def run(*, box: bool = False, demo: bool = False) -> int:
+def run(*, box: bool = False, demo: bool = False, await_node: bool = False) -> int:
     """Serve until SIGTERM or SIGINT; the exit code."""
-    return ended(lambda: _serve(box=box, demo=demo))
+    return ended(lambda: _serve(box=box, demo=demo, await_node=await_node))
 
 
-def _serve(*, box: bool, demo: bool) -> None:
+def _serve(*, box: bool, demo: bool, await_node: bool) -> None:
     settings = Settings()
     configure_logs(settings.log_format, settings.log_level)
     # Before anything else: a second server on the port must not get as far as the database.
     with listening(settings) as listener, listening_for_replicas(settings) as replica_listener:
         if settings.database_url is None:
-            settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        uvloop.run(_main(settings, listener, replica_listener, box=box, demo=demo))
+            make_data_dir(settings.data_dir.resolve())
+        uvloop.run(_main(settings, listener, replica_listener, box=box, demo=demo, await_node=await_node))
 
 
 async def _main(
-    settings: Settings, listener: socket.socket, replica_listener: socket.socket | None, *, box: bool, demo: bool
+    settings: Settings,
+    listener: socket.socket,
+    replica_listener: socket.socket | None,
+    *,
+    box: bool,
+    demo: bool,
+    await_node: bool,
 ) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,6 +57,7 @@ async def _main(
         async def prepare(spunto: Spunto) -> None:
             if box:
                 own = Box(spunto, settings.data_dir)
+                boxes.append(own)
                 await _greet(own, settings)
                 if demo:
                     preparing.append(group.create_task(own.prepare_demo(), name="demo"))
@@ -54,6 +65,10 @@ async def _main(
             gc.collect()
             gc.freeze()
 
+        async def node_missing() -> str | None:
+            return await boxes[0].node_missing()
+
+        boxes: list[Box] = []
         preparing: list[asyncio.Task[None]] = []
         await serve(
             settings,
@@ -62,6 +77,7 @@ async def _main(
             stopping=stopping,
             no_keyring=_no_keyring(settings, box=box),
             replica_listener=replica_listener,
+            obstacle=node_missing if await_node else None,
         )
         for task in preparing:
             task.cancel()
@@ -74,12 +90,14 @@ def _no_keyring(settings: Settings, *, box: bool) -> NoKeyring:
 
 
 async def _greet(box: Box, settings: Settings) -> None:
-    code = await box.prepare()
+    code = await box.prepare(settings.url)
     token_file = owner_token_file(settings.data_dir)
+    program = os.environ.get("SPUNTO_PROGRAM", "spunto")
+    login = shlex.join([program, "login", "--url", settings.url, "--token-file", str(token_file)])
     lines = (
         f"Spunto     {settings.url}",
         f"Sign in    {settings.url}/api/auth/bootstrap?code={code.reveal()}   (once, within 10 minutes)",
-        f"Terminal   spunto login --url {settings.url} --token-file {token_file}",
+        f"Terminal   {login}",
     )
     print("\n".join(lines), flush=True)  # noqa: T201 - this is for the person who started it, not for the log
 
@@ -88,8 +106,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="spunto serve")
     parser.add_argument("--box", action="store_true", help="make sure of the owner and of the node `local`")
     parser.add_argument("--demo", action="store_true", help="make sure of a first project and worker")
+    parser.add_argument("--await-node", action="store_true", help="be ready only once the node `local` is there")
     arguments = parser.parse_args()
-    return run(box=arguments.box, demo=arguments.demo)
+    return run(box=arguments.box, demo=arguments.demo, await_node=arguments.await_node)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ _SOCKETS_SECONDS = 3.0
 log = structlog.get_logger()
 
 Prepare = Callable[[Spunto], Awaitable[None]]
+Obstacle = Callable[[], Awaitable[str | None]]
+"""Says what is missing, None for nothing; raises SpuntoError where the database does not answer."""
 
 
 async def serve(
@@ -56,8 +58,11 @@ async def serve(
     stopping: asyncio.Event,
     no_keyring: NoKeyring = NoKeyring.MAKE,
     replica_listener: socket.socket | None = None,
+    obstacle: Obstacle | None = None,
 ) -> None:
     """Serve until `stopping` is set. `prepare` runs before the first request is taken.
+
+    `obstacle` says what else is missing before the server is ready.
 
     The other servers of the database come in by the `replica_listener`.
     """
@@ -90,7 +95,9 @@ async def serve(
         metrics.count_live(sockets=lambda: len(sockets), agents=lambda: len(spunto.links))
         scraper = Scraper(metrics, spunto, clock=SystemClock())
         figures = Figures(scrape=scraper.scrape, token=_scraper_token(settings))
-        app = application(spunto, settings, sockets, streams, stopping, figures=figures, telemetry=telemetry)
+        app = application(
+            spunto, settings, sockets, streams, stopping, figures=figures, telemetry=telemetry, obstacle=obstacle
+        )
         install_streams()
         install_connections()
         log.info("listening", url=settings.url)
@@ -121,6 +128,7 @@ def application(
     *,
     figures: Figures | None = None,
     telemetry: Telemetry = SILENT,
+    obstacle: Obstacle | None = None,
 ) -> Quart:
     """All doors of one port; nothing is opened."""
 
@@ -130,9 +138,9 @@ def application(
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await spunto.check_database()
+                return None if obstacle is None else await obstacle()
         except (SpuntoError, TimeoutError):
             return "The database does not answer."
-        return None
 
     address = PublicAddress(url=settings.url)
     gate = Gate(
@@ -162,6 +170,9 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # `::` is every address, of IPv4 too, also where the machine's own default is another one.
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:

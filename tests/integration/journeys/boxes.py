@@ -18,6 +18,7 @@ from tests.integration.journeys.command_line import CommandLine
 
 from spunto.core.kernel.secret import Secret
 from spunto.core.specs.token import node_of_token
+from spunto.entrypoints.serving.local_urls import local_url
 
 SPUNTO = str(Path(sys.executable).with_name("spunto"))
 CONVERGE_SECONDS = 30.0
@@ -82,17 +83,26 @@ def running_box(directory: Path, *, engine_url: str, engine_variable: str, demo:
         yield box
 
 
-def box_of(directory: Path, *, port: int, environment: dict[str, str], demo: bool = False) -> Box:
+def box_of(
+    directory: Path,
+    *,
+    port: int,
+    environment: dict[str, str],
+    demo: bool = False,
+    host: str = "127.0.0.1",
+    data_dir: Path | None = None,
+) -> Box:
     """One that has yet to be started."""
     directory.mkdir(parents=True, exist_ok=True)
-    data_dir = directory / "data"
+    data_dir = data_dir or directory / "data"
+    where = ["--host", host, "--port", str(port), "--data-dir", str(data_dir)]
     up = Program(
         name="up",
-        command=[SPUNTO, "up", "--port", str(port), "--data-dir", str(data_dir), *(["--demo"] if demo else [])],
+        command=[SPUNTO, "up", *where, *(["--demo"] if demo else [])],
         environment={"SPUNTO_CONFIG": str(directory / "none.toml"), **environment},
         log=directory / "up.log",
     )
-    return Box(up=up, url=f"http://127.0.0.1:{port}", data_dir=data_dir, cli=CommandLine(home=directory / "home"))
+    return Box(up=up, url=local_url(host, port), data_dir=data_dir, cli=CommandLine(home=directory / "home"))
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
@@ -31,6 +33,7 @@ from spunto.core.nodes.model import NodeId
 from spunto.core.projects.model import ProjectId
 from spunto.core.secrets.model import OWN
 from spunto.core.workers.assigned import spec_of
+from spunto.entrypoints.serving.databases import sqlite_url
 
 WAKEUPS = Wakeups(ManualClock())
 SUICIDE = """
@@ -48,6 +51,19 @@ def die(*arguments):
 asyncio.run(upgrade(sys.argv[1]))
 """
 """Upgrades, and dies before a certain statement."""
+SLOW = """
+import asyncio, sys, time
+from sqlalchemy import Engine, event
+from spunto.adapters.sql.migrate import upgrade
+
+@event.listens_for(Engine, "before_cursor_execute")
+def wait(*arguments):
+    if "CREATE TABLE assignments" in arguments[2]:
+        time.sleep(3.5)
+
+asyncio.run(upgrade(sys.argv[1]))
+"""
+"""Upgrades as on a busy machine: for longer than other statements wait for a lock."""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -90,6 +106,29 @@ async def test_concurrent_upgrades_all_end_well(url: str) -> None:
     assert await _seen(url, _differences) == []
 
 
+@pytest.mark.long
+async def test_processes_that_upgrade_at_once_wait_for_each_other_however_long_that_takes(url: str) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", SLOW, url, stderr=asyncio.subprocess.PIPE)
+        for _ in range(5)
+    ]
+
+    ended = [(await process.communicate())[1].decode() for process in processes]
+
+    assert ended == [""] * 5
+    assert await _seen(url, _differences) == []
+
+
+async def test_what_is_migrated_already_is_not_written_to(tmp_path: Path) -> None:
+    file = tmp_path / "spunto.db"
+    await upgrade(sqlite_url(file))
+
+    with closing(sqlite3.connect(file, isolation_level=None)) as backup:
+        backup.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(1):
+            await upgrade(sqlite_url(file))
+
+
 @pytest.mark.parametrize("statement", [3, 15, 30])
 async def test_an_upgrade_killed_half_way_leaves_nothing(url: str, statement: int) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", SUICIDE, url, str(statement))
@@ -111,10 +150,10 @@ async def test_a_store_does_not_open_on_an_unknown_revision(url: str) -> None:
     await upgrade(url)
     await _execute(url, "UPDATE alembic_version SET version_num = 'future'")
 
-    with pytest.raises(Unavailable) as caught:
-        await SqlStore.open(url, WAKEUPS)
-
-    assert (caught.value.code, caught.value.fields["found"]) == ("database_revision", "future")
+    for use in (SqlStore.open(url, WAKEUPS), upgrade(url)):
+        with pytest.raises(Invalid) as caught:
+            await use
+        assert (caught.value.code, caught.value.fields["found"]) == ("database_revision", "future")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "mysql://host/db", "nonsense"])

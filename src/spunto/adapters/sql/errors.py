@@ -32,6 +32,7 @@ _AWAY = ("08", "53", "57", "58", "25006")
 _NOT_STORABLE = "22"
 
 _SQLITE_RACES = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CONSTRAINT_FOREIGNKEY")
+_SQLITE_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _SQLITE_AWAY = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_NOMEM", "SQLITE_PROTOCOL")
 
 # SQLite names the columns of a broken constraint and not the constraint.
@@ -72,6 +73,8 @@ def _of_sqlite(name: str, text: str) -> SpuntoError | None:
         return StaleVersion("database", "")
     if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
         return _conflict(_SQLITE_CONSTRAINTS.get(text.partition(": ")[2]))
+    if name.startswith(_SQLITE_DAMAGED):
+        return Unavailable("database_damaged", "The database's file is damaged; restore a backup of it.")
     if name == "SQLITE_TOOBIG":
         return _not_storable()
     return _unavailable() if name.startswith(_SQLITE_AWAY) else None

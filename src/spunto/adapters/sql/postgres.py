@@ -1,7 +1,7 @@
 """Connections to Postgres."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -69,6 +69,16 @@ class PostgresDatabase:
 
 
 def engine_of(url: URL, *, pool_size: int = 1) -> AsyncEngine:
+    return _engine(url, pool_size=pool_size, statement_seconds=STATEMENT_SECONDS, settings=_SERVER_SETTINGS)
+
+
+def migrating_engine_of(url: URL, *, seconds: float) -> AsyncEngine:
+    """One connection, for statements that take long and wait for others' migrations."""
+    patient = {"statement_timeout": f"{seconds:.0f}s", "lock_timeout": f"{seconds:.0f}s"}
+    return _engine(url, pool_size=1, statement_seconds=seconds, settings={**_SERVER_SETTINGS, **patient})
+
+
+def _engine(url: URL, *, pool_size: int, statement_seconds: float, settings: Mapping[str, str]) -> AsyncEngine:
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
@@ -78,8 +88,8 @@ def engine_of(url: URL, *, pool_size: int = 1) -> AsyncEngine:
         json_deserializer=orjson.loads,
         connect_args={
             "timeout": CONNECT_SECONDS,
-            "command_timeout": STATEMENT_SECONDS,
-            "server_settings": _SERVER_SETTINGS,
+            "command_timeout": statement_seconds,
+            "server_settings": settings,
         },
     )
 

@@ -25,6 +25,8 @@ from spunto.adapters.sql.written import Writer
 # Only another process can hold the lock: a backup, a migration.
 BUSY_SECONDS = 1.0
 BUSY_WHILE_READING_SECONDS = 0.1
+# A backup of a large database may take its time, and a start that gives up helps nobody.
+BUSY_WHILE_MIGRATING_SECONDS = 30.0
 DURABLE = ("journal_mode = WAL", "synchronous = FULL")
 
 
@@ -108,7 +110,7 @@ def migrating_engine_of(url: URL) -> AsyncEngine:
         pool_timeout=STATEMENT_SECONDS,
         json_serializer=to_json,
         json_deserializer=orjson.loads,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={"timeout": BUSY_WHILE_MIGRATING_SECONDS},
     )
     _prepare(engine.sync_engine, *DURABLE, "foreign_keys = OFF")
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

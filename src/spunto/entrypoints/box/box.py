@@ -2,19 +2,22 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from spunto.core.access.model import Actor, OrgId
-from spunto.core.kernel.errors import SpuntoError, Unauthenticated
-from spunto.core.kernel.paging import PageRequest
+from spunto.core.kernel.errors import NotFound, SpuntoError, Unauthenticated
+from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
-from spunto.core.nodes.model import Node, NodeStatus
+from spunto.core.nodes.model import Node, NodeId, NodeStatus
 from spunto.core.nodes.sync import topic
 from spunto.core.projects.model import Environment, Project
 from spunto.core.specs.token import token_hash
+from spunto.entrypoints.box.places import node_token_file, owner_token_file, url_file
 from spunto.entrypoints.library import Spunto
 
 DEFAULT_IMAGE = "localhost/spunto/worker:1"
@@ -24,15 +27,9 @@ _OWNER_TOKEN_LIFETIME = timedelta(days=365)
 _POLL_SECONDS = 5.0
 _ONLINE_SECONDS = 120.0
 
+T = TypeVar("T")
+
 log = structlog.get_logger()
-
-
-def owner_token_file(data_dir: Path) -> Path:
-    return data_dir / "owner.token"
-
-
-def node_token_file(data_dir: Path) -> Path:
-    return data_dir / "agent" / "token"
 
 
 class Box:
@@ -41,23 +38,44 @@ class Box:
     def __init__(self, spunto: Spunto, data_dir: Path) -> None:
         self._spunto = spunto
         self._data_dir = data_dir
+        self._own: tuple[Actor, OrgId, NodeId] | None = None
+        self._is_complete = False
 
-    async def prepare(self) -> Secret:
-        """Owner, token file and node; the answer is a code for the one-time sign-in URL."""
+    async def prepare(self, url: str) -> Secret:
+        """Owner, files and node; the answer is a code for the one-time sign-in URL."""
         owner, organization = await self._spunto.bootstrap()
         await self._ensure_owner_token(owner)
-        await self._ensure_node(owner, organization.id)
+        _write_private(url_file(self._data_dir), url)
+        self._own = (owner, organization.id, await self._ensure_node(owner, organization.id))
         assert owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
         return await self._spunto.access.issue_code(owner.user_id)
 
     async def prepare_demo(self) -> None:
-        """A project, and a worker of it as soon as a node is online."""
-        owner, organization = await self._spunto.bootstrap()
-        project = await self._ensure_demo_project(owner, organization.id)
+        """A project, and a worker of it as soon as a node is online; where that fails the box goes on without them."""
         try:
+            owner, organization = await self._spunto.bootstrap()
+            project = await self._ensure_demo_project(owner, organization.id)
             await self._ensure_demo_worker(owner, organization.id, project)
         except (SpuntoError, TimeoutError) as error:
-            log.warning("demo_worker_not_spawned", reason=str(error) or "no node came online in time")
+            log.warning("demo_not_there", reason=str(error) or "no node came online in time")
+
+    async def node_missing(self) -> str | None:
+        """Why the box's own node can't be used yet; None once it has been there. Raises SpuntoError."""
+        if self._is_complete or self._own is None:
+            return None
+        try:
+            node = await self._spunto.nodes.get(*self._own)
+        except NotFound:
+            # Somebody removed it, and the box is as they want it.
+            return None
+        if node.status is NodeStatus.PROVISIONING or node.agent is None:
+            return f"The node {node.name} has not connected yet."
+        if node.agent.engine_problem is not None:
+            return f"The node {node.name} has no engine: {node.agent.engine_problem.message}"
+        if node.status is NodeStatus.OFFLINE:
+            return f"The node {node.name} is not connected."
+        self._is_complete = True
+        return None
 
     async def _ensure_owner_token(self, owner: Actor) -> None:
         file = owner_token_file(self._data_dir)
@@ -66,27 +84,29 @@ class Box:
         except (FileNotFoundError, Unauthenticated):
             assert owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
             opened = await self._spunto.access.open_session(owner.user_id, lifetime=_OWNER_TOKEN_LIFETIME, idle=None)
-            _write_private(file, opened.token)
+            _write_private(file, opened.token.reveal())
 
-    async def _ensure_node(self, owner: Actor, org_id: OrgId) -> None:
+    async def _ensure_node(self, owner: Actor, org_id: OrgId) -> NodeId:
         file = node_token_file(self._data_dir)
         node = await self._find_node(owner, org_id)
         if node is None:
             made = await self._spunto.nodes.create(owner, org_id, name=LOCAL_NODE)
-            _write_private(file, made.token)
-        elif not file.exists() or token_hash(Secret(file.read_text().strip())) != node.token_hash:
+            _write_private(file, made.token.reveal())
+            return made.node.id
+        if not file.exists() or token_hash(Secret(file.read_text().strip())) != node.token_hash:
             made = await self._spunto.nodes.rotate_token(owner, org_id, node.id)
-            _write_private(file, made.token)
+            _write_private(file, made.token.reveal())
+        return node.id
 
     async def _find_node(self, owner: Actor, org_id: OrgId) -> Node | None:
-        page = await self._spunto.nodes.list(owner, org_id, PageRequest(limit=200))
-        return next((node for node in page.items if node.name == LOCAL_NODE), None)
+        nodes = _all(lambda page: self._spunto.nodes.list(owner, org_id, page))
+        return await anext((node async for node in nodes if node.name == LOCAL_NODE), None)
 
     async def _ensure_demo_project(self, owner: Actor, org_id: OrgId) -> Project:
-        page = await self._spunto.projects.list(owner, org_id, PageRequest(limit=200))
-        for project in page.items:
-            if project.name == DEMO_PROJECT:
-                return project
+        projects = _all(lambda page: self._spunto.projects.list(owner, org_id, page))
+        found = await anext((project async for project in projects if project.name == DEMO_PROJECT), None)
+        if found is not None:
+            return found
         return await self._spunto.projects.create(
             owner,
             org_id,
@@ -112,12 +132,24 @@ class Box:
                 await wakeup.wait(max_seconds=_POLL_SECONDS)
 
 
-def _write_private(file: Path, token: Secret) -> None:
+async def _all(page_of: Callable[[PageRequest], Awaitable[Page[T]]]) -> AsyncIterator[T]:
+    """Every item of a list, page by page."""
+    before: str | None = None
+    while True:
+        page = await page_of(PageRequest(limit=200, before=before))
+        for item in page.items:
+            yield item
+        before = page.next_before
+        if before is None:
+            return
+
+
+def _write_private(file: Path, text: str) -> None:
     """Mode 0600 from the first byte on, and never half a file."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = file.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as stream:
-        stream.write(f"{token.reveal()}\n")
+        stream.write(f"{text}\n")
     fresh.replace(file)

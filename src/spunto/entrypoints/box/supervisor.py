@@ -6,28 +6,27 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from spunto.core.kernel.backoff import BackOff
 from spunto.entrypoints.serving.failures import EXIT_CONFIG
 
 STOP_SECONDS = 15.0
 _STEADY_SECONDS = 30.0
-_FILE_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _BACK_OFF = BackOff(base_seconds=0.2, cap_seconds=10.0)
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """One process, begun once the file `waits_for` exists; an exit code in `final` ends the box, not this run of it."""
+    """One process, begun once `may_begin` says so; an exit code in `final` ends the box, not this run of it."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    waits_for: Path | None = None
+    may_begin: Callable[[], bool] = lambda: True
     final: frozenset[int] = frozenset({EXIT_CONFIG})
 
 
@@ -41,8 +40,8 @@ class ProgramFailed(Exception):
 async def keep_running(program: Program) -> None:
     """Run until cancelled, which ends the process. Raises ProgramFailed."""
     failures = 0
-    while program.waits_for is not None and not program.waits_for.exists():  # noqa: ASYNC110 - another process makes it
-        await asyncio.sleep(_FILE_POLL_SECONDS)
+    while not program.may_begin():  # noqa: ASYNC110 - it depends on another process
+        await asyncio.sleep(_POLL_SECONDS)
     while True:
         started = time.monotonic()
         exit_code = await _run_once(program)

@@ -4,19 +4,28 @@ import asyncio
 import fcntl
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from spunto.entrypoints.box.places import node_token_file
 from spunto.entrypoints.box.supervisor import Program, ProgramFailed, keep_running
-from spunto.entrypoints.serving.failures import EXIT_CONFIG, told
+from spunto.entrypoints.serving.data_directory import make_data_dir
+from spunto.entrypoints.serving.failures import EXIT_CONFIG, ended, told
+from spunto.entrypoints.serving.local_urls import local_url
+
+_PROBE_SECONDS = 1.0
 
 
 def run(*, host: str, port: int, data_dir: Path, engine: str, demo: bool) -> int:
     """Run the box until a signal; the exit code."""
     data_dir = data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    refused = ended(lambda: make_data_dir(data_dir))
+    if refused:
+        return refused
     try:
         with _lock(data_dir):
             return asyncio.run(_supervise(_programs(host, port, data_dir, engine, demo=demo)))
@@ -25,19 +34,28 @@ def run(*, host: str, port: int, data_dir: Path, engine: str, demo: bool) -> int
 
 
 def _programs(host: str, port: int, data_dir: Path, engine: str, *, demo: bool) -> list[Program]:
-    server_url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
+    server_url = local_url(host, port)
+    token_file = node_token_file(data_dir)
     server = Program(
         name="server",
-        command=[sys.executable, "-m", "spunto.entrypoints.serve", "--box", *(["--demo"] if demo else [])],
+        command=[
+            sys.executable,
+            "-m",
+            "spunto.entrypoints.serve",
+            "--box",
+            "--await-node",
+            *(["--demo"] if demo else []),
+        ],
         environment={"SPUNTO_HOST": host, "SPUNTO_PORT": str(port), "SPUNTO_DATA_DIR": str(data_dir)},
     )
     agent = Program(
         name="agent",
         command=[sys.executable, "-m", "spunto_agent"],
-        waits_for=data_dir / "agent" / "token",
+        # Before that it would only complain.
+        may_begin=lambda: token_file.exists() and _listens(server_url),
         environment={
             "SPUNTO_AGENT_SERVER_URL": server_url,
-            "SPUNTO_AGENT_TOKEN_FILE": str(data_dir / "agent" / "token"),
+            "SPUNTO_AGENT_TOKEN_FILE": str(token_file),
             "SPUNTO_AGENT_DATA_DIR": str(data_dir / "agent"),
             "SPUNTO_AGENT_ENGINE": engine,
         },
@@ -59,6 +77,15 @@ async def _supervise(programs: list[Program]) -> int:
     except* ProgramFailed:
         exit_code = EXIT_CONFIG
     return exit_code
+
+
+def _listens(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        with socket.create_connection((address.hostname, address.port), timeout=_PROBE_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -32,7 +32,20 @@ def owner_token_path(env: Mapping[str, str]) -> Path:
 
 
 def default_url(env: Mapping[str, str]) -> str:
-    return (env.get("SPUNTO_URL") or f"http://127.0.0.1:{env.get('SPUNTO_PORT') or 8000}").rstrip("/")
+    """The server that is named, or the box of this machine: at the port that is named, or where it last said it was."""
+    if env.get("SPUNTO_URL"):
+        return env["SPUNTO_URL"].rstrip("/")
+    if env.get("SPUNTO_PORT"):
+        return f"http://127.0.0.1:{env['SPUNTO_PORT']}"
+    return box_url(env) or "http://127.0.0.1:8000"
+
+
+def box_url(env: Mapping[str, str]) -> str | None:
+    """How the box of the data directory is reached, as `spunto up` wrote it down; None where there is none."""
+    try:
+        return owner_token_path(env).with_name("url").read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def load(path: Path) -> Login | None:

@@ -5,7 +5,6 @@ import socket
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from spunto.client.client import SpuntoClient
 from spunto.client.errors import NotAllowed
 from spunto.client.orgs import Organization
 from spunto.core.kernel.errors import Invalid, Unauthenticated
+from spunto.core.kernel.proxies import is_loopback
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.cli import credentials
 from spunto.entrypoints.cli.output import Output
@@ -28,7 +28,11 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def login(
     url: Annotated[
-        str | None, typer.Option(envvar="SPUNTO_URL", help="The server; http://127.0.0.1:8000 otherwise.")
+        str | None,
+        typer.Option(
+            envvar="SPUNTO_URL",
+            help="The server; otherwise the box that `spunto up` runs here (SPUNTO_DATA_DIR, SPUNTO_PORT).",
+        ),
     ] = None,
     token: Annotated[
         str | None, typer.Option(help="A session's or a key's token. Others can see it while this runs.")
@@ -50,7 +54,8 @@ def login(
         server_url = (url or credentials.default_url(os.environ)).rstrip("/")
         if not _is_private(server_url):
             out.note(f"warning: {server_url} is not encrypted; anybody on the way can read the token")
-        given = _given(token, token_file, own_box=url is None)
+        own_box = url is None or server_url == credentials.box_url(os.environ)
+        given = _given(token, token_file, own_box=own_box)
         secret = given or await _by_browser(out, server_url)
         async with SpuntoClient(server_url, secret) as client:
             organizations = await _organizations(client)
@@ -112,10 +117,8 @@ def _token_in(path: Path) -> Secret:
 
 def _is_private(url: str) -> bool:
     """Whether nobody between here and the server can read along."""
-    address = urlsplit(url)
-    if address.scheme == "https" or address.hostname in (None, "localhost"):
-        return True
     try:
-        return ip_address(address.hostname).is_loopback
+        address = urlsplit(url)
     except ValueError:
-        return False
+        return True  # The client says what is wrong with it.
+    return address.scheme == "https" or is_loopback(address.hostname or "localhost")

@@ -148,6 +148,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "internal_error": _e(500, "A bug in Spunto.", "Report it with the request id; the log has it."),
     "coding_not_known": _e(501, "The body has a transfer coding that is not known.", "Send it plain, or chunked."),
     "connection_lost": _e(503, "The connection to the node was lost.", "Try again when the node is back."),
+    "database_damaged": _e(503, "The database's file is damaged.", "Tell whoever runs the server: restore a backup."),
     "database_unavailable": _e(503, "The database can't answer now.", _AGAIN),
     "engine_unavailable": _e(503, "The node's container engine does not answer.", "Look at the node."),
     "exec_cut_off": _e(503, "The connection ended before the command.", "See whether it ran; try again."),

@@ -1,6 +1,7 @@
 """How a program that can't go on says why: in one line, with an exit code that says whether a repeat may help."""
 
 import sys
+import tomllib
 from collections.abc import Callable
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from spunto.core.kernel.errors import Invalid, SpuntoError
 EXIT_FAILED = 1
 EXIT_CONFIG = 78
 """What starting again can't mend (sysexits.h)."""
+_FOR_GOOD = frozenset({"database_damaged"})
 
 
 def ended(work: Callable[[], object]) -> int:
@@ -19,12 +21,17 @@ def ended(work: Callable[[], object]) -> int:
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
         return told(f"settings: {'; '.join(faults)}", EXIT_CONFIG)
-    except (SpuntoError, BaseExceptionGroup) as raised:
+    except tomllib.TOMLDecodeError as error:
+        return told(f"settings: the file is not TOML: {error}", EXIT_CONFIG)
+    except (SpuntoError, OSError, BaseExceptionGroup) as raised:
         failure = _first(raised)
+        if isinstance(failure, OSError) and failure.filename is not None:
+            return told(f"can't use {failure.filename}: {failure.strerror}", EXIT_FAILED)
         if not isinstance(failure, SpuntoError):
             raise
         cause = "" if failure.__cause__ is None else f" ({failure.__cause__})"
-        return told(f"{failure.message}{cause}", EXIT_CONFIG if isinstance(failure, Invalid) else EXIT_FAILED)
+        is_for_good = isinstance(failure, Invalid) or failure.code in _FOR_GOOD
+        return told(f"{failure.message}{cause}", EXIT_CONFIG if is_for_good else EXIT_FAILED)
     return 0
 
 

@@ -16,7 +16,9 @@ from pydantic_settings import (
 )
 
 from spunto.core.kernel.buckets import Rate
+from spunto.entrypoints.serving.databases import sqlite_url
 from spunto.entrypoints.serving.limits import DEFAULT_RATES, Limit
+from spunto.entrypoints.serving.local_urls import local_url
 from spunto.entrypoints.serving.secret_settings import SecretText
 
 CONFIG_FILE = Path("/etc/spunto/server.toml")
@@ -135,8 +137,7 @@ class Settings(BaseSettings):
         """Where this server is reached, without a trailing slash."""
         if self.public_url is not None:
             return self.public_url.rstrip("/")
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
-        return f"http://{host}:{self.port}"
+        return local_url(self.host, self.port)
 
     @property
     def rates(self) -> Mapping[Limit, Rate]:
@@ -152,7 +153,7 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'spunto.db'}"
+        return self.database_url or sqlite_url(self.data_dir / "spunto.db")
 
     @field_validator("trusted_proxies", "allowed_hosts", "webhook_allowed_networks", mode="before")
     @classmethod
