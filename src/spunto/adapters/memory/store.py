@@ -143,6 +143,10 @@ class MemoryTransaction:
     def hint(self, topic: str) -> None:
         self._hints[topic] = None
 
+    def guard(self, check: Callable[[], None]) -> None:
+        """Call it when this commits; what it raises keeps everything as it was."""
+        self._guards.append(check)
+
     def _remove_of(self, org_id: OrgId) -> None:
         """What goes with its organization."""
         self.webhooks.remove_of(org_id)
@@ -167,6 +171,12 @@ class MemoryStore:
 
     def reading(self) -> AbstractAsyncContextManager[MemoryTransaction]:
         return self._transaction()
+
+    def reopened(self, wakeups: Wakeups) -> "MemoryStore":
+        """The same rows, for a server that starts anew."""
+        store = MemoryStore(wakeups)
+        store._tables, store.queue = self._tables, self.queue
+        return store
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[MemoryTransaction]:
