@@ -25,7 +25,7 @@ from spunto.adapters.memory.workers import MemoryWorkers
 from spunto.core.access.api_keys import ApiKey
 from spunto.core.access.model import ApiKeyId, OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.activity.model import AuditEntry
-from spunto.core.kernel.idempotency import IdempotencyKey
+from spunto.core.kernel.idempotency import Remembered
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment, Tombstone
 from spunto.core.nodes.model import Node, NodeId, ReplicaId
@@ -66,7 +66,7 @@ class _Tables:
     versions: dict[tuple[ProjectId, int], ProjectVersion] = field(default_factory=dict)
     workers: dict[WorkerId, Worker] = field(default_factory=dict)
     audit: dict[str, AuditEntry] = field(default_factory=dict)
-    idempotency: dict[tuple[str, str], tuple[str, IdempotencyKey, datetime]] = field(default_factory=dict)
+    idempotency: dict[tuple[str, str], tuple[Remembered, datetime]] = field(default_factory=dict)
 
     feeds: Feeds = field(default_factory=Feeds)
     names: dict[tuple[str, ...], str] = field(default_factory=dict)
