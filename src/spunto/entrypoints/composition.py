@@ -54,6 +54,9 @@ class Store(Protocol):
 
     def reading(self) -> AbstractAsyncContextManager[Any]: ...
 
+    async def require_writable(self) -> None:
+        """Change something that means nothing, for good. Raises Unavailable where that can't be done."""
+
 
 @asynccontextmanager
 async def composed(

@@ -21,6 +21,7 @@ from spunto.entrypoints.http.metrics import Figures
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.library import NoKeyring, Spunto
 from spunto.entrypoints.neighbours import replica_door
+from spunto.entrypoints.readiness import READY_SECONDS, DatabaseReadiness
 from spunto.entrypoints.scraping import Scraper
 from spunto.entrypoints.serving.addresses import ClientAddresses
 from spunto.entrypoints.serving.connections import DoorConfig
@@ -40,7 +41,6 @@ from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import install as install_streams
 from spunto.entrypoints.ws.terminal import terminal_blueprint
 
-READY_SECONDS = 2.0
 _SOCKETS_SECONDS = 3.0
 
 log = structlog.get_logger()
@@ -131,14 +131,17 @@ def application(
     obstacle: Obstacle | None = None,
 ) -> Quart:
     """All doors of one port; nothing is opened."""
+    database = DatabaseReadiness(spunto, clock=SystemClock())
 
     async def readiness() -> str | None:
         if stopping.is_set():
             return "The server is stopping."
+        found = await database.obstacle()
+        if found is not None or obstacle is None:
+            return found
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await spunto.check_database()
-                return None if obstacle is None else await obstacle()
+                return await obstacle()
         except (SpuntoError, TimeoutError):
             return "The database does not answer."
 

@@ -67,7 +67,7 @@ def test_an_address_that_the_provider_has_not_verified_lets_nobody_in(site: Sign
     page.goto(f"{site.url}/api/auth/login")
     sign_in_at_provider(page, "unverified-eve")
 
-    expect(page.get_by_text("has not verified the e-mail address")).to_be_visible()
+    expect(page.get_by_text("is not verified; verify it there")).to_be_visible()
     assert site.session_of(page) == (401, "credential_missing")
 
 

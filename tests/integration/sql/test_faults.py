@@ -101,14 +101,15 @@ async def test_sqlite_is_durable_and_checks_foreign_keys(sqlite_store: SqlStore)
     assert pragmas == [("wal",), (2,), (1,)]
 
 
-async def test_a_lock_of_another_process_is_a_lost_race(sqlite_store: SqlStore, tmp_path: Path) -> None:
+async def test_a_lock_that_another_process_keeps_is_unavailability(sqlite_store: SqlStore, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "spunto.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(StaleVersion):
+    with pytest.raises(Unavailable) as caught:
         async with sqlite_store():
             pass
 
+    assert (caught.value.code, caught.value.retry_after_seconds) == ("database_unavailable", 1.0)
     other.close()
     await project_in(sqlite_store, a_tenant())
 
@@ -127,9 +128,32 @@ async def test_on_a_full_disk_writes_are_refused_reads_go_on_and_it_recovers(sql
     async with sqlite_store.reading() as tx:
         assert await tx.projects.get(tenant, project.id) == project
     await _limit_pages(sqlite_store, 1_000_000)
+    await sqlite_store.require_writable()
     async with sqlite_store() as tx:
         await tx.projects.update(large)
         await tx.commit()
+
+
+@pytest.mark.postgres
+async def test_a_lock_that_somebody_keeps_is_unavailability(postgres_store: SqlStore, postgres_database: str) -> None:
+    async with _locked(postgres_database, "users"):
+        with pytest.raises(Unavailable) as caught:
+            async with postgres_store() as tx:
+                await tx.members.add_user(a_user())
+
+    assert (caught.value.code, caught.value.retry_after_seconds) == ("database_unavailable", 1.0)
+
+
+async def test_whatever_takes_no_changes_is_not_writable(sqlite_store: SqlStore, tmp_path: Path) -> None:
+    await sqlite_store.require_writable()
+    other = sqlite3.connect(tmp_path / "spunto.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(Unavailable):
+        await sqlite_store.require_writable()
+
+    other.close()
+    await sqlite_store.require_writable()
 
 
 @pytest.mark.postgres

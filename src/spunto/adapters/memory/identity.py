@@ -19,6 +19,7 @@ class FakeIdentityProvider:
     issuer: str = "https://issuer.example"
     client_id: str = "spunto"
     hosted_domain: str | None = None
+    trusts_unsaid_email: bool = False
     is_down: bool = False
     _codes: dict[str, tuple[Mapping[str, str], Mapping[str, Any]]] = field(default_factory=dict, init=False)
     _counter: "itertools.count[int]" = field(default_factory=itertools.count, init=False)

@@ -30,11 +30,13 @@ class OidcProvider:
         client_id: str,
         client_secret: Secret | None,
         hosted_domain: str | None,
+        trusts_unsaid_email: bool = False,
         clock: Clock,
     ) -> None:
         self.issuer = issuer
         self.client_id = client_id
         self.hosted_domain = hosted_domain
+        self.trusts_unsaid_email = trusts_unsaid_email
         self._client_secret = client_secret
         self._web = Web(http)
         self._discovery = Discovery(issuer, web=self._web, clock=clock)
@@ -66,7 +68,9 @@ class OidcProvider:
         if not isinstance(token, str):
             raise unavailable("it answered without an ID token")
         claims = await self._tokens.verified(token, jwks_url=endpoints.jwks)
-        if "email" in claims or endpoints.userinfo is None or not isinstance(access_token, str):
+        if {"email", "email_verified"} <= claims.keys() or endpoints.userinfo is None:
+            return claims
+        if not isinstance(access_token, str):
             return claims
         return {**claims, **await self._more(endpoints.userinfo, access_token, claims)}
 

@@ -24,16 +24,27 @@ DRIVER_ERRORS = (
     UnicodeError,
 )
 
-_LOST_RACES = {"40001", "40P01", "55P03"}
+_LOST_RACES = {"40001", "40P01"}
 _FOREIGN_KEY = "23503"
 _UNIQUE = "23505"
-# connection lost, out of resources, cancelled or shutting down, broken disk; and a standby that only reads.
-_AWAY = ("08", "53", "57", "58", "25006")
+# connection lost, out of resources, cancelled or shutting down, broken disk; a standby that only reads; and a lock that
+# somebody keeps: to try at once again would be to wait for it once more.
+_AWAY = ("08", "53", "57", "58", "25006", "55P03")
 _NOT_STORABLE = "22"
 
-_SQLITE_RACES = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CONSTRAINT_FOREIGNKEY")
+_SQLITE_RACES = ("SQLITE_BUSY_SNAPSHOT", "SQLITE_CONSTRAINT_FOREIGNKEY")
 _SQLITE_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_SQLITE_AWAY = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_NOMEM", "SQLITE_PROTOCOL")
+# The first two are the lock of another program, such as a backup, that was waited for as long as it is worth.
+_SQLITE_AWAY = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_READONLY",
+    "SQLITE_CANTOPEN",
+    "SQLITE_NOMEM",
+    "SQLITE_PROTOCOL",
+)
 
 # SQLite names the columns of a broken constraint and not the constraint.
 _SQLITE_CONSTRAINTS = {

@@ -23,7 +23,7 @@ from spunto.adapters.sql.types import to_json
 from spunto.adapters.sql.written import Writer
 
 # Only another process can hold the lock: a backup, a migration.
-BUSY_SECONDS = 1.0
+BUSY_SECONDS = 3.0
 BUSY_WHILE_READING_SECONDS = 0.1
 # A backup of a large database may take its time, and a start that gives up helps nobody.
 BUSY_WHILE_MIGRATING_SECONDS = 30.0

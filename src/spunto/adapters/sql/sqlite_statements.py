@@ -50,7 +50,7 @@ class SqliteTransaction:
         self.dialect = writer.dialect.name
 
     async def begin(self) -> None:
-        """Take the write lock. Raises StaleVersion while another process has it."""
+        """Take the write lock. Raises Unavailable while another process keeps it."""
         await _in_time(self._connection.execute("BEGIN IMMEDIATE"))
 
     async def all(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[AnyRow]:

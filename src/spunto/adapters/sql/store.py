@@ -37,6 +37,7 @@ from spunto.core.kernel.wakeups import Wakeups
 
 _TIMELINE = select(timelines.c.id)
 _NEW_TIMELINE = update(timelines).values(id=bindparam("new_id"))
+_SAME_TIMELINE = update(timelines).values(id=timelines.c.id)
 
 
 class SqlTransaction:
@@ -133,6 +134,12 @@ class SqlStore:
             await statements.change(_NEW_TIMELINE, {"new_id": new_id})
             await statements.commit()
         return new_id
+
+    async def require_writable(self) -> None:
+        """Write a row as it is. Raises Unavailable where the database takes no changes."""
+        async with self._database.writing() as statements:
+            await statements.change(_SAME_TIMELINE, {})
+            await statements.commit()
 
     @asynccontextmanager
     async def _transaction(

@@ -26,6 +26,7 @@ class Expected:
     client_id: str
     nonce: str
     hosted_domain: str | None
+    trusts_unsaid_email: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +42,13 @@ class Profile:
 def profile_of(claims: Mapping[str, Any], expected: Expected, *, now: datetime) -> Profile:
     """The person behind claims whose signature was checked.
 
-    Raises Unauthenticated `identity_not_good`, Forbidden `email_not_verified` or `domain_not_allowed`.
+    Raises Unauthenticated `identity_not_good`, Forbidden `email_missing`, `email_not_verified`,
+    `email_verification_unsaid` or `domain_not_allowed`.
     """
     _require_for_us(claims, expected)
     _require_fresh(claims, now)
     subject = _text(claims, "sub", max_characters=MAX_SUBJECT)
-    email = _email_of(claims)
+    email = _email_of(claims, expected)
     if expected.hosted_domain is not None and claims.get("hd") != expected.hosted_domain:
         raise Forbidden("domain_not_allowed", f"Only accounts of {expected.hosted_domain} may sign in here.")
     return Profile(issuer=expected.issuer, subject=subject, email=email, name=_name_of(claims) or email)
@@ -77,11 +79,25 @@ def _require_fresh(claims: Mapping[str, Any], now: datetime) -> None:
         raise _not_good("nbf")
 
 
-def _email_of(claims: Mapping[str, Any]) -> str:
+def _email_of(claims: Mapping[str, Any], expected: Expected) -> str:
     """In lower case, so that one address is not two users."""
+    if claims.get("email") is None:
+        raise Forbidden(
+            "email_missing", "The provider tells no e-mail address of this account; it needs one, and leave to tell it."
+        )
+    if claims.get("email_verified") is None:
+        if not expected.trusts_unsaid_email:
+            raise Forbidden(
+                "email_verification_unsaid",
+                "The provider does not say whether it has verified the e-mail address of this account. Whoever runs "
+                "this server may trust its addresses all the same, by SPUNTO_OIDC_TRUST_UNSAID_EMAIL.",
+            )
     # Some providers write "true"; whoever is not exact about this may not be so about the checking either.
-    if claims.get("email_verified") is not True:
-        raise Forbidden("email_not_verified", "The provider has not verified the e-mail address of this account.")
+    elif claims["email_verified"] is not True:
+        raise Forbidden(
+            "email_not_verified",
+            "The provider says that the e-mail address of this account is not verified; verify it there.",
+        )
     email = folded(_text(claims, "email", max_characters=MAX_EMAIL))
     local, _, domain = email.rpartition("@")
     if not local or not domain or " " in email:

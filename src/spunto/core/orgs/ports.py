@@ -136,6 +136,10 @@ class IdentityProvider(Protocol):
     def hosted_domain(self) -> str | None:
         """The one domain whose accounts may sign in, where there is such a rule."""
 
+    @property
+    def trusts_unsaid_email(self) -> bool:
+        """Whether an address counts of which the issuer does not say whether it is verified."""
+
     async def authorization_url(self, *, state: str, nonce: str, challenge: str, redirect_uri: str) -> str:
         """Where to send the browser. Raises Unavailable `provider_unavailable`."""
 

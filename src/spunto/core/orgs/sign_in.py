@@ -85,7 +85,8 @@ class SignInService:
         """A new session for whoever the provider vouches for; the one that the same browser had ends.
 
         Raises Malformed `sign_in_not_begun`, Unauthenticated `sign_in_refused` or `identity_not_good`, Forbidden
-        `sign_in_cancelled`, `email_not_verified` or `domain_not_allowed`, Conflict `email_taken`, Unavailable.
+        `sign_in_cancelled`, `email_missing`, `email_not_verified`, `email_verification_unsaid` or `domain_not_allowed`,
+        Conflict `email_taken`, Unavailable.
         """
         provider = self._require_provider()
         if flow is None or not flow.answers(callback.state, self._clock.now()):
@@ -102,6 +103,7 @@ class SignInService:
             client_id=provider.client_id,
             nonce=flow.nonce,
             hosted_domain=provider.hosted_domain,
+            trusts_unsaid_email=provider.trusts_unsaid_email,
         )
         return profile_of(claims, expected, now=self._clock.now())
 

@@ -4,14 +4,13 @@ They are found by name, because a door must not know the others, and `spunto` ne
 """
 
 import importlib
-import importlib.util
+import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-from spunto.entrypoints.cli.edge import become_agent
 
 
 class Engine(StrEnum):
@@ -28,9 +27,6 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="With a project and a worker to begin with.")] = False,
 ) -> None:
     """Run everything on this machine: server, agent and database."""
-    for needed in ("aiodocker", "podman"):
-        if importlib.util.find_spec(needed) is None:
-            raise ModuleNotFoundError(f"No module named {needed!r}", name=needed)
     run = _entry_point("spunto.entrypoints.box.up", "run")
     raise typer.Exit(run(host=host, port=port, data_dir=data_dir, engine=engine.value, demo=demo))
 
@@ -42,7 +38,7 @@ def serve() -> None:
 
 def agent(context: typer.Context) -> None:
     """Run the agent that a node needs; takes the agent's own options."""
-    become_agent(context.args)
+    os.execv(sys.executable, [sys.executable, "-m", "spunto_agent", *context.args])  # noqa: S606 - becomes the agent
 
 
 def openapi() -> None:
@@ -84,4 +80,8 @@ def key_status(url: DatabaseUrl = None) -> None:
 
 
 def _entry_point(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        typer.echo(f"spunto: this needs `pip install 'spunto[server]'`: {error}", err=True)
+        raise typer.Exit(1) from error

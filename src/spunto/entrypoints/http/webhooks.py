@@ -28,7 +28,7 @@ from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, asked_page_of, page_response
 from spunto.entrypoints.http.requests import In, idempotency_key, query, read, read_nothing
 from spunto.entrypoints.http.requests import Nothing as NothingIn
-from spunto.entrypoints.http.responses import Reply, json_response, made, no_content
+from spunto.entrypoints.http.responses import json_response, no_content
 
 WebhookUrl = Annotated[
     str,
@@ -146,10 +146,6 @@ def delivery_out(delivery: Delivery) -> DeliveryOut:
     }
 
 
-def _sent(delivery: Delivery) -> Reply:
-    return Reply(delivery_out(delivery), 202)
-
-
 def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
     routes = Blueprint("webhooks", __name__, url_prefix="/api/orgs/<org_id>/webhooks")
 
@@ -169,12 +165,12 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
         ),
         body=WebhookIn,
         answers={201: WebhookWithSecretOut},
-        errors=("webhook_url_invalid", "webhook_url_not_allowed", "webhooks_full", "token_not_repeatable"),
+        errors=("webhook_url_invalid", "webhook_url_not_allowed", "webhooks_full"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(WebhookIn)
-        new = await webhooks.create(
+        made = await webhooks.create(
             actor,
             org_id,
             url=asked.url,
@@ -183,7 +179,7 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
             enabled=asked.enabled,
             idempotency=await idempotency_key(actor),
         )
-        return made(with_secret_out(new), at=f"/api/orgs/{org_id}/webhooks/{new.webhook.id}")
+        return json_response(with_secret_out(made), 201)
 
     @routes.get("/<webhook_id>")
     @operation("Get a webhook", answers={200: WebhookOut})
@@ -216,7 +212,6 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
         description="For 24 hours messages carry a signature by the one before it, too. An older one ends at once.",
         body=NothingIn,
         answers={200: WebhookWithSecretOut},
-        errors=("token_not_repeatable",),
         idempotent=True,
         operation_id="rotateWebhookSecret",
     )
@@ -243,8 +238,8 @@ def deliveries_blueprint(deliveries: DeliveryService) -> Blueprint:
     )
     async def test(actor: Actor, org_id: OrgId, webhook_id: WebhookId) -> Response:
         await read_nothing()
-        sent = await deliveries.test(actor, org_id, webhook_id, idempotency=await idempotency_key(actor, _sent))
-        return _sent(sent).response()
+        sent = await deliveries.test(actor, org_id, webhook_id, idempotency=await idempotency_key(actor))
+        return json_response(delivery_out(sent), 202)
 
     @routes.get("/deliveries")
     @operation(
@@ -279,8 +274,8 @@ def deliveries_blueprint(deliveries: DeliveryService) -> Blueprint:
     async def redeliver(actor: Actor, org_id: OrgId, webhook_id: WebhookId, delivery_id: DeliveryId) -> Response:
         await read_nothing()
         sent = await deliveries.redeliver(
-            actor, org_id, webhook_id, delivery_id, idempotency=await idempotency_key(actor, _sent)
+            actor, org_id, webhook_id, delivery_id, idempotency=await idempotency_key(actor)
         )
-        return _sent(sent).response()
+        return json_response(delivery_out(sent), 202)
 
     return routes

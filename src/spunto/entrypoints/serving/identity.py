@@ -35,6 +35,7 @@ async def identity_provider(settings: Settings) -> AsyncIterator[IdentityProvide
             client_id=settings.oidc_client_id,
             client_secret=secret,
             hosted_domain=settings.oidc_hosted_domain,
+            trusts_unsaid_email=settings.oidc_trust_unsaid_email,
             clock=SystemClock(),
         )
 

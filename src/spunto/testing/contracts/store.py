@@ -44,6 +44,8 @@ class Store(Protocol):
 
     def reading(self) -> AbstractAsyncContextManager[StoreTransaction]: ...
 
+    async def require_writable(self) -> None: ...
+
 
 def an_id(prefix: str) -> str:
     """Ids made later sort behind."""

@@ -24,6 +24,17 @@ class UnitOfWorkContract:
         async with store.reading() as tx:
             assert await tx.organizations.find_by_slug(organization.slug) == organization
 
+    async def test_it_is_writable_and_what_is_stored_stays_as_it_is(self, store: Store) -> None:
+        organization = an_organization()
+        async with store() as tx:
+            await tx.organizations.add(organization)
+            await tx.commit()
+
+        await store.require_writable()
+
+        async with store.reading() as tx:
+            assert await tx.organizations.find_by_slug(organization.slug) == organization
+
     async def test_a_transaction_sees_its_own_changes(self, store: Store) -> None:
         organization = an_organization()
 

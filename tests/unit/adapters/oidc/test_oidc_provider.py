@@ -9,7 +9,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
-from tests.unit.adapters.oidc.issuer import CLIENT_ID, CLIENT_SECRET, EC, RSA, URL, Issuer, signed_by
+from tests.unit.adapters.oidc.issuer import CLIENT_ID, CLIENT_SECRET, EC, RSA, URL, Issuer, Signer, signed_by
 
 from spunto.adapters.oidc.provider import OidcProvider
 from spunto.core.kernel.errors import SpuntoError, Unauthenticated, Unavailable
@@ -29,6 +29,14 @@ class TestIdentityProvider(IdentityProviderContract):
     @pytest.fixture
     def world(self) -> World:
         return World()
+
+
+def nameless() -> RSAKey:
+    return RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=False)
+
+
+def signed_without_name(key: RSAKey, **named: str) -> Signer:
+    return lambda claims: jwt.encode({"alg": "RS256", **named}, claims, key, algorithms=["RS256"])
 
 
 async def claims_of(issuer: Issuer, provider: OidcProvider | None = None, **claims: Any) -> Any:
@@ -142,6 +150,40 @@ async def test_a_new_key_is_looked_for() -> None:
     assert (await claims_of(issuer, provider))["sub"] == "1"
 
 
+@pytest.mark.parametrize("name", [None, "rsa-1"])
+async def test_a_new_key_without_a_new_name_is_looked_for(name: str | None) -> None:
+    named = {} if name is None else {"kid": name}
+    issuer, first, second = Issuer(), nameless(), nameless()
+    issuer.keys, issuer.sign = [{**first.as_dict(private=False), **named}], signed_without_name(first, **named)
+    provider = issuer.provider()
+    await claims_of(issuer, provider)
+    issuer.clock.advance(60)
+    issuer.keys, issuer.sign = [{**second.as_dict(private=False), **named}], signed_without_name(second, **named)
+
+    assert (await claims_of(issuer, provider))["sub"] == "1"
+
+
+async def test_of_keys_without_names_each_is_tried() -> None:
+    first, second = nameless(), nameless()
+    issuer = Issuer(keys=[each.as_dict(private=False) for each in (first, EC, second)])
+
+    for key in (first, second):
+        issuer.sign = signed_without_name(key)
+        assert (await claims_of(issuer))["sub"] == "1"
+
+
+async def test_signatures_of_nobody_do_not_turn_us_against_the_issuer() -> None:
+    issuer = Issuer(keys=[nameless().as_dict(private=False)])
+    issuer.sign = signed_without_name(nameless())
+    provider = issuer.provider()
+
+    for _ in range(5):
+        with pytest.raises(Unauthenticated):
+            await claims_of(issuer, provider)
+
+    assert issuer.asked.count("/keys") == 1
+
+
 async def test_a_key_that_was_withdrawn_is_not_good_for_more_than_an_hour() -> None:
     issuer = Issuer()
     provider = issuer.provider()
@@ -178,6 +220,26 @@ async def test_what_is_not_in_the_token_is_asked_for() -> None:
     assert (claims["email"], claims["email_verified"], claims["iss"], claims.get("hd")) == (
         "ada@example.org", True, URL, None,
     )  # fmt: skip
+
+
+async def test_whether_the_address_is_verified_may_be_said_elsewhere_than_the_address() -> None:
+    issuer = Issuer(userinfo={"sub": "1", "email": "ada@example.org", "email_verified": True})
+    issuer.sign = lambda claims: signed_by(RSA, "RS256")(
+        {name: value for name, value in claims.items() if name != "email_verified"}
+    )
+
+    claims = await claims_of(issuer)
+
+    assert (claims["email"], claims["email_verified"]) == ("ada@example.org", True)
+
+
+async def test_what_is_verified_is_the_address_that_was_said_with_it() -> None:
+    issuer = Issuer(userinfo={"sub": "1", "email": "new@example.org", "email_verified": True})
+    issuer.sign = lambda claims: signed_by(RSA, "RS256")(
+        {name: value for name, value in claims.items() if name != "email_verified"}
+    )
+
+    assert (await claims_of(issuer))["email"] == "new@example.org"
 
 
 async def test_somebody_elses_answer_is_not_taken() -> None:

@@ -1,5 +1,6 @@
 """Which ID tokens let somebody in."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,7 +89,6 @@ def test_what_the_standard_allows_is_good(changes: dict[str, Any]) -> None:
         ("sub", {"sub": 1}),
         ("sub", {"sub": "x" * 256}),
         ("sub", {"sub": "a\nb"}),
-        ("email", {"email": None}),
         ("email", {"email": "nobody"}),
         ("email", {"email": "@example.org"}),
         ("email", {"email": "a b@example.org"}),
@@ -103,10 +103,29 @@ def test_what_is_not_for_this_sign_in_is_refused_with_the_claim_s_name(claim: st
     assert (caught.value.code, caught.value.fields["claim"]) == ("identity_not_good", claim)
 
 
-@pytest.mark.parametrize("verified", [None, False, "true", "false", 1, "yes", [True]])
+@pytest.mark.parametrize("claims", [{"email_verified": None}, {"email_verified": None, "xms_edov": True}])
+def test_an_address_of_which_it_is_unsaid_whether_it_is_verified_counts_where_the_operator_says_so(
+    claims: dict[str, Any],
+) -> None:
+    with pytest.raises(Forbidden) as caught:
+        profile_of(some_claims(**claims), EXPECTED, now=NOW)
+
+    assert caught.value.code == "email_verification_unsaid"
+    assert profile_of(some_claims(**claims), replace(EXPECTED, trusts_unsaid_email=True), now=NOW).subject == "1"
+
+
+@pytest.mark.parametrize("trusts", [False, True])
+def test_an_account_without_an_address_is_told_so(trusts: bool) -> None:
+    with pytest.raises(Forbidden) as caught:
+        profile_of(some_claims(email=None), replace(EXPECTED, trusts_unsaid_email=trusts), now=NOW)
+
+    assert caught.value.code == "email_missing"
+
+
+@pytest.mark.parametrize("verified", [False, "true", "false", 1, "yes", [True]])
 def test_an_address_that_is_not_verified_is_refused(verified: object) -> None:
     with pytest.raises(Forbidden) as caught:
-        profile_of(some_claims(email_verified=verified), EXPECTED, now=NOW)
+        profile_of(some_claims(email_verified=verified), replace(EXPECTED, trusts_unsaid_email=True), now=NOW)
 
     assert caught.value.code == "email_not_verified"
 

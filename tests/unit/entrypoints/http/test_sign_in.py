@@ -115,7 +115,7 @@ async def test_people_are_told_on_a_page_and_programs_by_a_problem(house: House,
 
     text = await page.get_data(as_text=True)
     assert (page.status_code, page.content_type) == (403, "text/html; charset=utf-8")
-    assert "has not verified the e-mail address" in text
+    assert "is not verified; verify it there" in text
     assert (await problem_of(problem))["code"] == "email_not_verified"
 
 
