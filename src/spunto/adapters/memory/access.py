@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
+from spunto.adapters.memory.api_keys import MemoryApiKeys
 from spunto.adapters.memory.rows import Draft
 from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Role
+from spunto.core.access.ports import HeldKey, HeldSession
 from spunto.core.orgs.model import Membership, Organization
 
 
@@ -18,7 +20,7 @@ class MemorySessions:
     async def add(self, session: Session) -> None:
         self._sessions.put(session.id, session)
 
-    async def find_by_hash(self, token_hash: bytes) -> Session | None:
+    def with_hash(self, token_hash: bytes) -> Session | None:
         return next((session for session in self._sessions.values() if session.token_hash == token_hash), None)
 
     async def find_all(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
@@ -35,7 +37,7 @@ class MemorySessions:
                 await self.revoke(session.id, at=at)
 
     async def revoke_by_hash(self, token_hash: bytes, *, at: datetime) -> None:
-        session = await self.find_by_hash(token_hash)
+        session = self.with_hash(token_hash)
         if session is not None:
             await self.revoke(session.id, at=at)
 
@@ -57,10 +59,28 @@ class MemorySessions:
 
 class MemoryGrants:
     def __init__(
-        self, memberships: Draft[tuple[OrgId, UserId], Membership], organizations: Draft[OrgId, Organization]
+        self,
+        memberships: Draft[tuple[OrgId, UserId], Membership],
+        organizations: Draft[OrgId, Organization],
+        sessions: MemorySessions,
+        api_keys: MemoryApiKeys,
     ) -> None:
         self._memberships = memberships
         self._organizations = organizations
+        self._sessions = sessions
+        self._api_keys = api_keys
+
+    async def find_key(self, kid: str) -> HeldKey | None:
+        key = self._api_keys.with_kid(kid)
+        if key is None:
+            return None
+        if key.user_id is None:
+            return HeldKey(key, None if self._organizations.get(key.org_id) is None else Role.ADMIN)
+        return HeldKey(key, (await self.roles_of(key.user_id)).get(key.org_id))
+
+    async def find_session(self, token_hash: bytes) -> HeldSession | None:
+        session = self._sessions.with_hash(token_hash)
+        return None if session is None else HeldSession(session, await self.roles_of(session.user_id))
 
     async def roles_of(self, user_id: UserId) -> Mapping[OrgId, Role]:
         return {held.org_id: held.role for held in self._memberships.values() if held.user_id == user_id}

@@ -29,7 +29,7 @@ class MemoryApiKeys:
         keys = (key for key in self._standing(tenant) if of_user is None or key.user_id == of_user)
         return page_of(keys, page, id_of=lambda key: key.id)
 
-    async def find_by_kid(self, kid: str) -> ApiKey | None:
+    def with_kid(self, kid: str) -> ApiKey | None:
         return next((key for key in self._keys.values() if key.kid == kid), None)
 
     async def find_all(self, key_ids: Collection[ApiKeyId]) -> Sequence[ApiKey]:

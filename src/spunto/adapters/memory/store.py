@@ -91,7 +91,7 @@ class MemoryTransaction:
         self.sessions = MemorySessions(draft("session", tables.sessions), draft("sign-in code", tables.codes))
         organizations = draft("organization", tables.organizations)
         self.api_keys = MemoryApiKeys(draft("API key", tables.api_keys))
-        self.grants = MemoryGrants(memberships, organizations)
+        self.grants = MemoryGrants(memberships, organizations, self.sessions, self.api_keys)
         invitations = draft("invitation", tables.invitations)
         self.invitations = MemoryInvitations(invitations, names)
         signing, deliveries = draft("webhook secret", tables.webhook_secrets), draft("delivery", tables.deliveries)

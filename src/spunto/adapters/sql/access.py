@@ -2,17 +2,30 @@
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables.access import sessions, sign_in_codes
+from spunto.adapters.sql.api_keys import key_of
+from spunto.adapters.sql.statements import Statements, first
+from spunto.adapters.sql.tables.access import api_keys, sessions, sign_in_codes
 from spunto.adapters.sql.tables.orgs import memberships, organizations
-from spunto.adapters.sql.types import IdList, Instant, is_in
+from spunto.adapters.sql.types import ID, IdList, Instant, is_in
 from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Role
+from spunto.core.access.ports import HeldKey, HeldSession
 
-_BY_HASH = select(sessions).where(sessions.c.token_hash == bindparam("token_hash"))
+_BY_HASH = (
+    select(sessions, memberships.c.org_id, memberships.c.role)
+    .outerjoin(memberships, memberships.c.user_id == sessions.c.user_id)
+    .where(sessions.c.token_hash == bindparam("token_hash"))
+)
+_BY_KID = (
+    select(api_keys, memberships.c.role, organizations.c.id)
+    .outerjoin(memberships, (memberships.c.org_id == api_keys.c.org_id) & (memberships.c.user_id == api_keys.c.user_id))
+    .outerjoin(organizations, (organizations.c.id == api_keys.c.org_id) & api_keys.c.user_id.is_(None))
+    .where(api_keys.c.kid == bindparam("of_kid", type_=ID))
+)
 _BY_IDS = select(sessions).where(is_in(sessions.c.id, bindparam("ids", type_=IdList)))
 _ADD = insert(sessions)
 _REVOKE = (
@@ -82,10 +95,6 @@ class SqlSessionRepository:
             },
         )
 
-    async def find_by_hash(self, token_hash: bytes) -> Session | None:
-        row = await first(self._statements, _BY_HASH, {"token_hash": token_hash})
-        return None if row is None else _session(row)
-
     async def find_all(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
         return [_session(row) for row in await self._statements.all(_BY_IDS, {"ids": list(session_ids)})]
 
@@ -117,6 +126,23 @@ class SqlGrantRepository:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
+    async def find_key(self, kid: str) -> HeldKey | None:
+        row = await first(self._statements, _BY_KID, {"of_kid": kid})
+        if row is None:
+            return None
+        *columns, role, owning_org = row
+        key = key_of(columns)
+        if key.user_id is None:
+            return HeldKey(key, None if owning_org is None else Role.ADMIN)
+        return HeldKey(key, None if role is None else Role(role))
+
+    async def find_session(self, token_hash: bytes) -> HeldSession | None:
+        rows = await self._statements.all(_BY_HASH, {"token_hash": token_hash})
+        if not rows:
+            return None
+        roles = {OrgId(org_id): Role(role) for *_, org_id, role in rows if org_id is not None}
+        return HeldSession(_session(rows[0][:-2]), roles)
+
     async def roles_of(self, user_id: UserId) -> Mapping[OrgId, Role]:
         rows = await self._statements.all(_ROLES, {"user_id": user_id})
         return {org_id: Role(role) for org_id, role in rows}
@@ -135,7 +161,7 @@ class SqlGrantRepository:
         return {org_id for (org_id,) in await self._statements.all(_ORGANIZATIONS, {"ids": list(org_ids)})}
 
 
-def _session(row: AnyRow) -> Session:
+def _session(row: Sequence[Any]) -> Session:
     session_id, user_id, token_hash, created_at, expires_at, last_seen_at, idle_seconds, revoked_at = row
     return Session(
         id=session_id,

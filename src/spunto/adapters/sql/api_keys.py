@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from spunto.adapters.sql.paging import page_of, paged, window
-from spunto.adapters.sql.statements import AnyRow, Statements, first
+from spunto.adapters.sql.statements import Statements, first
 from spunto.adapters.sql.tables.access import api_keys as keys
-from spunto.adapters.sql.types import ID, IdList, Instant, is_in
+from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.core.access.api_keys import USED_EVERY, ApiKey
 from spunto.core.access.model import ApiKeyId, Tenant, UserId
 from spunto.core.access.policy import Scope
@@ -21,7 +21,6 @@ _STANDING = (keys.c.org_id == bindparam("of_org")) & keys.c.revoked_at.is_(None)
 _GET = select(keys).where(_STANDING, keys.c.id == bindparam("of_id"))
 _LIST = paged(select(keys).where(_STANDING), keys.c.id)
 _LIST_OF = paged(select(keys).where(_STANDING, keys.c.user_id == bindparam("of_user")), keys.c.id)
-_BY_KID = select(keys).where(keys.c.kid == bindparam("of_kid", type_=ID))
 _BY_IDS = select(keys).where(is_in(keys.c.id, bindparam("ids", type_=IdList)))
 _MARK_USED = (
     update(keys)
@@ -69,7 +68,7 @@ class SqlApiKeyRepository:
         row = await first(self._statements, _GET, {"of_org": tenant.org_id, "of_id": key_id})
         if row is None:
             raise NotFound("api_key_not_found", f"There is no API key {key_id!r}.", id=key_id)
-        return _key(row)
+        return key_of(row)
 
     async def list(self, tenant: Tenant, page: PageRequest, *, of_user: UserId | None = None) -> Page[ApiKey]:
         which: dict[str, Any] = {"of_org": tenant.org_id, **window(page)}
@@ -77,14 +76,10 @@ class SqlApiKeyRepository:
             rows = await self._statements.all(_LIST, which)
         else:
             rows = await self._statements.all(_LIST_OF, {**which, "of_user": of_user})
-        return page_of(rows, page.limit, item_of=_key, key_of=lambda key: key.id)
-
-    async def find_by_kid(self, kid: str) -> ApiKey | None:
-        row = await first(self._statements, _BY_KID, {"of_kid": kid})
-        return None if row is None else _key(row)
+        return page_of(rows, page.limit, item_of=key_of, key_of=lambda key: key.id)
 
     async def find_all(self, key_ids: Collection[ApiKeyId]) -> Sequence[ApiKey]:
-        return [_key(row) for row in await self._statements.all(_BY_IDS, {"ids": list(key_ids)})]
+        return [key_of(row) for row in await self._statements.all(_BY_IDS, {"ids": list(key_ids)})]
 
     async def mark_used(self, key_id: ApiKeyId, *, at: datetime) -> None:
         await self._statements.change(_MARK_USED, {"of_id": key_id, "at": at, "before": at - USED_EVERY})
@@ -99,7 +94,7 @@ class SqlApiKeyRepository:
         await self._statements.change(_REMOVE_ALL, {"of_org": tenant.org_id})
 
 
-def _key(row: AnyRow) -> ApiKey:
+def key_of(row: Sequence[Any]) -> ApiKey:
     key_id, org_id, name, user_id, created_by, kid, secret_hash, scopes, *times = row
     created_at, expires_at, last_used_at, revoked_at = times
     return ApiKey(

@@ -6,7 +6,6 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -67,12 +66,11 @@ class ApiKey:
     def is_good(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
-    def acting(self, roles: Mapping[OrgId, Role]) -> Actor | None:
-        """The actor behind it, by the roles that its owner has now; None where the owner has none.
+    def acting_as(self, role: Role | None) -> Actor | None:
+        """The actor behind it, by the role that its owner has now; None where the owner has none.
 
         A key of the organization is an admin of it, whoever made it.
         """
-        role = Role.ADMIN if self.user_id is None else roles.get(self.org_id)
         if role is None:
             return None
         return Actor(

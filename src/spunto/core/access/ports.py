@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from spunto.core.access.api_keys import ApiKey
 from spunto.core.access.model import ApiKeyId, OrgId, Session, SessionId, SignInCode, Tenant, UserId
@@ -13,8 +13,6 @@ from spunto.core.kernel.uow import Transaction
 
 class SessionRepository(Protocol):
     async def add(self, session: Session) -> None: ...
-
-    async def find_by_hash(self, token_hash: bytes) -> Session | None: ...
 
     async def find_all(self, session_ids: Collection[SessionId]) -> Sequence[Session]:
         """Those of them that there are, in any order."""
@@ -46,9 +44,6 @@ class ApiKeyRepository(Protocol):
     async def list(self, tenant: Tenant, page: PageRequest, *, of_user: UserId | None = None) -> Page[ApiKey]:
         """Keys that are not revoked, newest first; those of one user, or all."""
 
-    async def find_by_kid(self, kid: str) -> ApiKey | None:
-        """Also a revoked one."""
-
     async def find_all(self, key_ids: Collection[ApiKeyId]) -> Sequence[ApiKey]:
         """Those of them that there are, also revoked ones, in any order."""
 
@@ -65,7 +60,27 @@ class ApiKeyRepository(Protocol):
         """Forget every key of the organization."""
 
 
+class HeldKey(NamedTuple):
+    """A key with what its owner may now, in its organization: an admin of it where it owns the key, None for nobody."""
+
+    key: ApiKey
+    role: Role | None
+
+
+class HeldSession(NamedTuple):
+    """A session with its user's live roles, by organization."""
+
+    session: Session
+    roles: Mapping[OrgId, Role]
+
+
 class GrantRepository(Protocol):
+    async def find_key(self, kid: str) -> HeldKey | None:
+        """Also a revoked one. One question, since everybody who comes anew waits for it."""
+
+    async def find_session(self, token_hash: bytes) -> HeldSession | None:
+        """Also a revoked one."""
+
     async def roles_of(self, user_id: UserId) -> Mapping[OrgId, Role]:
         """The live roles of a user, by organization."""
 

@@ -79,9 +79,8 @@ class Recognition:
         # The second begins before the database is asked: what is revoked while the answer is under way is not in it.
         age, begun = self._age, self._clock.monotonic()
         async with self._uow.reading() as tx:
-            credential = await self._find(tx, token, token_hash)
-            actor = None if credential is None else (await self._actors(tx, [credential])).get(credential.id)
-        if credential is None or actor is None:
+            credential, actor = await self._find(tx, token, token_hash)
+        if credential is None or actor is None or not credential.is_good(self._clock.now()):
             self._known.pop(token_hash, None)
             raise Unauthenticated("credential_not_good", "The token is unknown, expired or revoked; sign in again.")
         known = _Known(
@@ -99,14 +98,18 @@ class Recognition:
             self._known.clear()
         self._known[token_hash] = known
 
-    async def _find(self, tx: AccessTransaction, token: Secret, token_hash: bytes) -> Credential | None:
+    async def _find(
+        self, tx: AccessTransaction, token: Secret, token_hash: bytes
+    ) -> tuple[Credential, Actor | None] | tuple[None, None]:
+        """The credential with whoever is behind it, whether or not it is good now."""
         if not token.reveal().startswith("spk_"):
-            return await tx.sessions.find_by_hash(token_hash)
+            found = await tx.grants.find_session(token_hash)
+            return (None, None) if found is None else (found.session, _person(found.session, found.roles))
         taken_apart = parsed(token)
-        if taken_apart is None:
-            return None
-        key = await tx.api_keys.find_by_kid(taken_apart.kid)
-        return key if taken_apart.proves(key) else None
+        held = None if taken_apart is None else await tx.grants.find_key(taken_apart.kid)
+        if taken_apart is None or not taken_apart.proves(None if held is None else held.key) or held is None:
+            return None, None
+        return held.key, held.key.acting_as(held.role)
 
     async def _actors(self, tx: AccessTransaction, credentials: Collection[Credential]) -> Mapping[str, Actor]:
         """Who is behind the credentials that are good now, by the credential's id."""
@@ -140,12 +143,16 @@ def _actor(
 ) -> Actor | None:
     if isinstance(credential, ApiKey):
         if credential.user_id is None:
-            return credential.acting({}) if credential.org_id in organizations else None
-        return credential.acting(roles[credential.user_id])
+            return credential.acting_as(Role.ADMIN if credential.org_id in organizations else None)
+        return credential.acting_as(roles[credential.user_id].get(credential.org_id))
+    return _person(credential, roles[credential.user_id])
+
+
+def _person(session: Session, roles: Mapping[OrgId, Role]) -> Actor:
     return Actor(
         kind=ActorKind.USER,
-        user_id=credential.user_id,
-        credential_id=credential.id,
-        roles=roles[credential.user_id],
-        expires_at=credential.expires_at,
+        user_id=session.user_id,
+        credential_id=session.id,
+        roles=roles,
+        expires_at=session.expires_at,
     )

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from spunto.core.access.api_keys import USED_EVERY, ApiKey
 from spunto.core.access.model import ApiKeyId
+from spunto.core.access.policy import Role
 from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.paging import PageRequest
-from spunto.testing.contracts.store import LATER, NOW, Store, a_tenant, a_user, an_api_key
+from spunto.core.orgs.model import Membership
+from spunto.testing.contracts.store import LATER, NOW, Store, a_tenant, a_user, an_api_key, an_organization
 
 ALL = PageRequest(limit=10)
 
@@ -22,12 +25,30 @@ class ApiKeyRepositoryContract:
 
         async with store.reading() as tx:
             assert await tx.api_keys.get(tenant, own.id) == own
-            assert await tx.api_keys.find_by_kid(organization_s.kid) == organization_s
-            assert await tx.api_keys.find_by_kid("nobody") is None
+            assert await _by_kid(tx, organization_s.kid) == organization_s
+            assert await _by_kid(tx, "nobody") is None
             found = await tx.api_keys.find_all([own.id, organization_s.id, ApiKeyId("key_1")])
             assert await tx.api_keys.find_all([]) == []
 
         assert sorted(found, key=lambda key: key.id) == [own, organization_s]
+
+    async def test_a_key_comes_with_what_its_owner_may_now(self, store: Store) -> None:
+        organization, ada = an_organization(), a_user()
+        tenant = replace(a_tenant(), org_id=organization.id)
+        own, organization_s = an_api_key(tenant, user_id=ada.id), an_api_key(tenant, user_id=None)
+        elsewhere = Membership(org_id=a_tenant().org_id, user_id=ada.id, role=Role.OWNER, joined_at=NOW)
+        async with store() as tx:
+            await tx.members.add(elsewhere)
+            await tx.commit()
+        await _add(store, own, organization_s)
+        assert [await _role(store, key) for key in (own, organization_s)] == [None, None]
+
+        async with store() as tx:
+            await tx.organizations.add(organization)
+            await tx.members.add(replace(elsewhere, org_id=organization.id, role=Role.MEMBER))
+            await tx.commit()
+
+        assert [await _role(store, key) for key in (own, organization_s)] == [Role.MEMBER, Role.ADMIN]
 
     async def test_keys_are_listed_newest_first_and_by_user(self, store: Store) -> None:
         tenant, bob = a_tenant(), a_user()
@@ -53,7 +74,7 @@ class ApiKeyRepositoryContract:
                 await tx.commit()
 
         async with store.reading() as tx:
-            assert await tx.api_keys.find_by_kid(key.kid) == replace(key, revoked_at=NOW)
+            assert await _by_kid(tx, key.kid) == replace(key, revoked_at=NOW)
             assert (await tx.api_keys.list(tenant, ALL)).items == []
             with pytest.raises(NotFound, match="API key"):
                 await tx.api_keys.get(tenant, key.id)
@@ -122,4 +143,16 @@ async def _add(store: Store, *keys: ApiKey) -> None:
 
 async def _kept(store: Store, key: ApiKey) -> ApiKey | None:
     async with store.reading() as tx:
-        return await tx.api_keys.find_by_kid(key.kid)
+        return await _by_kid(tx, key.kid)
+
+
+async def _role(store: Store, key: ApiKey) -> Role | None:
+    async with store.reading() as tx:
+        held = await tx.grants.find_key(key.kid)
+    assert held is not None
+    return held.role
+
+
+async def _by_kid(tx: Any, kid: str) -> ApiKey | None:
+    held = await tx.grants.find_key(kid)
+    return None if held is None else held.key

@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from spunto.core.access.model import OrgId, SessionId, SignInCode, UserId
+from spunto.core.access.model import OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.access.policy import Role
 from spunto.core.orgs.model import Membership
 from spunto.testing.contracts.store import LATER, NOW, Store, a_session, a_user, an_id, an_organization
@@ -21,8 +22,8 @@ class SessionRepositoryContract:
             await tx.commit()
 
         async with store.reading() as tx:
-            assert await tx.sessions.find_by_hash(session.token_hash) == session
-            assert await tx.sessions.find_by_hash(b"another") is None
+            assert await _by_hash(tx, session.token_hash) == session
+            assert await _by_hash(tx, b"another") is None
 
     async def test_sessions_are_found_by_their_ids(self, store: Store) -> None:
         wanted, other = [a_session(), a_session()], a_session()
@@ -49,7 +50,7 @@ class SessionRepositoryContract:
             await tx.commit()
 
         async with store.reading() as tx:
-            assert await tx.sessions.find_by_hash(session.token_hash) == replace(session, revoked_at=NOW)
+            assert await _by_hash(tx, session.token_hash) == replace(session, revoked_at=NOW)
 
     async def test_every_session_of_one_user_ends_and_nobody_elses(self, store: Store) -> None:
         user = a_user()
@@ -65,8 +66,8 @@ class SessionRepositoryContract:
 
         async with store.reading() as tx:
             for session in ended:
-                assert await tx.sessions.find_by_hash(session.token_hash) == replace(session, revoked_at=NOW)
-            assert await tx.sessions.find_by_hash(other.token_hash) == other
+                assert await _by_hash(tx, session.token_hash) == replace(session, revoked_at=NOW)
+            assert await _by_hash(tx, other.token_hash) == other
 
     async def test_a_session_ends_by_its_tokens_hash(self, store: Store) -> None:
         ended, other = a_session(), a_session()
@@ -81,8 +82,8 @@ class SessionRepositoryContract:
             await tx.commit()
 
         async with store.reading() as tx:
-            assert await tx.sessions.find_by_hash(ended.token_hash) == replace(ended, revoked_at=NOW)
-            assert await tx.sessions.find_by_hash(other.token_hash) == other
+            assert await _by_hash(tx, ended.token_hash) == replace(ended, revoked_at=NOW)
+            assert await _by_hash(tx, other.token_hash) == other
 
     async def test_of_several_uses_the_latest_is_noted(self, store: Store) -> None:
         session = a_session(idle_seconds=None)
@@ -96,7 +97,7 @@ class SessionRepositoryContract:
                 await tx.commit()
 
         async with store.reading() as tx:
-            assert await tx.sessions.find_by_hash(session.token_hash) == replace(session, last_seen_at=LATER)
+            assert await _by_hash(tx, session.token_hash) == replace(session, last_seen_at=LATER)
 
     async def test_of_many_clients_with_one_code_exactly_one_wins(self, store: Store) -> None:
         code = await _code_in(store)
@@ -119,6 +120,27 @@ class SessionRepositoryContract:
             await tx.sessions.redeem_code(code.code_hash, now=NOW)
 
         assert await _redeem(store, code) == code.user_id
+
+    async def test_a_session_comes_with_its_user_s_roles_of_now(self, store: Store) -> None:
+        session, first, second = a_session(), OrgId(an_id("org")), OrgId(an_id("org"))
+        memberships = [
+            Membership(org_id=org_id, user_id=session.user_id, role=role, joined_at=NOW)
+            for org_id, role in ((first, Role.OWNER), (second, Role.MEMBER))
+        ]
+        async with store() as tx:
+            await tx.sessions.add(session)
+            await tx.commit()
+        async with store.reading() as tx:
+            assert await tx.grants.find_session(session.token_hash) == (session, {})
+
+        async with store() as tx:
+            for membership in memberships:
+                await tx.members.add(membership)
+            await tx.commit()
+
+        async with store.reading() as tx:
+            expected = {first: Role.OWNER, second: Role.MEMBER}
+            assert await tx.grants.find_session(session.token_hash) == (session, expected)
 
     async def test_the_roles_of_a_user_come_by_organization(self, store: Store) -> None:
         user, other = a_user(), a_user()
@@ -163,3 +185,8 @@ async def _redeem(store: Store, code: SignInCode) -> UserId | None:
         user_id = await tx.sessions.redeem_code(code.code_hash, now=NOW)
         await tx.commit()
     return user_id
+
+
+async def _by_hash(tx: Any, token_hash: bytes) -> Session | None:
+    held = await tx.grants.find_session(token_hash)
+    return None if held is None else held.session

@@ -149,7 +149,9 @@ async def test_only_a_session_that_may_idle_out_is_written_to_when_it_is_used(
     actors = [await memory.access.authenticate(opened.token) for _ in range(2)]
 
     async with memory.store.reading() as tx:
-        kept = await tx.sessions.find_by_hash(hash_of(opened.token))
+        held = await tx.grants.find_session(hash_of(opened.token))
+        assert held is not None
+        kept = held.session
     assert kept is not None
     assert (kept.last_seen_at > opened.session.last_seen_at) is (idle is not None)
     assert actors[0] == actors[1]

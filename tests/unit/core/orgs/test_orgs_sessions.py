@@ -111,7 +111,7 @@ async def test_nobody_is_told_by_an_event(memory: Memory) -> None:
 @pytest.mark.parametrize("user_id", [USER, None])
 async def test_no_key_ends_a_session(memory: Memory, user_id: UserId | None) -> None:
     opened = await memory.access.open_session(USER)
-    key = replace(a_key(user_id=user_id).acting({ORG: Role.OWNER}) or memory.owner, credential_id=opened.session.id)
+    key = replace(a_key(user_id=user_id).acting_as(Role.OWNER) or memory.owner, credential_id=opened.session.id)
 
     for end in (memory.sessions.end, memory.sessions.end_everywhere):
         with pytest.raises(Forbidden, match="sign in"):
