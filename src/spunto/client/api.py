@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,9 @@ from spunto.core.kernel.proxies import without_password
 from spunto.core.kernel.secret import Secret
 
 M = TypeVar("M", bound=WireModel)
+
+Connect = Callable[..., Awaitable[Any]]
+"""Opens a WebSocket, with the arguments and the exceptions of `websockets.asyncio.client.connect`."""
 
 LARGEST_PAGE = 200
 # A 429 or 503 with Retry-After was answered before anything was done.
@@ -46,6 +49,7 @@ class Api:
         timeout_seconds: float,
         retry: RetryPolicy,
         clock: Clock,
+        connect: Connect,
         proxy: str | None = None,
     ):
         self.url = str(http.base_url).rstrip("/")
@@ -55,6 +59,7 @@ class Api:
         self.token = token
         self.timeout_seconds = timeout_seconds
         self.clock = clock
+        self.connect = connect
         self._http = http
         self._retry = retry
 

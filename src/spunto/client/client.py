@@ -3,13 +3,13 @@
 import re
 from importlib.metadata import version
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
 from spunto.client.activity import Activity
-from spunto.client.api import Api
+from spunto.client.api import Api, Connect
 from spunto.client.api_keys import ApiKeys
 from spunto.client.auth import Auth, Identity
 from spunto.client.errors import error_of
@@ -39,6 +39,13 @@ _DEFAULT_RETRY = RetryPolicy()
 _TOKEN = re.compile(r"[!-~]*")
 
 
+async def _connect(url: str, **settings: Any) -> Any:
+    # Few commands open a WebSocket, and its library takes a while to import.
+    from websockets.asyncio.client import connect
+
+    return await connect(url, **settings)
+
+
 class SpuntoClient:
     """One server and one credential, which is empty until one is signed in.
 
@@ -46,7 +53,7 @@ class SpuntoClient:
 
     A server on this machine is spoken to directly, and any other one through the proxy that the environment names.
     `timeout_seconds` bounds each try of a request. `transport` is for those who reach the server in their own way,
-    such as `httpx.ASGITransport`.
+    such as `httpx.ASGITransport`, and `connect` does for WebSockets what `websockets.asyncio.client.connect` does.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class SpuntoClient:
         retry: RetryPolicy = _DEFAULT_RETRY,
         clock: Clock | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        connect: Connect | None = None,
     ) -> None:
         secret = Secret(token) if isinstance(token, str) else token
         if not _is_server(url):
@@ -79,6 +87,7 @@ class SpuntoClient:
             retry=retry,
             clock=clock or SystemClock(),
             proxy=proxy,
+            connect=connect or _connect,
         )
         self.auth = Auth(self._api, clock=self._api.clock)
         self.orgs = Organizations(self._api)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlencode
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from spunto.client.api import Api
@@ -73,7 +73,7 @@ async def dial(api: Api, path: str, params: Mapping[str, Any]) -> ClientConnecti
     # http becomes ws, https becomes wss.
     url = f"ws{api.url.removeprefix('http')}{path}?{urlencode({k: v for k, v in params.items() if v is not None})}"
     try:
-        return await connect(
+        connection: ClientConnection = await api.connect(
             url,
             additional_headers={"Authorization": f"Bearer {api.token.reveal()}"},
             # Keystrokes are too small to compress, and waiting for a window would delay them.
@@ -91,6 +91,7 @@ async def dial(api: Api, path: str, params: Mapping[str, Any]) -> ClientConnecti
         raise error_of(answer.status_code, headers, bytes(answer.body or b"")) from error
     except (OSError, TimeoutError, ImportError, InvalidHandshake) as error:
         raise ServerUnreachable("server_unreachable", f"Can't reach {api.place}: {error}") from error
+    return connection
 
 
 def frame_of(message: str | bytes) -> dict[str, Any]:

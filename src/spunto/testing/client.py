@@ -14,26 +14,27 @@ from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.serving.addresses import ClientAddresses
 from spunto.entrypoints.serving.limits import Gate, Limits
 from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
+from spunto.entrypoints.ws.sockets import Sockets
+from spunto.entrypoints.ws.terminal import terminal_blueprint
+from spunto.testing.sockets import InProcessSocket
 
 URL = "http://127.0.0.1:8000"
 
 
 def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
-    """A client that calls the application directly. Nothing is repeated, so that a test sees every refusal.
-
-    What needs a socket (terminal, followed logs) is not there; take `spunto.reach` for it.
-    """
+    """A client that calls the application directly. Nothing is repeated, so that a test sees every refusal."""
 
     async def readiness() -> str | None:
         return None
 
     address = PublicAddress(url=URL)
-    place = Place(
-        streams=Streams(spunto.wakeups),
-        readiness=readiness,
-        address=address,
-        gate=Gate(Doorkeeper(spunto.access, address), Limits({}, clock=clock), ClientAddresses()),
-    )
+    gate = Gate(Doorkeeper(spunto.access, address), Limits({}, clock=clock), ClientAddresses())
+    place = Place(streams=Streams(spunto.wakeups), readiness=readiness, address=address, gate=gate)
+    terminals = terminal_blueprint(gate, spunto.reach, Sockets(), spunto.standing)
     # Quart and httpx describe the same ASGI in types of their own.
-    app = cast("Any", create_app(spunto, place))
-    return SpuntoClient(URL, token, retry=NO_RETRY, clock=clock, transport=httpx.ASGITransport(app))
+    app = cast("Any", create_app(spunto, place, doors=(terminals,)))
+
+    async def connect(url: str, *, additional_headers: dict[str, str], **_: object) -> InProcessSocket:
+        return await InProcessSocket.dial(app, url, additional_headers)
+
+    return SpuntoClient(URL, token, retry=NO_RETRY, clock=clock, transport=httpx.ASGITransport(app), connect=connect)

@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from spunto.adapters.crypto.keyring import MemoryKeyring
 from spunto.adapters.memory.runtime_commands import Command
+from spunto.core.access.api_keys import OwnerType
 from spunto.core.access.model import Actor
+from spunto.core.access.policy import Role, Scope
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
+from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.model import NodeId
 from spunto.core.orgs.model import Organization
 from spunto.core.projects.model import Environment, Project
@@ -16,13 +21,23 @@ from spunto.core.protocol.transport import Transport
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.service import WorkerView
 from spunto.entrypoints.library import Spunto
+from spunto.entrypoints.ws.agent_doors import attend
 from spunto.testing import settling
 from spunto.testing.node import DEFAULT_IMAGE, GIB, Machine, SimulatedNode
+from spunto.testing.store import BreakableStore
 
 if TYPE_CHECKING:
     from spunto.client.client import SpuntoClient
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A second person in a harness: who they are to a use case, and their session's token."""
+
+    actor: Actor
+    token: Secret
 
 
 class Harness:
@@ -43,7 +58,12 @@ class Harness:
         self.owner_token: Secret
         self.organization: Organization
         self._tasks: asyncio.TaskGroup
+        self._store: BreakableStore | None = None
+        self._keyring = MemoryKeyring()
+        self._gateways: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
+        self._server_ending = asyncio.Event()
+        self._server_running = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,6 +84,7 @@ class Harness:
     async def aclose(self) -> None:
         """End everything; raises what broke meanwhile. Repeating is harmless."""
         self._closing.set()
+        self._server_ending.set()
         if self._life is not None:
             await self._life
 
@@ -136,12 +157,53 @@ class Harness:
         """The worker as it is now. Raises NotFound when it is gone."""
         return await self.spunto.workers.get(self.owner, self.organization.id, project.id, worker_id)
 
-    def client(self) -> "SpuntoClient":
-        """The HTTP client with the owner's token, for `async with harness.client() as client`."""
+    async def add_person(self, name: str, *, role: Role = Role.MEMBER) -> Person:
+        """Somebody else in the organization; `client(person.token)` is what they see of it."""
+        email = f"{name}@harness.example"
+        actor = await self.spunto.enrolment.enrol(
+            self.owner, self.organization.id, subject=name, name=name, email=email, role=role
+        )
+        return Person(actor=actor, token=await self._session_of(actor))
+
+    async def add_key(
+        self, *scopes: Scope | str, owner: Actor | None = None, owner_type: OwnerType = OwnerType.USER
+    ) -> Secret:
+        """An API key's token: the owner's own where nobody else is named, with all scopes where none is."""
+        made = await self.spunto.api_keys.create(
+            owner or self.owner,
+            self.organization.id,
+            name="harness",
+            owner_type=owner_type,
+            scopes=frozenset(map(Scope, scopes or (Scope.ALL,))),
+        )
+        return made.token
+
+    def client(self, token: Secret | None = None) -> "SpuntoClient":
+        """The HTTP client with that token, else the owner's, for `async with harness.client() as client`."""
         # Quart and httpx are needed by nobody who tests without HTTP.
         from spunto.testing.client import client_of
 
-        return client_of(self.spunto, self.owner_token, clock=self.clock)
+        return client_of(self.spunto, token or self.owner_token, clock=self.clock)
+
+    def break_store(self) -> None:
+        """The database goes away: nothing is read and nothing committed until `mend_store`."""
+        self._require_store().break_down()
+
+    def mend_store(self) -> None:
+        self._require_store().mend()
+
+    async def restart_server(self) -> None:
+        """The server dies as by SIGKILL and starts again on the same database; `spunto` is the new one.
+
+        Agents notice at once and dial again as time passes. Clients made before belong to the dead server.
+        """
+        for gateway in self._gateways:
+            gateway.cancel()
+        for machine in self._machines:
+            machine.lose_server()
+        self._server_running.clear()
+        self._server_ending.set()
+        await self._server_running.wait()
 
     def _machine(self, node_id: NodeId, name: str, token: Secret, engine: Machine) -> SimulatedNode:
         machine = SimulatedNode(
@@ -155,24 +217,47 @@ class Harness:
 
     def _answer(self, token: Secret) -> Callable[[Transport], None]:
         def answer(transport: Transport) -> None:
-            self._tasks.create_task(self.spunto.gateway.serve(transport, token), name="gateway")
+            serving = self._tasks.create_task(attend(self.spunto.gateway, transport, token), name="gateway")
+            self._gateways.add(serving)
+            serving.add_done_callback(self._gateways.discard)
 
         return answer
 
+    def _require_store(self) -> BreakableStore:
+        assert self._store is not None  # noqa: S101 - opened with the harness
+        return self._store
+
+    def _open_store(self, wakeups: Wakeups) -> BreakableStore:
+        self._store = BreakableStore(wakeups) if self._store is None else self._store.reopened(wakeups)
+        return self._store
+
+    async def _session_of(self, actor: Actor) -> Secret:
+        assert actor.user_id is not None  # noqa: S101 - a person
+        return (await self.spunto.access.open_session(actor.user_id, idle=None)).token
+
     async def _live(self, opened: asyncio.Event) -> None:
-        async with Spunto.in_memory(clock=self.clock) as self.spunto:
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                while not self._closing.is_set():
+                    await self._serve_once(opened)
+        finally:
+            for machine in self._machines:
+                await machine.engine.aclose()
+
+    async def _serve_once(self, opened: asyncio.Event) -> None:
+        self._server_ending.clear()
+        async with Spunto.on_store(self._open_store, keyring=self._keyring, clock=self.clock) as self.spunto:
             self.owner, self.organization = await self.spunto.bootstrap()
-            assert self.owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
-            self.owner_token = (await self.spunto.access.open_session(self.owner.user_id, idle=None)).token
-            try:
-                async with asyncio.TaskGroup() as self._tasks:
-                    opened.set()
-                    await self._closing.wait()
-                    for machine in self._machines:
-                        machine.kill_agent()
-            finally:
+            if not opened.is_set():
+                self.owner_token = await self._session_of(self.owner)
+                opened.set()
+            self._server_running.set()
+            await self._server_ending.wait()
+            if self._closing.is_set():
                 for machine in self._machines:
-                    await machine.engine.aclose()
+                    machine.kill_agent()
+                if self._gateways:
+                    await asyncio.wait(self._gateways)
 
     def _raise_what_broke(self) -> None:
         if self._life is not None and self._life.done():

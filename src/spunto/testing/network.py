@@ -104,6 +104,11 @@ class Network:
         for cable in self._cables:
             cable.cut()
 
+    def lose_connections(self) -> None:
+        """Every connection breaks, and new ones can be made at once, as when the server dies."""
+        for cable in self._cables:
+            cable.cut()
+
     def fall_silent(self) -> None:
         """Nothing gets through any more, and nobody is told."""
         self._is_up.clear()

@@ -137,6 +137,10 @@ class SimulatedNode:
         """The node's network goes down, and both ends notice."""
         self._network.go_down()
 
+    def lose_server(self) -> None:
+        """The server dies: its ends of the connections are gone, and the agent dials until it is back."""
+        self._network.lose_connections()
+
     def partition(self) -> None:
         """Nothing gets through to the node any more, and nobody notices before the heartbeats do."""
         self._network.fall_silent()

@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.core.projects.model import Environment
 from spunto.core.workers.model import WorkerState
-from spunto.entrypoints.agent_doors import AsgiAgentDoor, serve_agent
 from spunto.entrypoints.library import Spunto
+from spunto.entrypoints.ws.agent_doors import AsgiAgentDoor, serve_agent
 from spunto_agent.main import TURNED_AWAY, serve
 from spunto_agent.settings import AgentSettings
 
@@ -85,22 +85,16 @@ async def test_a_worker_of_an_embedding_program_gets_ready(doored: tuple[Spunto,
 
     agent = asyncio.ensure_future(serve(settings_for(url, made.token.reveal(), tmp_path), runtime=runtime))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            with spunto.wakeups.subscribe(f"node:{made.node.id}") as wakeup:
-                while not (await spunto.nodes.get(owner, organization.id, made.node.id)).connected:
-                    await wakeup.wait(max_seconds=1)
-            worker = (await spunto.workers.spawn(owner, organization.id, project.id)).worker
-            with spunto.wakeups.subscribe(f"worker:{worker.id}") as wakeup:
-                while worker.state is not WorkerState.READY:
-                    await wakeup.wait(max_seconds=1)
-                    worker = (await spunto.workers.get(owner, organization.id, project.id, worker.id)).worker
+        await spunto.node_online(owner, organization.id, made.node.id, max_seconds=PATIENCE_SECONDS)
+        worker = (await spunto.workers.spawn(owner, organization.id, project.id)).worker
+        ready = await spunto.settled(owner, organization.id, project.id, worker.id, max_seconds=PATIENCE_SECONDS)
     finally:
         agent.cancel()
         with suppress(asyncio.CancelledError):
             await agent
         await runtime.aclose()
 
-    assert worker.state is WorkerState.READY
+    assert ready.worker.state is WorkerState.READY
 
 
 async def test_an_agent_with_another_token_is_turned_away(doored: tuple[Spunto, str], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class Backup:
 
     def __init__(self, harness: Harness) -> None:
         self._harness = harness
-        self._store: Any = harness.spunto._store
+        self._store: Any = harness.spunto._store._store  # beneath what a test can break
         self._tables = copy.deepcopy(self._store._tables)
 
     async def restore(self, *nodes: SimulatedNode) -> None:

@@ -11,7 +11,7 @@ from spunto.adapters.memory.rows import Draft, Table
 from spunto.core.access.model import Actor, OrgId, Tenant, UserId
 from spunto.core.access.policy import Role
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
-from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
+from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey, Remembered
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Member, Membership, Organization, OrganizationView, User
@@ -208,16 +208,16 @@ class MemoryIdentities:
 
 
 class MemoryIdempotency:
-    def __init__(self, remembered: Draft[tuple[str, str], tuple[str, IdempotencyKey, datetime]]) -> None:
+    def __init__(self, remembered: Draft[tuple[str, str], tuple[Remembered, datetime]]) -> None:
         self._remembered = remembered
 
-    async def find(self, scope: str, key: IdempotencyKey, *, now: datetime) -> tuple[str, bytes] | None:
+    async def find(self, scope: str, key: IdempotencyKey, *, now: datetime) -> Remembered | None:
         entry = self._remembered.get((scope, key.key))
-        if entry is None or now >= entry[2] + REMEMBERED_FOR:
-            return None
-        return entry[0], entry[1].fingerprint
+        return None if entry is None or now >= entry[1] + REMEMBERED_FOR else entry[0]
 
-    async def add(self, scope: str, key: IdempotencyKey, subject_id: str, *, now: datetime) -> None:
+    async def add(
+        self, scope: str, key: IdempotencyKey, subject_id: str, *, now: datetime, answer: bytes | None = None
+    ) -> None:
         if await self.find(scope, key, now=now) is not None:
             raise StaleVersion("request", key.key)
-        self._remembered.put((scope, key.key), (subject_id, key, now))
+        self._remembered.put((scope, key.key), (Remembered(subject_id, key.fingerprint, answer), now))

@@ -25,7 +25,7 @@ from spunto.adapters.memory.workers import MemoryWorkers
 from spunto.core.access.api_keys import ApiKey
 from spunto.core.access.model import ApiKeyId, OrgId, Session, SessionId, SignInCode, UserId
 from spunto.core.activity.model import AuditEntry
-from spunto.core.kernel.idempotency import IdempotencyKey
+from spunto.core.kernel.idempotency import Remembered
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Assignment, Tombstone
 from spunto.core.nodes.model import Node, NodeId, ReplicaId
@@ -66,7 +66,7 @@ class _Tables:
     versions: dict[tuple[ProjectId, int], ProjectVersion] = field(default_factory=dict)
     workers: dict[WorkerId, Worker] = field(default_factory=dict)
     audit: dict[str, AuditEntry] = field(default_factory=dict)
-    idempotency: dict[tuple[str, str], tuple[str, IdempotencyKey, datetime]] = field(default_factory=dict)
+    idempotency: dict[tuple[str, str], tuple[Remembered, datetime]] = field(default_factory=dict)
 
     feeds: Feeds = field(default_factory=Feeds)
     names: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -143,6 +143,10 @@ class MemoryTransaction:
     def hint(self, topic: str) -> None:
         self._hints[topic] = None
 
+    def guard(self, check: Callable[[], None]) -> None:
+        """Call it when this commits; what it raises keeps everything as it was."""
+        self._guards.append(check)
+
     def _remove_of(self, org_id: OrgId) -> None:
         """What goes with its organization."""
         self.webhooks.remove_of(org_id)
@@ -170,6 +174,12 @@ class MemoryStore:
 
     async def require_writable(self) -> None:
         """Memory always is."""
+
+    def reopened(self, wakeups: Wakeups) -> "MemoryStore":
+        """The same rows, for a server that starts anew."""
+        store = MemoryStore(wakeups)
+        store._tables, store.queue = self._tables, self.queue
+        return store
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[MemoryTransaction]:

@@ -10,10 +10,10 @@ from spunto.adapters.sql.statements import Statements, first
 from spunto.adapters.sql.tables.kernel import remembered_requests as requests
 from spunto.adapters.sql.types import Instant
 from spunto.core.kernel.errors import StaleVersion
-from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
+from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey, Remembered
 
 _EXPIRED = requests.c.made_at <= bindparam("cutoff", type_=Instant)
-_FIND = select(requests.c.subject_id, requests.c.fingerprint).where(
+_FIND = select(requests.c.subject_id, requests.c.fingerprint, requests.c.answer).where(
     requests.c.scope == bindparam("scope"), requests.c.key == bindparam("key"), ~_EXPIRED
 )
 _FORGET = delete(requests).where(
@@ -25,7 +25,7 @@ _FORGET = delete(requests).where(
 
 def _adding(insert: Any) -> Any:
     adding = insert(requests)
-    changed = {name: adding.excluded[name] for name in ("fingerprint", "subject_id", "made_at")}
+    changed = {name: adding.excluded[name] for name in ("fingerprint", "subject_id", "made_at", "answer")}
     return adding.on_conflict_do_update(index_elements=["scope", "key"], set_=changed, where=_EXPIRED)
 
 
@@ -36,11 +36,13 @@ class SqlIdempotencyRepository:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def find(self, scope: str, key: IdempotencyKey, *, now: datetime) -> tuple[str, bytes] | None:
+    async def find(self, scope: str, key: IdempotencyKey, *, now: datetime) -> Remembered | None:
         row = await first(self._statements, _FIND, {"scope": scope, "key": key.key, "cutoff": now - REMEMBERED_FOR})
-        return None if row is None else (row[0], row[1])
+        return None if row is None else Remembered(row[0], row[1], row[2])
 
-    async def add(self, scope: str, key: IdempotencyKey, subject_id: str, *, now: datetime) -> None:
+    async def add(
+        self, scope: str, key: IdempotencyKey, subject_id: str, *, now: datetime, answer: bytes | None = None
+    ) -> None:
         """Also forgets a few that have expired, so that they don't pile up."""
         cutoff = now - REMEMBERED_FOR
         await self._statements.change(_FORGET, {"cutoff": cutoff})
@@ -52,6 +54,7 @@ class SqlIdempotencyRepository:
                 "fingerprint": key.fingerprint,
                 "subject_id": subject_id,
                 "made_at": now,
+                "answer": answer,
                 "cutoff": cutoff,
             },
         )

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_KEYS = 50_000
 # More than what is lost when many intervals are added up.
@@ -14,6 +15,14 @@ class Rate:
 
     per_second: float
     burst: int
+
+
+class Level(NamedTuple):
+    """How full a bucket is: `left` of `burst` now, and full again in `full_seconds`."""
+
+    burst: int
+    left: int
+    full_seconds: float
 
 
 class Bucket:
@@ -42,12 +51,16 @@ class Bucket:
         wait_seconds = self._full_at - now - self._slack_seconds
         return wait_seconds if wait_seconds > _ROUNDING_SECONDS else 0.0
 
+    def missing_seconds(self, now: float) -> float:
+        """In how many seconds it is full."""
+        return max(0.0, self._full_at - now)
+
 
 class Buckets:
     """One bucket a key, all of one rate. At most `max_keys` are remembered, those that were used last."""
 
     def __init__(self, rate: Rate, *, max_keys: int = MAX_KEYS) -> None:
-        self._rate = rate
+        self.rate = rate
         self._max_keys = max_keys
         self._buckets: dict[str, Bucket] = {}
 
@@ -56,7 +69,7 @@ class Buckets:
 
     def take(self, key: str, *, now: float) -> float:
         """As of the key's bucket."""
-        bucket = self._buckets.get(key) or Bucket(self._rate)
+        bucket = self._buckets.get(key) or Bucket(self.rate)
         wait_seconds = bucket.take(now)
         if wait_seconds <= 0:
             # Taken out and put in again, so that the first is the one that was used longest ago.
@@ -69,3 +82,10 @@ class Buckets:
     def wait_seconds(self, key: str, *, now: float) -> float:
         bucket = self._buckets.get(key)
         return 0.0 if bucket is None else bucket.wait_seconds(now)
+
+    def level(self, key: str, *, now: float) -> Level:
+        """How full the key's bucket is; nothing is taken."""
+        bucket = self._buckets.get(key)
+        full_seconds = 0.0 if bucket is None else bucket.missing_seconds(now)
+        taken = math.ceil(full_seconds * self.rate.per_second - _ROUNDING_SECONDS)
+        return Level(burst=self.rate.burst, left=max(0, self.rate.burst - taken), full_seconds=full_seconds)

@@ -63,7 +63,7 @@ class NodeService:
     ) -> NodeWithToken:
         """Enrol a node; it is `provisioning` until its agent connects.
 
-        Raises Conflict `node_name_taken`, and `token_shown_already` for a repeat: the token is kept nowhere.
+        Raises Conflict `node_name_taken`, and `token_not_repeatable` for a repeat: the token is kept nowhere.
         """
         tenant = actor.require(Action.NODE_CREATE, org_id=org_id)
         now, scope = self._clock.now(), f"{org_id}/nodes"
@@ -80,13 +80,7 @@ class NodeService:
         async with self._uow() as tx:
             await tx.organizations.hold(tenant)
             once = Once(tx.idempotency, scope, idempotency, now=now)
-            made = await once.made()
-            if made is not None:
-                raise Conflict(
-                    "token_shown_already",
-                    "This request made its node before, and the token is shown only once; rotate that node's token.",
-                    id=made,
-                )
+            await once.require_first()
             await tx.nodes.add(node)
             await self._auditor.record(tx, tenant, Action.NODE_CREATE, node.id, name=node.name)
             await once.makes(node.id)
@@ -129,11 +123,18 @@ class NodeService:
         self._links.cut(node_id, code=FORBIDDEN, reason="node_deleted")
 
     @retried
-    async def rotate_token(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> NodeWithToken:
-        """Give the node a new token; the old one and the connection made with it end at once."""
+    async def rotate_token(
+        self, actor: Actor, org_id: OrgId, node_id: NodeId, *, idempotency: IdempotencyKey | None = None
+    ) -> NodeWithToken:
+        """Give the node a new token; the old one and the connection made with it end at once.
+
+        Raises Conflict `token_not_repeatable` for a repeat: the token is kept nowhere.
+        """
         tenant = actor.require(Action.NODE_ROTATE_TOKEN, org_id=org_id)
         token = new_token(node_id)
         async with self._uow() as tx:
+            once = Once(tx.idempotency, f"{node_id}/token", idempotency, now=self._clock.now())
+            await once.require_first()
             node = await tx.nodes.get(tenant, node_id)
             was_connected = node.connected
             _tell_holder(tx, node)
@@ -141,18 +142,23 @@ class NodeService:
             await self._auditor.record(tx, tenant, Action.NODE_ROTATE_TOKEN, node_id, name=node.name)
             if was_connected:
                 await self._auditor.announce(tx, org_id, EventType.NODE_OFFLINE, node_id, data={})
+            await once.makes(node_id)
             await tx.commit()
         self._links.cut(node_id, code=FORBIDDEN, reason="token_rotated")
         return NodeWithToken(node=node, token=token)
 
-    async def drain(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Node:
+    async def drain(
+        self, actor: Actor, org_id: OrgId, node_id: NodeId, *, idempotency: IdempotencyKey | None = None
+    ) -> Node:
         """Place nothing more on the node; what stands there goes on. Repeating is harmless."""
         tenant = actor.require(Action.NODE_DRAIN, org_id=org_id)
-        return await self._set_draining(tenant, node_id, Action.NODE_DRAIN)
+        return await self._set_draining(tenant, node_id, Action.NODE_DRAIN, idempotency)
 
-    async def undrain(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Node:
+    async def undrain(
+        self, actor: Actor, org_id: OrgId, node_id: NodeId, *, idempotency: IdempotencyKey | None = None
+    ) -> Node:
         tenant = actor.require(Action.NODE_UNDRAIN, org_id=org_id)
-        return await self._set_draining(tenant, node_id, Action.NODE_UNDRAIN)
+        return await self._set_draining(tenant, node_id, Action.NODE_UNDRAIN, idempotency)
 
     async def inventory(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Inventory:
         """What the agent last listed. Raises Unavailable `node_offline` while it is not connected."""
@@ -166,11 +172,18 @@ class NodeService:
         return Inventory(sampled_at=listed.sampled_at, engine=listed.engine, items=found)
 
     @retried
-    async def _set_draining(self, tenant: Tenant, node_id: NodeId, action: Action) -> Node:
+    async def _set_draining(
+        self, tenant: Tenant, node_id: NodeId, action: Action, idempotency: IdempotencyKey | None
+    ) -> Node:
         async with self._uow() as tx:
+            once = Once(tx.idempotency, f"{node_id}/{action.value}", idempotency, now=self._clock.now())
+            made = await once.made()
             node = await tx.nodes.get(tenant, node_id)
+            if made is not None:
+                return node
             node = await tx.nodes.update(replace(node, draining=action is Action.NODE_DRAIN))
             await self._auditor.record(tx, tenant, action, node_id, name=node.name)
+            await once.makes(node_id, node)
             await tx.commit()
         return node
 

@@ -11,7 +11,7 @@ from spunto.core.access.policy import Action, Role, Scope
 from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, Invalid
+from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
@@ -62,7 +62,7 @@ class ApiKeyService:
         """Make a key of the actor's own, or as an admin one of the organization's.
 
         Raises Forbidden `role_required`, also for an end that only owners may choose, Invalid `expiry_passed`, and
-        Conflict `token_shown_already` for a repeat: the token is kept nowhere, so it can't be answered again.
+        Conflict `token_not_repeatable` for a repeat: the token is kept nowhere, so it can't be answered again.
         """
         tenant = actor.require(Action.API_KEY_CREATE, org_id=org_id)
         now = self._clock.now()
@@ -71,7 +71,7 @@ class ApiKeyService:
             await tx.organizations.hold(tenant)
             tenant = await live(tx, actor, Action.API_KEY_CREATE, org_id)
             once = Once(tx.idempotency, f"{org_id}/api-keys", idempotency, now=now)
-            _require_new(await once.made())
+            await once.require_first()
             if owner_type is OwnerType.ORG:
                 require_role(tenant, Role.ADMIN)
             person, token = actor.require_person(), new_token()
@@ -122,15 +122,6 @@ class ApiKeyService:
             await self._auditor.record(tx, tenant, Action.API_KEY_REVOKE, key_id, name=key.name)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
-
-
-def _require_new(made: str | None) -> None:
-    if made is not None:
-        raise Conflict(
-            "token_shown_already",
-            "This request made its key before, and the token is shown only once; revoke that key and make another one.",
-            id=made,
-        )
 
 
 def _end(tenant: Tenant, asked: Expiry, *, now: datetime) -> datetime | None:

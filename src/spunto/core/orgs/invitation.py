@@ -47,9 +47,6 @@ class Invitation:
     def is_good(self, now: datetime) -> bool:
         return now < self.expires_at
 
-    def with_link(self, token: Secret) -> "Invitation":
-        return replace(self, token_hash=hash_of(token))
-
     def with_mailed_link(self, token: Secret) -> "Invitation":
         return replace(self, mail_token_hash=hash_of(token))
 

@@ -42,8 +42,8 @@ class InvitationService:
     ) -> Invited:
         """Invite an address, in place of an earlier invitation of it; the mail goes out by itself.
 
-        A repeated request answers the same invitation with a new link, and mails nothing. Only owners invite owners.
-        Raises Conflict `member_already`, Forbidden `role_required`.
+        Only owners invite owners. Raises Conflict `member_already`, `token_not_repeatable` for a repeat, whose link is
+        kept nowhere, and Forbidden `role_required`.
         """
         tenant = actor.require(Action.INVITATION_CREATE, org_id=org_id)
         token, now = new_token(), self._clock.now()
@@ -53,14 +53,10 @@ class InvitationService:
             if role not in givable_by(tenant.role):
                 require_role(tenant, role)
             once = Once(tx.idempotency, f"{org_id}/invites", idempotency, now=now)
-            made = await once.made()
-            if made is not None:
-                known = await tx.invitations.get(tenant, InvitationId(made))
-                invitation = await tx.invitations.update(known.with_link(token))
-            else:
-                await self._require_stranger(tx, tenant, email)
-                invitation = await self._invite(tx, tenant, folded(email), role, token)
-                await once.makes(invitation.id)
+            await once.require_first()
+            await self._require_stranger(tx, tenant, email)
+            invitation = await self._invite(tx, tenant, folded(email), role, token)
+            await once.makes(invitation.id)
             await tx.commit()
         return Invited(invitation=invitation, token=token)
 
@@ -119,11 +115,11 @@ class InvitationService:
             # Others are told of the member who is there now.
             detail = {"invitationId": invitation.id, "email": invitation.email, "role": invitation.role.value}
             await self._auditor.record(tx, tenant, Action.INVITATION_ACCEPT, user.id, **detail)
-            await once.makes(tenant.org_id)
-            organization = await tx.organizations.get(tenant)
+            joined = OrganizationView(organization=await tx.organizations.get(tenant), role=tenant.role)
+            await once.makes(tenant.org_id, joined)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
-        return OrganizationView(organization=organization, role=tenant.role)
+        return joined
 
     async def _invite(self, tx: OrgsTransaction, tenant: Tenant, email: str, role: Role, token: Secret) -> Invitation:
         now = self._clock.now()

@@ -50,10 +50,11 @@ class OrganizationService:
             tenant = Tenant(org_id=organization.id, role=Role.OWNER, actor=actor)
             detail = {"name": organization.name, "slug": organization.slug}
             await self._auditor.record(tx, tenant, Action.ORG_CREATE, organization.id, **detail)
-            await once.makes(organization.id)
+            view = OrganizationView(organization=organization, role=Role.OWNER)
+            await once.makes(organization.id, view)
             tx.hint(GRANTS_TOPIC)
             await tx.commit()
-        return OrganizationView(organization=organization, role=Role.OWNER)
+        return view
 
     async def list(self, actor: Actor, page: PageRequest) -> Page[OrganizationView]:
         actor.require_scope(Action.ORG_LIST)

@@ -9,10 +9,11 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.names import name_problem
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.model import User
 from spunto.core.orgs.ports import OrgsTransaction
-from spunto.core.orgs.ssh_keys import MAX_KEYS, SshKey, SshKeyId, read_public_key
+from spunto.core.orgs.ssh_keys import MAX_KEYS, PublicKey, SshKey, SshKeyId, read_public_key
 
 
 class UserService:
@@ -67,7 +68,7 @@ class UserService:
         key = SshKey(
             id=SshKeyId(self._ids.new("ssk")),
             user_id=user_id,
-            name=name or read.comment or read.type,
+            name=name or _named_by(read),
             type=read.type,
             public_key=read.text,
             fingerprint=read.fingerprint,
@@ -85,7 +86,7 @@ class UserService:
             await tx.ssh_keys.add(key)
             await self._note(tx, actor, Action.SSH_KEY_ADD, key.id)
             if made is None:
-                await once.makes(key.id)
+                await once.makes(key.id, key)
             await tx.commit()
         return key
 
@@ -103,6 +104,10 @@ class UserService:
         for org_id, role in actor.roles.items():
             tenant = Tenant(org_id=org_id, role=role, actor=actor)
             await self._auditor.record(tx, tenant, action, target_id)
+
+
+def _named_by(read: PublicKey) -> str:
+    return read.type if name_problem(read.comment) else read.comment
 
 
 def _user_of(actor: Actor, action: Action) -> UserId:

@@ -63,7 +63,7 @@ class ProjectService:
             await tx.projects.add(project)
             await tx.projects.add_version(_version_of(project, actor))
             await self._auditor.record(tx, tenant, Action.PROJECT_CREATE, project.id, name=project.name)
-            await once.makes(project.id)
+            await once.makes(project.id, project)
             await tx.commit()
         return project
 
@@ -128,10 +128,9 @@ class ProjectService:
             once = Once(tx.idempotency, scope, idempotency, now=now)
             if await once.made() is not None:
                 return before
-            await once.makes(project_id)
             earlier = await tx.projects.get_version(tenant, project_id, number)
             after = before.with_environment(earlier.environment, at=now)
-            return await self._save(tx, actor, before, after, restored_from=number)
+            return await self._save(tx, actor, before, after, restored_from=number, once=once)
 
     @retried
     async def delete(self, actor: Actor, org_id: OrgId, project_id: ProjectId) -> None:
@@ -144,7 +143,14 @@ class ProjectService:
             await tx.commit()
 
     async def _save(
-        self, tx: ProjectsTransaction, actor: Actor, before: Project, after: Project, *, restored_from: int | None
+        self,
+        tx: ProjectsTransaction,
+        actor: Actor,
+        before: Project,
+        after: Project,
+        *,
+        restored_from: int | None,
+        once: Once | None = None,
     ) -> Project:
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=before.org_id)
         saved = await tx.projects.update(after)
@@ -152,6 +158,8 @@ class ProjectService:
             await tx.projects.add_version(_version_of(after, actor, restored_from=restored_from))
         detail = {"name": after.name, "version": str(after.number)}
         await self._auditor.record(tx, tenant, Action.PROJECT_UPDATE, after.id, **detail)
+        if once is not None:
+            await once.makes(saved.id, saved)
         await tx.commit()
         return saved
 

@@ -70,7 +70,7 @@ class DeliveryService:
                 next_attempt_at=now,
             )
             await tx.deliveries.add([delivery])
-            await once.makes(delivery.id)
+            await once.makes(delivery.id, delivery)
             await self._asked(tx, tenant, webhook, test=delivery.id)
             await tx.commit()
         return delivery
@@ -99,7 +99,7 @@ class DeliveryService:
                 return delivery
             _require_enabled(webhook)
             delivery = await tx.deliveries.update(delivery.asked_again(now))
-            await once.makes(delivery_id)
+            await once.makes(delivery_id, delivery)
             await self._asked(tx, tenant, webhook, redelivered=delivery_id)
             await tx.commit()
         return delivery

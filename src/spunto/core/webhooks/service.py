@@ -73,8 +73,8 @@ class WebhookService:
     ) -> WebhookWithSecret:
         """Make a webhook that is told what happens from now on, its own making first.
 
-        Raises Invalid `webhook_url_invalid`, `webhook_url_not_allowed`; Conflict `webhooks_full`. A repeat with the
-        same key answers with the secret that signs now.
+        Raises Invalid `webhook_url_invalid`, `webhook_url_not_allowed`; Conflict `webhooks_full`, and
+        `token_not_repeatable` for a repeat.
         """
         tenant = actor.require(Action.WEBHOOK_CREATE, org_id=org_id)
         require_url(url, self._rule)
@@ -83,9 +83,7 @@ class WebhookService:
             await tx.organizations.lock(tenant)
             tenant = await live(tx, actor, Action.WEBHOOK_CREATE, org_id)
             once = Once(tx.idempotency, scope, idempotency, now=now)
-            made = await once.made()
-            if made is not None:
-                return await self._again(tx, tenant, WebhookId(made))
+            await once.require_first()
             await _require_room(tx, tenant)
             webhook = Webhook(
                 id=WebhookId(self._ids.new("whk")),
@@ -162,14 +160,13 @@ class WebhookService:
     ) -> WebhookWithSecret:
         """Sign by a new secret, and for a day by the one before it as well; an older one ends at once.
 
-        Raises NotFound `webhook_not_found`. A repeat with the same key answers with the secret that signs now.
+        Raises NotFound `webhook_not_found`, Conflict `token_not_repeatable` for a repeat.
         """
         tenant = actor.require(Action.WEBHOOK_UPDATE, org_id=org_id)
         now, scope = self._clock.now(), f"{webhook_id}/rotate-secret"
         async with self._uow() as tx:
             once = Once(tx.idempotency, scope, idempotency, now=now)
-            if await once.made() is not None:
-                return await self._again(tx, tenant, webhook_id)
+            await once.require_first()
             # A change of the row itself, so that of two rotations at once one is after the other.
             webhook = await tx.webhooks.get(tenant, webhook_id)
             webhook = await tx.webhooks.update(replace(webhook, updated_at=now))
@@ -197,12 +194,6 @@ class WebhookService:
             )
         )
         return secret
-
-    async def _again(self, tx: WebhooksTransaction, tenant: Tenant, webhook_id: WebhookId) -> WebhookWithSecret:
-        webhook = await tx.webhooks.get(tenant, webhook_id)
-        newest = (await tx.webhook_secrets.of(webhook_id))[0]
-        secret = self._cipher.open(newest.sealed, bound_to=newest.bound_to)
-        return WebhookWithSecret(webhook=webhook, secret=secret)
 
 
 async def _require_room(tx: WebhooksTransaction, tenant: Tenant) -> None:

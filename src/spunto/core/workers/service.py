@@ -86,9 +86,9 @@ class WorkerService:
         _require_grantor(actor, secrets)
         now = self._clock.now()
         async with self._uow() as tx:
-            project = await tx.projects.get(tenant, project_id)
             once = Once(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
             made = await once.made()
+            project = await tx.projects.get(tenant, project_id)
             if made is not None:
                 return await self._view(tx, tenant, await tx.workers.get(tenant, WorkerId(made)), project)
             variables = dict(env or {})
@@ -115,11 +115,12 @@ class WorkerService:
             await tx.due.add("worker", worker.id, at=worker.deadline_at or now)
             detail = {"name": worker.name, "projectId": project_id, "nodeId": placed_on}
             await self._auditor.record(tx, tenant, Action.WORKER_SPAWN, worker.id, **detail)
-            await once.makes(worker.id)
+            # What is not connected is never chosen.
+            view = _view(tenant, worker, project, is_reachable=True)
+            await once.makes(worker.id, view)
             tx.hint(node_topic(placed_on))
             await tx.commit()
-        # What is not connected is never chosen.
-        return _view(tenant, worker, project, is_reachable=True)
+        return view
 
     async def list(self, actor: Actor, org_id: OrgId, project_id: ProjectId, page: PageRequest) -> Page[WorkerView]:
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
@@ -156,39 +157,59 @@ class WorkerService:
         return view, replace(explained, observed=replace(explained.observed, setup=view.worker.setup))
 
     @retried
-    async def stop(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+    async def stop(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId,
+        worker_id: WorkerId,
+        *,
+        idempotency: IdempotencyKey | None = None,
+    ) -> WorkerView:
         """Have the container stopped, its file system kept. A stopping or stopped worker stays as it is."""
         tenant = actor.require(Action.WORKER_STOP, org_id=org_id)
         async with self._uow() as tx:
+            once = Once(tx.idempotency, f"{worker_id}/stop", idempotency, now=self._clock.now())
+            made = await once.made()
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
-            if worker.state in (WorkerState.STOPPING, WorkerState.STOPPED):
-                return await self._view(tx, tenant, worker, project)
+            if made is not None or worker.state in (WorkerState.STOPPING, WorkerState.STOPPED):
+                return await self._unchanged(tx, tenant, worker, project, once if made is None else None)
             worker = worker.moved(WorkerState.STOPPING, at=self._clock.now())
             assignment = await factory.assignment_of(tx, worker)
             spec = replace(spec_of(assignment), power=Power.STOPPED)
             await tx.assignments.update(assignment.asking(spec, at=self._clock.now(), cause=actor.request_id))
-            return await self._save(tx, tenant, Action.WORKER_STOP, worker, project)
+            return await self._save(tx, tenant, Action.WORKER_STOP, worker, project, once)
 
     @retried
-    async def start(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+    async def start(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId,
+        worker_id: WorkerId,
+        *,
+        idempotency: IdempotencyKey | None = None,
+    ) -> WorkerView:
         """Have it run again on its node. A starting or ready worker stays as it is.
 
         Raises Conflict `no_node_available` when its node has no room any more.
         """
         tenant = actor.require(Action.WORKER_START, org_id=org_id)
         async with self._uow() as tx:
+            once = Once(tx.idempotency, f"{worker_id}/start", idempotency, now=self._clock.now())
+            made = await once.made()
             project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
-            if worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
-                return await self._view(tx, tenant, worker, project)
+            if made is not None or worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
+                return await self._unchanged(tx, tenant, worker, project, once if made is None else None)
             assignment = await factory.assignment_of(tx, worker)
             if not assignment.reserves:
                 await take_room(tx, tenant, worker.node_id, assignment.demand)
             asked = factory.started(assignment, at=self._clock.now(), cause=actor.request_id)
             await tx.assignments.update(asked)
             worker = worker.moved(WorkerState.STARTING, at=self._clock.now())
-            return await self._save(tx, tenant, Action.WORKER_START, worker, project)
+            return await self._save(tx, tenant, Action.WORKER_START, worker, project, once)
 
     @retried
     async def destroy(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
@@ -225,7 +246,13 @@ class WorkerService:
         return view
 
     async def _save(
-        self, tx: WorkersTransaction, tenant: Tenant, action: Action, worker: Worker, project: Project
+        self,
+        tx: WorkersTransaction,
+        tenant: Tenant,
+        action: Action,
+        worker: Worker,
+        project: Project,
+        once: Once | None = None,
     ) -> WorkerView:
         """Write the worker with its next generation, its deadline and the audit entry; tell the node."""
         saved = await tx.workers.update(replace(worker, generation=worker.generation + 1))
@@ -235,7 +262,19 @@ class WorkerService:
         tx.hint(node_topic(saved.node_id))
         tx.hint(worker_topic(saved.id))
         view = await self._view(tx, tenant, saved, project)
+        if once is not None:
+            await once.makes(saved.id, view)
         await tx.commit()
+        return view
+
+    async def _unchanged(
+        self, tx: WorkersTransaction, tenant: Tenant, worker: Worker, project: Project, once: Once | None
+    ) -> WorkerView:
+        """The worker as it stands, and that this is what the request was answered."""
+        view = await self._view(tx, tenant, worker, project)
+        if once is not None:
+            await once.makes(worker.id, view)
+            await tx.commit()
         return view
 
     async def _with_output(self, tenant: Tenant, worker: Worker, view: WorkerView) -> WorkerView:

@@ -25,7 +25,7 @@ LAZY = {
     "user": ("spunto.entrypoints.cli.users", "Your own settings."),
     "secret": ("spunto.entrypoints.cli.secrets", "Your secrets: environment variables of your workers."),
     "ssh-key": ("spunto.entrypoints.cli.ssh_keys", "Your SSH public keys."),
-    "config": ("spunto.entrypoints.cli.settings", "List all settings with their present values."),
+    "config": ("spunto.entrypoints.cli.settings", "List all settings with their values and where these come from."),
 }
 
 

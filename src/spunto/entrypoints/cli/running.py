@@ -11,6 +11,7 @@ import typer
 from spunto.client.client import SpuntoClient
 from spunto.core.kernel.errors import SpuntoError
 from spunto.entrypoints.cli.credentials import effective, load, login_path
+from spunto.entrypoints.cli.edge import BROKEN_PIPE
 from spunto.entrypoints.cli.exits import ExitCode, exit_code_of
 from spunto.entrypoints.cli.output import Output
 from spunto.entrypoints.cli.session import Session
@@ -70,6 +71,8 @@ def run(work: Callable[[Output], Awaitable[int | None]], *, as_json: bool) -> No
     except SpuntoError as error:
         out.error(error)
         raise typer.Exit(exit_code_of(error)) from None
+    except BrokenPipeError:
+        raise typer.Exit(BROKEN_PIPE) from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except asyncio.CancelledError:

@@ -4,13 +4,14 @@ They are found by name, because a door must not know the others, and `spunto` ne
 """
 
 import importlib
-import os
-import sys
+import importlib.util
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from spunto.entrypoints.cli.edge import become_agent
 
 
 class Engine(StrEnum):
@@ -27,6 +28,9 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="With a project and a worker to begin with.")] = False,
 ) -> None:
     """Run everything on this machine: server, agent and database."""
+    for needed in ("aiodocker", "podman"):
+        if importlib.util.find_spec(needed) is None:
+            raise ModuleNotFoundError(f"No module named {needed!r}", name=needed)
     run = _entry_point("spunto.entrypoints.box.up", "run")
     raise typer.Exit(run(host=host, port=port, data_dir=data_dir, engine=engine.value, demo=demo))
 
@@ -38,7 +42,7 @@ def serve() -> None:
 
 def agent(context: typer.Context) -> None:
     """Run the agent that a node needs; takes the agent's own options."""
-    os.execv(sys.executable, [sys.executable, "-m", "spunto_agent", *context.args])  # noqa: S606 - becomes the agent
+    become_agent(context.args)
 
 
 def openapi() -> None:
@@ -80,8 +84,4 @@ def key_status(url: DatabaseUrl = None) -> None:
 
 
 def _entry_point(module: str, name: str) -> Any:
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        typer.echo(f"spunto: this needs `pip install 'spunto[server]'`: {error}", err=True)
-        raise typer.Exit(1) from error
+    return getattr(importlib.import_module(module), name)

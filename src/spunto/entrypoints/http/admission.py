@@ -1,17 +1,19 @@
 """Who comes through the HTTP door: every route has its entry in the table of endpoints, or nothing is served at all."""
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
-from quart import Quart, g, request
+from quart import Quart, Response, g, request
 from werkzeug.routing import Rule
 
 from spunto.core.access.model import Actor
 from spunto.core.access.policy import Action
-from spunto.core.kernel.errors import NotFound
+from spunto.core.kernel.errors import Invalid, Malformed, NotFound
 from spunto.core.kernel.ids import is_id
+from spunto.entrypoints.http.operations import Operation, operation_of
 from spunto.entrypoints.serving.endpoints import HTTP, WEBSOCKETS, Access, limit_of
 from spunto.entrypoints.serving.limits import Gate, Limit
 
@@ -51,13 +53,54 @@ def install_admission(app: Quart, gate: Gate) -> None:
             if limit is not None:
                 gate.take(limit, request.headers, peer)
             return
+        g.counted = counted = []
         actor = await gate.admit(request.headers, method=request.method, request_id=g.request_id, peer=peer)
         g.actor, g.action, g.org_id, g.target_id = actor, access, arguments.get("org_id"), _target_of(arguments)
         _require_ids(arguments)
         _require(actor, access, arguments)
         if limit is not None:
-            gate.limits.take(limit, arguments["org_id"] if limit in BY_ORGANIZATION else actor.subject_id)
+            counted.append((limit, _counted_as(limit, actor, arguments)))
+            gate.limits.take(*counted[-1])
+        _require_honoured(operation_of(app.view_functions[rule.endpoint]))
         arguments["actor"] = actor
+
+    @app.after_request
+    async def tell_limits(response: Response) -> Response:
+        actor: Actor | None = g.get("actor")
+        if actor is not None:
+            _tell(response, gate, [(Limit.API, actor.credential_id), *g.counted])
+        return response
+
+
+def _counted_as(limit: Limit, actor: Actor, arguments: Mapping[str, Any]) -> str:
+    if limit in BY_ORGANIZATION:
+        return str(arguments["org_id"])
+    return actor.credential_id if limit is Limit.ENTER else actor.subject_id
+
+
+def _tell(response: Response, gate: Gate, counted: Sequence[tuple[Limit, str]]) -> None:
+    """What is left of the scarcest limit, as draft-ietf-httpapi-ratelimit-headers-06 has it."""
+    levels = [level for limit, key in counted if (level := gate.limits.level(limit, key)) is not None]
+    if levels and "RateLimit-Limit" not in response.headers:
+        scarcest = min(levels, key=lambda level: level.left)
+        headers = response.headers
+        headers.add("RateLimit-Limit", str(scarcest.burst))
+        headers.add("RateLimit-Remaining", str(scarcest.left))
+        headers.add("RateLimit-Reset", str(math.ceil(scarcest.full_seconds)))
+
+
+def _require_honoured(said: Operation | None) -> None:
+    """What is accepted has an effect: raises Malformed or Invalid for what the operation would only ignore."""
+    if said is None:
+        return
+    if request.query_string and said.query is None:
+        errors = [{"pointer": f"/{name}", "message": "Unknown here"} for name in request.args]
+        raise Malformed("invalid_query", "This operation takes no query parameters; see `errors`.", errors=errors)
+    if "Idempotency-Key" in request.headers and not said.idempotent:
+        raise Invalid(
+            "idempotency_key_unsupported",
+            "This operation can't promise to answer a repeat as before; send it without Idempotency-Key.",
+        )
 
 
 def path_of(rule: Rule) -> str:

@@ -15,7 +15,7 @@ from spunto.core.orgs.api_keys import UNSAID, ApiKeyService, KeyWithToken
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.requests import In, Name, idempotency_key, read
-from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.http.responses import made, no_content
 
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII | re.IGNORECASE
@@ -114,12 +114,12 @@ def api_keys_blueprint(api_keys: ApiKeyService) -> Blueprint:
         ),
         body=ApiKeyIn,
         answers={201: ApiKeyWithTokenOut},
-        errors=("role_required", "expiry_passed", "token_shown_already"),
+        errors=("role_required", "expiry_passed", "token_not_repeatable"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(ApiKeyIn)
-        made = await api_keys.create(
+        new = await api_keys.create(
             actor,
             org_id,
             name=asked.name,
@@ -128,7 +128,7 @@ def api_keys_blueprint(api_keys: ApiKeyService) -> Blueprint:
             expires_at=asked.expires_at if "expires_at" in asked.model_fields_set else UNSAID,
             idempotency=await idempotency_key(actor),
         )
-        return json_response(with_token_out(made), 201)
+        return made(with_token_out(new), at=f"/api/orgs/{org_id}/api-keys/{new.key.id}")
 
     @routes.delete("/<key_id>")
     @operation(

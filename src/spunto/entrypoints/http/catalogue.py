@@ -113,10 +113,10 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "slug_taken": _e(409, "The slug is taken.", "Choose another one."),
     "stale_version": _e(409, "Others changed it at the same time.", "Read it again and repeat."),
     "terminal_taken": _e(409, "The terminal was attached to from elsewhere.", "Attach again to take it back."),
-    "token_shown_already": _e(
+    "token_not_repeatable": _e(
         409,
-        "The request made a key or a node before, whose token is shown once.",
-        "Revoke the key and make another, or rotate the node's token.",
+        "The request was answered before, with a token or secret that is shown once.",
+        "`id` names what was made; make another, or rotate its token or secret.",
     ),
     "webhook_disabled": _e(409, "The webhook is disabled.", "Enable it first."),
     "webhooks_full": _e(409, "An organization has only so many webhooks.", "Delete one first."),
@@ -132,6 +132,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "env_too_large": _e(422, "Names and values of `env` are too many bytes together.", "Put files in the image."),
     "env_name_reserved": _e(422, "A variable's name is one that Spunto sets.", _NAME),
     "expiry_passed": _e(422, "The expiry lies in the past.", "Take a later one."),
+    "idempotency_key_unsupported": _e(
+        422, "The operation can't promise to answer a repeat as before.", "Send it without Idempotency-Key."
+    ),
     "idempotency_key_reused": _e(422, "The Idempotency-Key came with another body before.", "Take a new key."),
     "invalid_request": _e(422, "Fields of the body are not as they should be.", "`errors` says which ones."),
     "not_storable": _e(422, "A value is too large or has characters that can't be stored.", "Change it."),

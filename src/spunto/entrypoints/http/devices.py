@@ -18,7 +18,7 @@ from spunto.core.orgs.device_sign_in import DeviceBegun, DeviceSignInService
 from spunto.core.orgs.devices import DEVICE_LIFETIME, DeviceRequest
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.pages import page, refusal
-from spunto.entrypoints.http.requests import In, Query, query, read
+from spunto.entrypoints.http.requests import In, Name, Query, query, read
 from spunto.entrypoints.http.responses import json_response
 from spunto.entrypoints.serving.limits import Gate
 from spunto.entrypoints.serving.security import PublicAddress
@@ -49,9 +49,7 @@ started; then open this page again.</p>"""
 
 
 class DeviceIn(In):
-    client_name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")] = (
-        "a terminal"
-    )
+    client_name: Name = "a terminal"
 
 
 class DeviceTokenIn(In):

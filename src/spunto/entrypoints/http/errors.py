@@ -20,6 +20,8 @@ from spunto.core.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
+from spunto.core.kernel.idempotency import AnsweredBefore
+from spunto.entrypoints.http.responses import reply_again
 from spunto.entrypoints.serving.problems import problem_body
 
 STATUS: Final[Mapping[type[SpuntoError], int]] = {
@@ -52,6 +54,7 @@ log = structlog.get_logger()
 def install_error_handlers(app: Quart) -> None:
     app.register_error_handler(SpuntoError, problem_response)
     app.register_error_handler(HTTPException, _of_framework)
+    app.register_error_handler(AnsweredBefore, _again)
     app.register_error_handler(Exception, _of_bug)
 
 
@@ -88,7 +91,14 @@ async def problem_response(error: SpuntoError) -> Response:
     retry_after_seconds = getattr(error, "retry_after_seconds", None)
     if retry_after_seconds is not None:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after_seconds)))
+        if "burst" in error.fields:
+            headers |= {"RateLimit-Limit": str(error.fields["burst"]), "RateLimit-Remaining": "0"}
+            headers["RateLimit-Reset"] = headers["Retry-After"]
     return problem(status, error.code, error.message, fields=error.fields, headers=headers)
+
+
+async def _again(answered: AnsweredBefore) -> Response:
+    return reply_again(answered.answer).response()
 
 
 async def _of_framework(error: HTTPException) -> Response:

@@ -12,11 +12,12 @@ from spunto.core.access.policy import Role
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.invitation import Invitation, InvitationId, MailState, url_of
 from spunto.core.orgs.invitations import InvitationService
+from spunto.core.orgs.model import OrganizationView
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.orgs import OrganizationOut, RoleIn, organization_out
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.requests import In, idempotency_key, read
-from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.http.responses import Reply, made, no_content
 from spunto.entrypoints.serving.security import PublicAddress
 
 EmailAddress = Annotated[
@@ -71,6 +72,10 @@ def invitation_out(invitation: Invitation) -> InvitationOut:
     }
 
 
+def _joined(joined: OrganizationView) -> Reply:
+    return Reply(organization_out(joined))
+
+
 def invitations_blueprint(invitations: InvitationService, address: PublicAddress) -> Blueprint:
     routes = Blueprint("invitations", __name__, url_prefix="/api")
 
@@ -84,19 +89,21 @@ def invitations_blueprint(invitations: InvitationService, address: PublicAddress
         "Invite somebody by e-mail address",
         description="In place of an earlier invitation of that address. The link in `url` is shown this once, works "
         "once, and expires after 7 days; another one is mailed. Only owners invite owners. A repeat with the same "
-        "Idempotency-Key gives the same invitation a new link, and mails nothing.",
+        "Idempotency-Key is refused with the `id` of the invitation: its link is kept nowhere.",
         body=InvitationIn,
         answers={201: MadeInvitationOut},
-        errors=("member_already", "invitation_not_found"),
+        errors=("member_already", "token_not_repeatable"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(InvitationIn)
-        made = await invitations.create(
+        new = await invitations.create(
             actor, org_id, email=asked.email, role=asked.role, idempotency=await idempotency_key(actor)
         )
-        url = url_of(made.token, public_url=address.url).reveal()
-        return json_response({**invitation_out(made.invitation), "url": url}, 201)
+        url = url_of(new.token, public_url=address.url).reveal()
+        return made(
+            {**invitation_out(new.invitation), "url": url}, at=f"/api/orgs/{org_id}/invites/{new.invitation.id}"
+        )
 
     @routes.delete("/orgs/<org_id>/invites/<invitation_id>")
     @operation("Revoke an invitation", answers={204: None})
@@ -117,7 +124,7 @@ def invitations_blueprint(invitations: InvitationService, address: PublicAddress
     )
     async def accept(actor: Actor) -> Response:
         asked = await read(AcceptanceIn)
-        joined = await invitations.accept(actor, Secret(asked.token), idempotency=await idempotency_key(actor))
-        return json_response(organization_out(joined))
+        joined = await invitations.accept(actor, Secret(asked.token), idempotency=await idempotency_key(actor, _joined))
+        return _joined(joined).response()
 
     return routes

@@ -16,7 +16,7 @@ from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.projects import Labels
 from spunto.entrypoints.http.requests import In, Name, Nothing, Query, idempotency_key, query, read, read_nothing
-from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.http.responses import Reply, json_response, made, no_content
 from spunto.entrypoints.serving.security import PublicAddress
 
 
@@ -171,6 +171,10 @@ def found_out(found: Found) -> FoundOut:
     }
 
 
+def _changed(node: Node) -> Reply:
+    return Reply(node_out(node))
+
+
 def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
     routes = Blueprint("nodes", __name__, url_prefix="/api/orgs/<org_id>/nodes")
 
@@ -184,15 +188,15 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         "Create a node, and get the command that makes a server into it",
         body=NodeIn,
         answers={201: EnrolmentOut},
-        errors=("node_name_taken", "token_shown_already"),
+        errors=("node_name_taken", "token_not_repeatable"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(NodeIn)
-        made = await nodes.create(
+        new = await nodes.create(
             actor, org_id, name=asked.name, labels=asked.labels, idempotency=await idempotency_key(actor)
         )
-        return json_response(enrolment_out(made, address), 201)
+        return made(enrolment_out(new, address), at=f"/api/orgs/{org_id}/nodes/{new.node.id}")
 
     @routes.get("/<node_id>")
     @operation("Get a node", answers={200: NodeOut})
@@ -217,11 +221,14 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         description="The connection made with the old token is cut at once, and a quarantine ends.",
         body=Nothing,
         answers={200: EnrolmentOut},
+        errors=("token_not_repeatable",),
+        idempotent=True,
         operation_id="rotateNodeToken",
     )
     async def rotate_token(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
-        return json_response(enrolment_out(await nodes.rotate_token(actor, org_id, node_id), address))
+        rotated = await nodes.rotate_token(actor, org_id, node_id, idempotency=await idempotency_key(actor))
+        return json_response(enrolment_out(rotated, address))
 
     @routes.post("/<node_id>/drain")
     @operation(
@@ -229,16 +236,21 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         description="What is on it goes on.",
         body=Nothing,
         answers={200: NodeOut},
+        idempotent=True,
     )
     async def drain(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
-        return json_response(node_out(await nodes.drain(actor, org_id, node_id)))
+        return _changed(
+            await nodes.drain(actor, org_id, node_id, idempotency=await idempotency_key(actor, _changed))
+        ).response()
 
     @routes.post("/<node_id>/undrain")
-    @operation("Let a node take new work again", body=Nothing, answers={200: NodeOut})
+    @operation("Let a node take new work again", body=Nothing, answers={200: NodeOut}, idempotent=True)
     async def undrain(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
-        return json_response(node_out(await nodes.undrain(actor, org_id, node_id)))
+        return _changed(
+            await nodes.undrain(actor, org_id, node_id, idempotency=await idempotency_key(actor, _changed))
+        ).response()
 
     @routes.get("/<node_id>/inventory")
     @operation("See what is on a node's engine now", answers={200: InventoryOut}, errors=("node_offline",))

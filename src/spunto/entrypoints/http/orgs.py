@@ -15,7 +15,7 @@ from spunto.core.orgs.service import OrganizationService
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.requests import In, Name, idempotency_key, read
-from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.http.responses import Reply, json_response, no_content
 
 Slug = Annotated[str, StringConstraints(max_length=40, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 RoleIn = Annotated[Role, Field(strict=False)]
@@ -85,6 +85,10 @@ def member_out(member: Member) -> MemberOut:
     }
 
 
+def _made(made: OrganizationView) -> Reply:
+    return Reply(organization_out(made), 201, {"Location": f"/api/orgs/{made.organization.id}"})
+
+
 def organizations_blueprint(organizations: OrganizationService, members: MemberService) -> Blueprint:
     routes = Blueprint("organizations", __name__, url_prefix="/api/orgs")
 
@@ -104,9 +108,9 @@ def organizations_blueprint(organizations: OrganizationService, members: MemberS
     async def create(actor: Actor) -> Response:
         asked = await read(OrganizationIn)
         made = await organizations.create(
-            actor, name=asked.name, slug=asked.slug, idempotency=await idempotency_key(actor)
+            actor, name=asked.name, slug=asked.slug, idempotency=await idempotency_key(actor, _made)
         )
-        return json_response(organization_out(made), 201)
+        return _made(made).response()
 
     @routes.get("/<org_id>")
     @operation("Get an organization", answers={200: OrganizationOut})

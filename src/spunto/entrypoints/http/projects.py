@@ -26,7 +26,7 @@ from spunto.entrypoints.http.paging import (
     page_response,
 )
 from spunto.entrypoints.http.requests import In, Name, Nothing, idempotency_key, read, read_nothing
-from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.http.responses import Reply, json_response, no_content
 
 MAX_NUMBER: Final = 2**31 - 1
 
@@ -195,6 +195,14 @@ def environment_out(environment: Environment) -> EnvironmentOut:
     }
 
 
+def _made(project: Project) -> Reply:
+    return Reply(project_out(project), 201, {"Location": f"/api/orgs/{project.org_id}/projects/{project.id}"})
+
+
+def _restored(project: Project) -> Reply:
+    return Reply(project_out(project))
+
+
 def projects_blueprint(projects: ProjectService) -> Blueprint:
     routes = Blueprint("projects", __name__, url_prefix="/api/orgs/<org_id>/projects")
 
@@ -219,9 +227,9 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
             name=asked.name,
             description=asked.description,
             environment=asked.environment(),
-            idempotency=await idempotency_key(actor),
+            idempotency=await idempotency_key(actor, _made),
         )
-        return json_response(project_out(made), 201)
+        return _made(made).response()
 
     @routes.get("/<project_id>")
     @operation("Get a project", answers={200: ProjectOut})
@@ -276,9 +284,9 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
     async def restore(actor: Actor, org_id: OrgId, project_id: ProjectId, number: str) -> Response:
         await read_nothing()
         restored = await projects.restore(
-            actor, org_id, project_id, _number(number), idempotency=await idempotency_key(actor)
+            actor, org_id, project_id, _number(number), idempotency=await idempotency_key(actor, _restored)
         )
-        return json_response(project_out(restored))
+        return _restored(restored).response()
 
     return routes
 

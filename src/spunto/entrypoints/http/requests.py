@@ -2,29 +2,33 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import orjson
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
-    StringConstraints,
+    Field,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from spunto.core.access.model import Actor
 from spunto.core.kernel.errors import Malformed
 from spunto.core.kernel.idempotency import IdempotencyKey
+from spunto.core.kernel.names import MAX_CHARACTERS, name_problem
 from spunto.entrypoints.http.errors import invalid_fields
+from spunto.entrypoints.http.responses import Reply
 
 MAX_DEPTH: Final = 32
 JSON_TYPES: Final = ("application/json", "application/merge-patch+json")
@@ -35,8 +39,28 @@ _WRITTEN: Final[Mapping[Any, tuple[re.Pattern[str], str]]] = {
 }
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s\x00-\x1f\x7f](.*[^\s])?$")]
-"""One line of text that neither begins nor ends with a blank."""
+
+def _named(name: str) -> str:
+    problem = name_problem(name)
+    if problem is not None:
+        # Not a ValueError: pydantic would put words of its own before ours.
+        raise PydanticCustomError("name", "The name {problem}", {"problem": problem})
+    return name
+
+
+Name = Annotated[
+    str,
+    AfterValidator(_named),
+    # For readers of the document alone: whoever breaks the rule is told why, and no pattern.
+    Field(
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": MAX_CHARACTERS,
+            "pattern": r"^[^\s\x00-\x1f\x7f/]([^\x00-\x1f\x7f/]*[^\s\x00-\x1f\x7f/])?$",
+        }
+    ),
+]
+"""One line of text that can be seen whole; see `core.kernel.names`."""
 
 
 class In(BaseModel):
@@ -113,8 +137,9 @@ def query(model: type[QueryT]) -> QueryT:
         raise _invalid_query(_places(error, given)) from error
 
 
-async def idempotency_key(actor: Actor) -> IdempotencyKey | None:
-    """The actor's own Idempotency-Key, with a digest of what is asked. Raises Malformed for an odd one."""
+async def idempotency_key(actor: Actor, reply: Callable[[Any], Reply] | None = None) -> IdempotencyKey | None:
+    """The actor's own Idempotency-Key, with a digest of what is asked; `reply` is how the use case's result is told,
+    and is kept to be told again. Raises Malformed for an odd one."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
@@ -124,7 +149,11 @@ async def idempotency_key(actor: Actor) -> IdempotencyKey | None:
     asked = b"\n".join((request.method.encode(), request.path.encode(), canonical))
     # Two people may choose the same key, and neither is to get what the other one made.
     own_key = hashlib.sha256(f"{actor.subject_id} {key}".encode()).hexdigest()
-    return IdempotencyKey(key=own_key, fingerprint=hashlib.sha256(asked).digest())
+    return IdempotencyKey(
+        key=own_key,
+        fingerprint=hashlib.sha256(asked).digest(),
+        answer_of=None if reply is None else lambda result: reply(result).to_bytes(),
+    )
 
 
 async def _json() -> Any:

@@ -17,7 +17,7 @@ from spunto.core.secrets.service import SecretService
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.requests import In, read
-from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.http.responses import json_response, made, no_content
 
 SecretName = Annotated[str, StringConstraints(max_length=MAX_NAME_CHARACTERS, pattern=PATTERN)]
 SecretValue = Annotated[SecretStr, Field(min_length=1, max_length=MAX_VALUE_BYTES)]
@@ -119,7 +119,8 @@ def secrets_blueprint(secrets: SecretService) -> Blueprint:
             value=Secret(asked.value.get_secret_value()),
             consent=None if asked.projects is None else _consent(asked.projects),
         )
-        return json_response(secret_out(secret), 201 if is_new else 200)
+        at = f"/api/users/me/secrets/{secret.id}"
+        return made(secret_out(secret), at=at) if is_new else json_response(secret_out(secret))
 
     @routes.patch("/<secret_id>")
     @operation(
@@ -176,7 +177,8 @@ def org_secrets_blueprint(secrets: OrganizationSecretService) -> Blueprint:
             value=Secret(asked.value.get_secret_value()),
             consent=None if asked.projects is None else _consent(asked.projects),
         )
-        return json_response(secret_out(secret), 201 if is_new else 200)
+        at = f"/api/orgs/{org_id}/secrets/{secret.id}"
+        return made(secret_out(secret), at=at) if is_new else json_response(secret_out(secret))
 
     @routes.patch("/<org_secret_id>")
     @operation(

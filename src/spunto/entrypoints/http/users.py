@@ -15,7 +15,7 @@ from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import items_response
 from spunto.entrypoints.http.requests import In, Name, idempotency_key, read
-from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.http.responses import Reply, json_response, no_content
 
 # Without a user in it where it is https: a password in an address would be shown to whoever reads the settings.
 GitUrl = Annotated[
@@ -91,6 +91,10 @@ def ssh_key_out(key: SshKey) -> SshKeyOut:
     }
 
 
+def _added(key: SshKey) -> Reply:
+    return Reply(ssh_key_out(key), 201, {"Location": f"/api/users/me/ssh-keys/{key.id}"})
+
+
 def users_blueprint(users: UserService) -> Blueprint:
     routes = Blueprint("users", __name__, url_prefix="/api/users/me")
 
@@ -129,9 +133,9 @@ def users_blueprint(users: UserService) -> Blueprint:
     async def add_key(actor: Actor) -> Response:
         asked = await read(SshKeyIn)
         key = await users.add_ssh_key(
-            actor, public_key=asked.public_key, name=asked.name, idempotency=await idempotency_key(actor)
+            actor, public_key=asked.public_key, name=asked.name, idempotency=await idempotency_key(actor, _added)
         )
-        return json_response(ssh_key_out(key), 201)
+        return _added(key).response()
 
     @routes.delete("/ssh-keys/<ssh_key_id>")
     @operation("Remove an SSH public key", answers={204: None}, errors=("user_required",))

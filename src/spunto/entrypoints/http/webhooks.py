@@ -28,7 +28,7 @@ from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, asked_page_of, page_response
 from spunto.entrypoints.http.requests import In, idempotency_key, query, read, read_nothing
 from spunto.entrypoints.http.requests import Nothing as NothingIn
-from spunto.entrypoints.http.responses import json_response, no_content
+from spunto.entrypoints.http.responses import Reply, json_response, made, no_content
 
 WebhookUrl = Annotated[
     str,
@@ -146,6 +146,10 @@ def delivery_out(delivery: Delivery) -> DeliveryOut:
     }
 
 
+def _sent(delivery: Delivery) -> Reply:
+    return Reply(delivery_out(delivery), 202)
+
+
 def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
     routes = Blueprint("webhooks", __name__, url_prefix="/api/orgs/<org_id>/webhooks")
 
@@ -165,12 +169,12 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
         ),
         body=WebhookIn,
         answers={201: WebhookWithSecretOut},
-        errors=("webhook_url_invalid", "webhook_url_not_allowed", "webhooks_full"),
+        errors=("webhook_url_invalid", "webhook_url_not_allowed", "webhooks_full", "token_not_repeatable"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(WebhookIn)
-        made = await webhooks.create(
+        new = await webhooks.create(
             actor,
             org_id,
             url=asked.url,
@@ -179,7 +183,7 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
             enabled=asked.enabled,
             idempotency=await idempotency_key(actor),
         )
-        return json_response(with_secret_out(made), 201)
+        return made(with_secret_out(new), at=f"/api/orgs/{org_id}/webhooks/{new.webhook.id}")
 
     @routes.get("/<webhook_id>")
     @operation("Get a webhook", answers={200: WebhookOut})
@@ -212,6 +216,7 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
         description="For 24 hours messages carry a signature by the one before it, too. An older one ends at once.",
         body=NothingIn,
         answers={200: WebhookWithSecretOut},
+        errors=("token_not_repeatable",),
         idempotent=True,
         operation_id="rotateWebhookSecret",
     )
@@ -238,8 +243,8 @@ def deliveries_blueprint(deliveries: DeliveryService) -> Blueprint:
     )
     async def test(actor: Actor, org_id: OrgId, webhook_id: WebhookId) -> Response:
         await read_nothing()
-        sent = await deliveries.test(actor, org_id, webhook_id, idempotency=await idempotency_key(actor))
-        return json_response(delivery_out(sent), 202)
+        sent = await deliveries.test(actor, org_id, webhook_id, idempotency=await idempotency_key(actor, _sent))
+        return _sent(sent).response()
 
     @routes.get("/deliveries")
     @operation(
@@ -274,8 +279,8 @@ def deliveries_blueprint(deliveries: DeliveryService) -> Blueprint:
     async def redeliver(actor: Actor, org_id: OrgId, webhook_id: WebhookId, delivery_id: DeliveryId) -> Response:
         await read_nothing()
         sent = await deliveries.redeliver(
-            actor, org_id, webhook_id, delivery_id, idempotency=await idempotency_key(actor)
+            actor, org_id, webhook_id, delivery_id, idempotency=await idempotency_key(actor, _sent)
         )
-        return json_response(delivery_out(sent), 202)
+        return _sent(sent).response()
 
     return routes

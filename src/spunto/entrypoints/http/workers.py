@@ -23,7 +23,7 @@ from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.projects import Env, SecretNames
 from spunto.entrypoints.http.requests import In, Name, Nothing, Query, idempotency_key, query, read, read_nothing
-from spunto.entrypoints.http.responses import json_bytes, json_response
+from spunto.entrypoints.http.responses import Reply, json_bytes, json_response
 
 MAX_REMEMBERED: Final = 4096
 
@@ -175,6 +175,13 @@ def observation_out(observed: Observation) -> ObservationOut:
     }
 
 
+def under_way(view: WorkerView) -> Reply:
+    """Accepted: what the worker is on the way of, and where to watch it."""
+    worker = view.worker
+    location = f"/api/orgs/{worker.org_id}/projects/{worker.project_id}/workers/{worker.id}"
+    return Reply(worker_out(view), 202, {"Location": location})
+
+
 class WorkerFragments:
     """Workers as JSON, each serialised once as long as nothing that is shown changes: lists are read far more often."""
 
@@ -232,9 +239,9 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
             branch=asked.branch,
             env=asked.env,
             secrets=asked.wishes(),
-            idempotency=await idempotency_key(actor),
+            idempotency=await idempotency_key(actor, under_way),
         )
-        return json_response(worker_out(spawned), 202)
+        return under_way(spawned).response()
 
     @routes.get("/<worker_id>")
     @operation(
@@ -270,7 +277,7 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
         operation_id="destroyWorker",
     )
     async def destroy(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
-        return json_response(worker_out(await workers.destroy(actor, org_id, project_id, worker_id)), 202)
+        return under_way(await workers.destroy(actor, org_id, project_id, worker_id)).response()
 
     @routes.post("/<worker_id>/stop")
     @operation(
@@ -278,10 +285,12 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
         body=Nothing,
         answers={202: WorkerOut},
         errors=("not_owner", "node_removed", "worker_state", "stale_version"),
+        idempotent=True,
     )
     async def stop(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         await read_nothing()
-        return json_response(worker_out(await workers.stop(actor, org_id, project_id, worker_id)), 202)
+        key = await idempotency_key(actor, under_way)
+        return under_way(await workers.stop(actor, org_id, project_id, worker_id, idempotency=key)).response()
 
     @routes.post("/<worker_id>/start")
     @operation(
@@ -289,9 +298,11 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
         body=Nothing,
         answers={202: WorkerOut},
         errors=("not_owner", "node_removed", "no_node_available", "worker_state", "stale_version"),
+        idempotent=True,
     )
     async def start(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
         await read_nothing()
-        return json_response(worker_out(await workers.start(actor, org_id, project_id, worker_id)), 202)
+        key = await idempotency_key(actor, under_way)
+        return under_way(await workers.start(actor, org_id, project_id, worker_id, idempotency=key)).response()
 
     return routes

@@ -8,7 +8,7 @@ from typing import Final
 from werkzeug.datastructures import Headers
 
 from spunto.core.access.model import Actor
-from spunto.core.kernel.buckets import Buckets, Rate
+from spunto.core.kernel.buckets import Buckets, Level, Rate
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import QuotaExceeded, Unauthenticated
 from spunto.entrypoints.serving.addresses import ClientAddresses
@@ -33,19 +33,19 @@ class Limit(StrEnum):
     SPAWN = "spawn"
     """New workers, by organization."""
     ENTER = "enter"
-    """Commands and terminals, by person or key."""
+    """Commands and terminals, by credential."""
     INVITE = "invite"
     """Invitations, by organization."""
 
 
 DEFAULT_RATES: Final = {
-    Limit.API: Rate(per_second=20, burst=60),
+    Limit.API: Rate(per_second=20, burst=100),
     Limit.ADDRESS: Rate(per_second=20, burst=60),
     Limit.SIGN_IN: Rate(per_second=10 / 60, burst=10),
     Limit.FAILURE: Rate(per_second=20 / 60, burst=20),
     Limit.CONNECT: Rate(per_second=50, burst=2000),
-    Limit.SPAWN: Rate(per_second=30 / 60, burst=30),
-    Limit.ENTER: Rate(per_second=30 / 60, burst=30),
+    Limit.SPAWN: Rate(per_second=1, burst=60),
+    Limit.ENTER: Rate(per_second=20, burst=100),
     Limit.INVITE: Rate(per_second=20 / 3600, burst=20),
 }
 
@@ -66,13 +66,19 @@ class Limits:
         """Count one. Raises QuotaExceeded `rate_limited`."""
         buckets = self._buckets.get(limit)
         if buckets is not None:
-            _refuse_unless_now(limit, buckets.take(key, now=self._clock.monotonic()))
+            _refuse_unless_now(limit, buckets.take(key, now=self._clock.monotonic()), burst=buckets.rate.burst)
+
+    def level(self, limit: Limit, key: str) -> Level | None:
+        """What is left of it, and nothing is counted; None for what is not limited."""
+        buckets = self._buckets.get(limit)
+        return None if buckets is None else buckets.level(key, now=self._clock.monotonic())
 
     def require_left(self, limit: Limit, key: str) -> None:
         """Raises as `take` would, and counts nothing."""
         buckets = self._buckets.get(limit)
         if buckets is not None and len(buckets):
-            _refuse_unless_now(limit, buckets.wait_seconds(key, now=self._clock.monotonic()))
+            wait_seconds = buckets.wait_seconds(key, now=self._clock.monotonic())
+            _refuse_unless_now(limit, wait_seconds, burst=buckets.rate.burst)
 
 
 class Gate:
@@ -134,11 +140,12 @@ class Gate:
         self.remember(credential)
 
 
-def _refuse_unless_now(limit: Limit, wait_seconds: float) -> None:
+def _refuse_unless_now(limit: Limit, wait_seconds: float, *, burst: int) -> None:
     if wait_seconds > 0:
         raise QuotaExceeded(
             "rate_limited",
             "That was too often; wait as long as the header Retry-After says.",
             retry_after_seconds=wait_seconds,
             limit=limit.value,
+            burst=burst,
         )

@@ -68,10 +68,15 @@ class Settings(BaseSettings):
     ] = ()
     rate_limits: Annotated[bool, Field(description="whether requests are limited at all")] = True
     rate_limit_per_second: Annotated[float, Field(gt=0, description="requests of one credential, for good")] = 20
-    rate_limit_burst: Annotated[int, Field(ge=1, description="requests of one credential, at once")] = 60
+    rate_limit_burst: Annotated[int, Field(ge=1, description="requests of one credential, at once")] = 100
     rate_limit_sign_ins: Annotated[int, Field(ge=1, description="steps of sign-ins an address and minute")] = 10
-    rate_limit_spawns: Annotated[int, Field(ge=1, description="new workers an organization and minute")] = 30
-    rate_limit_entries: Annotated[int, Field(ge=1, description="commands and terminals a person and minute")] = 30
+    rate_limit_spawns: Annotated[int, Field(ge=1, description="new workers an organization and minute")] = 60
+    rate_limit_entries_per_second: Annotated[
+        float, Field(gt=0, description="commands and terminals of one credential, for good")
+    ] = 20
+    rate_limit_entries_burst: Annotated[
+        int, Field(ge=1, description="commands and terminals of one credential, at once")
+    ] = 100
     rate_limit_invitations: Annotated[int, Field(ge=1, description="invitations an organization and hour")] = 20
     keyring: Annotated[
         Path | None,
@@ -154,7 +159,7 @@ class Settings(BaseSettings):
             Limit.API: Rate(per_second=self.rate_limit_per_second, burst=self.rate_limit_burst),
             Limit.SIGN_IN: Rate(per_second=self.rate_limit_sign_ins / 60, burst=self.rate_limit_sign_ins),
             Limit.SPAWN: Rate(per_second=self.rate_limit_spawns / 60, burst=self.rate_limit_spawns),
-            Limit.ENTER: Rate(per_second=self.rate_limit_entries / 60, burst=self.rate_limit_entries),
+            Limit.ENTER: Rate(per_second=self.rate_limit_entries_per_second, burst=self.rate_limit_entries_burst),
             Limit.INVITE: Rate(per_second=self.rate_limit_invitations / 3600, burst=self.rate_limit_invitations),
         }
 

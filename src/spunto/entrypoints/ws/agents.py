@@ -7,7 +7,6 @@ So they are served before Quart, which is left to tell those who are not let in.
 from typing import Any
 from urllib.parse import parse_qs
 
-import structlog
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope, WebsocketScope
 from quart import Blueprint, websocket
 from werkzeug.datastructures import Headers
@@ -15,18 +14,14 @@ from werkzeug.datastructures import Headers
 from spunto.core.kernel.errors import SpuntoError, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
-from spunto.core.protocol.closing import BUSY
 from spunto.entrypoints.serving.limits import Gate, Limit
 from spunto.entrypoints.serving.security import bearer_of
 from spunto.entrypoints.serving.targets import path_of
 from spunto.entrypoints.serving.telemetry import RequestCame
+from spunto.entrypoints.ws.agent_doors import PATH, attend
 from spunto.entrypoints.ws.asgi_socket import AsgiSocket
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import OWN_HEARTBEAT
-
-PATH = "/api/agent/connect"
-
-log = structlog.get_logger()
 
 
 def agents_blueprint(
@@ -84,16 +79,9 @@ class AgentDoor:
         return token
 
     async def _serve(self, socket: AsgiSocket, token: Secret) -> None:
-        """An agent that is turned away by our own trouble is told to come back."""
         with self._sockets.registered(socket):
             await socket.accept()
-            try:
-                await self._gateway.serve(socket, token)
-            except SpuntoError as error:
-                await socket.close(BUSY, error.code)
-            except Exception as error:  # the edge of a request; the agent comes again
-                log.error("agent_failed", exc_info=error)
-                await socket.close(BUSY, "internal_error")
+            await attend(self._gateway, socket, token)
 
     def _note(self, socket: AsgiSocket, token: Secret, scope: WebsocketScope) -> None:
         if socket.was_refused:

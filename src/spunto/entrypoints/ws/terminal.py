@@ -82,7 +82,7 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standin
         if not is_id(worker_id, "wkr"):
             raise not_found(worker_id)
         asked = _query(socket)
-        gate.limits.take(Limit.ENTER, actor.subject_id)
+        gate.limits.take(Limit.ENTER, actor.credential_id)
 
         async def check() -> Actor:
             again = await gate.doorkeeper.admit_socket(socket.headers, request_id=request_id)

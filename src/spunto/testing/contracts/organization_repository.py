@@ -10,7 +10,7 @@ from spunto.core.access.policy import Role
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
-from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey
+from spunto.core.kernel.idempotency import REMEMBERED_FOR, IdempotencyKey, Remembered
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.orgs.members import MemberService
@@ -358,11 +358,11 @@ class IdempotencyRepositoryContract:
     async def test_a_request_is_remembered_for_a_day(self, store: Store) -> None:
         key = IdempotencyKey(key="k", fingerprint=b"\x00f")
         async with store() as tx:
-            await tx.idempotency.add("scope", key, "wkr_1", now=NOW)
+            await tx.idempotency.add("scope", key, "wkr_1", now=NOW, answer=b"\x00a")
             await tx.commit()
 
         async with store.reading() as tx:
-            assert await tx.idempotency.find("scope", key, now=NOW) == ("wkr_1", b"\x00f")
+            assert await tx.idempotency.find("scope", key, now=NOW) == Remembered("wkr_1", b"\x00f", b"\x00a")
             assert await tx.idempotency.find("another", key, now=NOW) is None
             assert await tx.idempotency.find("scope", key, now=NOW + REMEMBERED_FOR) is None
 
@@ -387,4 +387,4 @@ class IdempotencyRepositoryContract:
             await tx.commit()
 
         async with store.reading() as tx:
-            assert await tx.idempotency.find("scope", key, now=tomorrow) == ("wkr_2", b"f")
+            assert await tx.idempotency.find("scope", key, now=tomorrow) == Remembered("wkr_2", b"f", None)

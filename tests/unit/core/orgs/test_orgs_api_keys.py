@@ -270,7 +270,7 @@ async def test_a_repeat_makes_no_second_key_and_can_not_show_the_token(memory: M
     with pytest.raises(Conflict) as caught:
         await make(memory, idempotency=repeated)
 
-    assert (caught.value.code, caught.value.fields) == ("token_shown_already", {"id": made.key.id})
+    assert (caught.value.code, caught.value.fields) == ("token_not_repeatable", {"id": made.key.id})
     assert (await memory.api_keys.list(memory.owner, ORG, ALL)).items == [made.key]
 
 

@@ -213,21 +213,18 @@ async def test_a_deleted_organization_takes_its_invitations_along(memory: Memory
         await memory.invitations.accept(guest, made.token)
 
 
-async def test_a_repeated_request_gets_the_same_invitation_with_a_new_link(memory: Memory) -> None:
+async def test_a_repeated_request_is_told_that_its_link_is_kept_nowhere(memory: Memory) -> None:
     guest = await a_guest(memory)
     first = await memory.invitations.create(
         memory.owner, ORG, email="guest@example.org", role=Role.MEMBER, idempotency=KEY
     )
 
-    again = await memory.invitations.create(
-        memory.owner, ORG, email="guest@example.org", role=Role.MEMBER, idempotency=KEY
-    )
+    with pytest.raises(Conflict) as caught:
+        await memory.invitations.create(memory.owner, ORG, email="guest@example.org", role=Role.MEMBER, idempotency=KEY)
 
-    assert again.invitation.id == first.invitation.id
+    assert (caught.value.code, caught.value.fields) == ("token_not_repeatable", {"id": first.invitation.id})
     assert await memory.audit() == {"invitation.create": 1}
-    with pytest.raises(NotFound):
-        await memory.invitations.accept(guest, first.token)
-    await memory.invitations.accept(guest, again.token)
+    await memory.invitations.accept(guest, first.token)
 
 
 async def test_a_repeated_acceptance_gets_the_same_organization(memory: Memory) -> None:

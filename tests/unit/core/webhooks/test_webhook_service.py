@@ -56,10 +56,13 @@ async def test_its_secret_is_kept_sealed_and_opens_only_in_its_place(memory: Mem
     assert "secret-path" not in repr((made, kept, await events(memory), await audited(memory)))
 
 
-async def test_a_repeat_gives_the_same_webhook_and_secret(memory: Memory) -> None:
+async def test_a_repeat_makes_no_second_webhook(memory: Memory) -> None:
     made = await memory.webhooks.create(memory.owner, ORG, url=URL, idempotency=KEY)
 
-    assert await memory.webhooks.create(memory.owner, ORG, url=URL, idempotency=KEY) == made
+    with pytest.raises(Conflict) as caught:
+        await memory.webhooks.create(memory.owner, ORG, url=URL, idempotency=KEY)
+
+    assert (caught.value.code, caught.value.fields) == ("token_not_repeatable", {"id": made.webhook.id})
     assert len((await memory.webhooks.list(memory.owner, ORG, PageRequest())).items) == 1
 
 
@@ -125,12 +128,14 @@ async def test_after_a_rotation_the_secret_before_it_is_good_for_a_day(memory: M
     assert [each.id == newest.id for each in await secrets_of(memory, made)] == [False, True]
 
 
-async def test_a_repeated_rotation_gives_the_same_secret_and_ends_none(memory: Memory) -> None:
+async def test_a_repeated_rotation_ends_no_secret(memory: Memory) -> None:
     made = await memory.webhooks.create(memory.owner, ORG, url=URL)
-    rotated = await memory.webhooks.rotate_secret(memory.owner, ORG, made.webhook.id, idempotency=KEY)
+    await memory.webhooks.rotate_secret(memory.owner, ORG, made.webhook.id, idempotency=KEY)
     before = await secrets_of(memory, made)
 
-    assert await memory.webhooks.rotate_secret(memory.owner, ORG, made.webhook.id, idempotency=KEY) == rotated
+    with pytest.raises(Conflict):
+        await memory.webhooks.rotate_secret(memory.owner, ORG, made.webhook.id, idempotency=KEY)
+
     assert await secrets_of(memory, made) == before
 
 

@@ -24,7 +24,9 @@ from spunto.entrypoints.cli import (
     settings,
     workers,
 )
-from spunto.entrypoints.cli.main import LAZY, app, main
+from spunto.entrypoints.cli.edge import main
+from spunto.entrypoints.cli.main import LAZY, app
+from spunto_agent.settings import AgentSettings
 
 RUNNER = CliRunner()
 
@@ -195,10 +197,42 @@ def test_config_lists_settings_without_secrets(
     code = called(monkeypatch, "config", "--json")
 
     shown = capsys.readouterr().out
-    values = {item["name"]: item["value"] for item in json.loads(shown)["items"]}
+    items = json.loads(shown)["items"]
+    values = {item["name"]: item["value"] for item in items}
     assert (code, "sesame" in shown) == (0, False)
     assert values["SPUNTO_TOKEN"] == "***"
     assert values["SPUNTO_DATABASE_URL"] == "postgresql+asyncpg://spunto:***@db/spunto"
+
+
+def test_config_lists_what_every_program_reads_and_says_where_it_comes_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text("port = 8001")
+    monkeypatch.setenv("SPUNTO_CONFIG", str(file))
+    monkeypatch.setenv("SPUNTO_ENGINE", "podman")
+    monkeypatch.setenv("SPUNTO_AGENT_TOKEN", "sesame")
+    monkeypatch.setenv("SPUNTO_AGENT_LABELS", "disk=fast")
+
+    called(monkeypatch, "config", "--json")
+
+    found = {item["name"]: (item["value"], item["source"]) for item in json.loads(capsys.readouterr().out)["items"]}
+    assert {name: found[name] for name in _SOURCES} == {
+        "SPUNTO_CONFIG": (str(file), "environment"),
+        "SPUNTO_PORT": ("8001", str(file)),
+        "SPUNTO_HOST": ("127.0.0.1", "default"),
+        "SPUNTO_ENGINE": ("podman", "environment"),
+        "SPUNTO_AGENT_TOKEN": ("***", "environment"),
+        "SPUNTO_AGENT_LABELS": ("disk=fast", "environment"),
+        "SPUNTO_AGENT_ENGINE": ("auto", "default"),
+    }
+    assert {f"SPUNTO_AGENT_{name.upper()}" for name in AgentSettings.model_fields} < set(found)
+
+
+_SOURCES = (
+    "SPUNTO_CONFIG", "SPUNTO_PORT", "SPUNTO_HOST", "SPUNTO_ENGINE",
+    "SPUNTO_AGENT_TOKEN", "SPUNTO_AGENT_LABELS", "SPUNTO_AGENT_ENGINE",
+)  # fmt: skip
 
 
 def test_the_version_is_told_to_programs_too(

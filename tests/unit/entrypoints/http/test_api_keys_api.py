@@ -145,7 +145,7 @@ async def test_a_repeat_can_not_show_the_token_again(house: House) -> None:
     repeated = await problem_of(await house.call(ann, "POST", path, asked, headers=named))
     other = await problem_of(await house.call(ann, "POST", path, {**asked, "name": "CD"}, headers=named))
 
-    assert (repeated["status"], repeated["code"], repeated["id"]) == (409, "token_shown_already", first["id"])
+    assert (repeated["status"], repeated["code"], repeated["id"]) == (409, "token_not_repeatable", first["id"])
     assert "token" not in repeated
     assert (other["status"], other["code"]) == (422, "idempotency_key_reused")
 

@@ -104,7 +104,7 @@ async def test_a_wrong_code_is_told_on_a_page(house: House) -> None:
 
 async def test_what_a_terminal_says_of_itself_is_text_on_the_page(house: House) -> None:
     ann = await house.person("ann")
-    begun = await begin(house, b'{"clientName": "<script>alert(1)</script>{code}"}')
+    begun = await begin(house, b'{"clientName": "<script>alert(1)<script>{code}"}')
 
     page = await house.client.get(f"/device?code={begun['userCode']}", headers=browser(ann))
 

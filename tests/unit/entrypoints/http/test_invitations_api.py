@@ -163,7 +163,7 @@ async def test_the_page_of_a_dead_link_says_so(house: House) -> None:
 
 async def test_a_name_is_text_on_the_page(house: House) -> None:
     ann = await house.person("ann")
-    await house.call(ann, "PATCH", f"/api/orgs/{ann.org_id}", {"name": "<script>alert(1)</script>"})
+    await house.call(ann, "PATCH", f"/api/orgs/{ann.org_id}", {"name": "<script>alert(1)<script>"})
     made = await invited(house, ann)
 
     text = await (await house.client.get(path_of(made))).get_data(as_text=True)

@@ -87,7 +87,7 @@ async def test_a_repeat_makes_no_second_node_and_says_which_it_made(site: Site) 
 
     again = await problem_of(await site.house.call(site.owner, "POST", f"{site.org}/nodes", body, headers=key))
 
-    assert (again["status"], again["code"], again["id"]) == (409, "token_shown_already", first["node"]["id"])
+    assert (again["status"], again["code"], again["id"]) == (409, "token_not_repeatable", first["node"]["id"])
     assert len((await site.json("GET", f"{site.org}/nodes"))["items"]) == 1
 
 

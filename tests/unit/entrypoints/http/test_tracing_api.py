@@ -17,7 +17,7 @@ from tests.unit.entrypoints.ws.visitor import Visitor
 from spunto.adapters.opentelemetry.tracing import Tracing
 from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
 from spunto.entrypoints.serving.tracing import also_to
-from spunto.entrypoints.ws.agents import PATH
+from spunto.entrypoints.ws.agent_doors import PATH
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "X-Request-Id": "a-request-of-mine"}

@@ -1,5 +1,6 @@
 """The settings of sign-in: what they need, what they refuse, and what they never show."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_a_secret_that_is_given_twice_or_not_at_all_is_refused(tmp_path: Path) -
 def test_the_list_of_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPUNTO_OIDC_CLIENT_SECRET", "s3cret")
 
-    shown = {setting.name: setting.value for setting in server_settings()}
+    shown = {setting.name: setting.value for setting in server_settings(os.environ)}
 
     assert shown["SPUNTO_OIDC_CLIENT_SECRET"] == "***"
     assert "s3cret" not in repr(Settings())

@@ -10,7 +10,8 @@ from tests.unit.entrypoints.ws.visitor import Visitor
 
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.transport import Transport, TransportClosed
-from spunto.entrypoints.ws.agents import PATH, agents_blueprint
+from spunto.entrypoints.ws.agent_doors import PATH
+from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.asgi_socket import AsgiSocket
 from spunto.entrypoints.ws.sockets import Sockets
 

@@ -28,6 +28,8 @@ remembered_requests = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("subject_id", Text, nullable=False),
     Column("made_at", Instant, nullable=False, index=True),
+    # As the door wrote it; empty where only what was made is remembered.
+    Column("answer", LargeBinary),
     PrimaryKeyConstraint("scope", "key"),
 )
 

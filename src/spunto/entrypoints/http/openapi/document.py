@@ -136,7 +136,10 @@ _HEADERS: Final[Mapping[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1},
     },
     "WWW-Authenticate": {"description": "What to authenticate with.", "schema": {"type": "string"}},
-    "Location": {"description": "Where to go on.", "schema": {"type": "string"}},
+    "Location": {
+        "description": "Where to go on, or where the thing is that was made or is under way.",
+        "schema": {"type": "string"},
+    },
 }
 _SECURITY: Final[Mapping[str, Any]] = {
     "sessionToken": {

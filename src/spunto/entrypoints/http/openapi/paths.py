@@ -155,7 +155,7 @@ def _body(endpoint: Endpoint, model: type, schemas: Schemas) -> dict[str, Any]:
 
 def _answer(said: Operation, status: int, schemas: Schemas) -> dict[str, Any]:
     headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
-    if 300 <= status < 400 and status != 304:
+    if (300 <= status < 400 and status != 304) or status in (201, 202):
         headers["Location"] = {"$ref": "#/components/headers/Location"}
     answer: dict[str, Any] = {"description": _STATUS.get(status, "Done."), "headers": headers}
     shapes = said.answers[status]

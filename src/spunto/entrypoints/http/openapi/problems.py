@@ -23,16 +23,18 @@ def codes_of(operation: Operation, access: Access, method: str, arguments: Itera
     """The operation's own codes, and those that come with its access, arguments, query and body."""
     codes = [*operation.errors, *_EVERYWHERE, *_TOO_OFTEN, *_of_access(access, method)]
     codes += [f"{IDS[name][1]}_not_found" for name in arguments if name in IDS]
-    if operation.query is not None:
+    if isinstance(access, Action) or operation.query is not None:
         codes.append("invalid_query")
-        if issubclass(operation.query, PageQuery):
-            codes.append("invalid_cursor")
+    if operation.query is not None and issubclass(operation.query, PageQuery):
+        codes.append("invalid_cursor")
     if operation.body is not None:
         codes += [*_BODY, "unsupported_media_type", "invalid_request", "not_storable"]
     if operation.form is not None:
         codes += ["request_timeout", "body_too_large", "unsupported_media_type", "invalid_request"]
     if operation.idempotent:
         codes += ["invalid_idempotency_key", "idempotency_key_reused"]
+    elif method in UNSAFE and isinstance(access, Action):
+        codes.append("idempotency_key_unsupported")
     return sorted({code for code in codes if code in CATALOGUE})
 
 

@@ -3,19 +3,20 @@
 An agent dials `<its server's URL>/api/agent/connect`, so the door stands wherever that URL leads.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
-from websockets.asyncio.server import ServerConnection
 
-from spunto.adapters.websocket import WebSocketTransport
 from spunto.core.kernel.errors import SpuntoError
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.protocol.closing import BUSY, UNAUTHENTICATED
 from spunto.core.protocol.transport import Transport
 from spunto.entrypoints.ws.asgi_socket import AsgiSocket, Receive, Send
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
 
 PATH = "/api/agent/connect"
 _NO_TOKEN = "credential_missing"  # noqa: S105 - a code
@@ -44,30 +45,29 @@ class AsgiAgentDoor:
                 return
             headers = {name.lower(): value.decode("latin1") for name, value in scope["headers"]}
             await socket.accept()
-            await _serve(
+            await _attend(
                 self._gateway, socket, _token(headers.get(b"authorization"), scope["query_string"].decode("latin1"))
             )
 
 
-async def serve_agent(gateway: NodeGateway, connection: ServerConnection) -> None:
+async def serve_agent(gateway: NodeGateway, connection: "ServerConnection") -> None:
     """The handler of a `websockets` server with its own limits, best with `compression=None`.
 
     Returns when the agent has left. Whoever dials another path is closed with 1008.
     """
+    from spunto.adapters.websocket import WebSocketTransport
+
     request = connection.request
     target = urlsplit("" if request is None else request.path)
     transport = WebSocketTransport(connection)
     if request is None or not target.path.endswith(PATH):
         await transport.close(1008, "not_found")
         return
-    await _serve(gateway, transport, _token(request.headers.get("Authorization"), target.query))
+    await _attend(gateway, transport, _token(request.headers.get("Authorization"), target.query))
 
 
-async def _serve(gateway: NodeGateway, transport: Transport, token: Secret | None) -> None:
-    """An agent that is turned away by our own trouble is told to come back."""
-    if token is None:
-        await transport.close(UNAUTHENTICATED, _NO_TOKEN)
-        return
+async def attend(gateway: NodeGateway, transport: Transport, token: Secret) -> None:
+    """Speak with an agent until it leaves; one that is turned away by our own trouble is told to come back."""
     try:
         await gateway.serve(transport, token)
     except SpuntoError as error:
@@ -75,6 +75,13 @@ async def _serve(gateway: NodeGateway, transport: Transport, token: Secret | Non
     except Exception as error:  # the edge of a connection; the agent comes again
         log.error("agent_failed", exc_info=error)
         await transport.close(BUSY, "internal_error")
+
+
+async def _attend(gateway: NodeGateway, transport: Transport, token: Secret | None) -> None:
+    if token is None:
+        await transport.close(UNAUTHENTICATED, _NO_TOKEN)
+    else:
+        await attend(gateway, transport, token)
 
 
 def _token(authorization: str | None, query: str) -> Secret | None:
