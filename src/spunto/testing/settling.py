@@ -11,9 +11,6 @@ T = TypeVar("T")
 MAX_TURNS = 100_000
 """What a settling may take at most; more is two parts of the product keeping one another busy."""
 
-# A callback may stand between two tasks without either looking busy; chains of them are this long at most.
-_QUIET_TURNS = 8
-
 
 class NeverSettles(AssertionError):
     """Somebody always has something to do; the message names who."""
@@ -21,13 +18,12 @@ class NeverSettles(AssertionError):
 
 async def settle() -> None:
     """Return when every other task of the loop waits for something that has not happened yet."""
-    here = asyncio.current_task()
-    quiet_turns = 0
+    loop = asyncio.get_running_loop()
     for _ in range(MAX_TURNS):
         await asyncio.sleep(0)
-        quiet_turns = 0 if any(_is_busy(task) for task in asyncio.all_tasks() if task is not here) else quiet_turns + 1
-        if quiet_turns == _QUIET_TURNS:
+        if not _is_anything_due(loop):
             return
+    here = asyncio.current_task()
     busy = sorted(task.get_name() for task in asyncio.all_tasks() if task is not here and _is_busy(task))
     raise NeverSettles(f"Still busy after {MAX_TURNS} turns: {', '.join(busy)}")
 
@@ -58,6 +54,11 @@ async def finish(clock: ManualClock, work: Awaitable[T], *, max_seconds: float) 
         return task.result()
     finally:
         task.cancel()
+
+
+def _is_anything_due(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether anything but the caller can run now: asyncio keeps that in a queue, from which the caller was taken."""
+    return bool(loop._ready)  # type: ignore[attr-defined]  # noqa: SLF001 - no public way tells
 
 
 def _is_busy(task: asyncio.Task[Any]) -> bool:
