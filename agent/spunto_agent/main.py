@@ -88,7 +88,7 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
             streams=STREAMS,
             log=log,
         )
-        streams = NodeStreams(runtime, clock=clock, standing=runner.standing, log=log)
+        streams = NodeStreams(runtime, clock=clock, standing=runner.standing, inventory=runner.inventory, log=log)
         uplink = Uplink(runner, clock=clock, on_stream=streams.handle, log=log)
         link = Link(settings.connect_url, token, uplink=uplink, runner=runner, clock=clock, log=log)
         async with asyncio.TaskGroup() as group:

@@ -55,7 +55,9 @@ class Member:
             streams=STREAMS,
             log=self._note,
         )
-        streams = NodeStreams(self.machine, clock=_CLOCK, standing=runner.standing, log=self._note)
+        streams = NodeStreams(
+            self.machine, clock=_CLOCK, standing=runner.standing, inventory=runner.inventory, log=self._note
+        )
         uplink = Uplink(runner, clock=_CLOCK, on_stream=streams.handle, log=self._note)
         address = f"{url.replace('http', 'ws', 1)}/api/agent/connect"
         link = Link(address, Secret(self.token), uplink=uplink, runner=runner, clock=_CLOCK, log=self._note)

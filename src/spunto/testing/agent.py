@@ -45,7 +45,9 @@ class SimulatedAgent:
         self._runner = NodeRunner(
             runtime, journal=journal, clock=clock, settings=settings, reading=reading, streams=STREAMS, log=log
         )
-        self._streams = NodeStreams(runtime, clock=clock, standing=self._runner.standing, log=log)
+        self._streams = NodeStreams(
+            runtime, clock=clock, standing=self._runner.standing, inventory=self._runner.inventory, log=log
+        )
         self._uplink = Uplink(self._runner, clock=clock, on_stream=self._streams.handle, log=log)
         self._cable: Cable | None = None
         self.turned_away: Closed | None = None

@@ -32,7 +32,7 @@ async def linked(server: SocketServer, *, token: str | None = None) -> AsyncIter
     clock = SystemClock()
     runtime = FakeRuntime(images=[IMAGE])
     runner = NodeRunner(runtime, journal=MemoryJournal(), clock=clock, settings=node_settings())
-    streams = NodeStreams(runtime, clock=clock, standing=runner.standing)
+    streams = NodeStreams(runtime, clock=clock, standing=runner.standing, inventory=runner.inventory)
     uplink = Uplink(runner, clock=clock, on_stream=streams.handle, log=silent)
     link = Link(
         server.url,

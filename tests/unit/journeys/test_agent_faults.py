@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from tests.unit.journeys.steps import NOTHING, a_ready_worker, a_worker, is_clean, node_of, running, status_of
+from tests.unit.journeys.steps import NOTHING, a_ready_worker, a_worker, at, is_clean, node_of, running, status_of
 
 from spunto.adapters.memory.runtime_commands import Process
 from spunto.core.nodes.model import NodeStatus
@@ -185,6 +185,20 @@ async def test_a_container_that_is_started_by_hand_where_others_took_its_room_is
     await worker.start()
     await harness.settle()
     assert (await worker.state(), running(node)) == (S.READY, [worker.container])
+
+
+async def test_the_inventory_is_what_the_engine_has_at_that_moment(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    worker = await a_ready_worker(harness)
+    await node.engine.exit_container(worker.container, 3)
+
+    now = await harness.spunto.nodes.inventory(*at(harness, node))
+    await node.break_engine()
+    without_engine = await harness.spunto.nodes.inventory(*at(harness, node))
+
+    assert [(each.item.name, each.item.docker_state) for each in now.items] == [(worker.container, "exited")]
+    assert [each.item.name for each in without_engine.items] == [worker.container]
+    assert without_engine.engine.error is not None
 
 
 async def test_a_container_that_was_renamed_by_hand_is_found_and_destroyed(harness: Harness) -> None:

@@ -27,6 +27,7 @@ from spunto.core.executor.runtime import (
     Volume,
 )
 from spunto.core.kernel.errors import Conflict
+from spunto.core.specs.image import why_no_image
 
 
 class EngineRuntime(EngineStreams):
@@ -84,6 +85,7 @@ class EngineRuntime(EngineStreams):
     async def _container_ids(self, *, label: str) -> list[str]: ...
 
     async def pull_image(self, image: str) -> None:
+        _require_name(image)
         if await self.has_image(image):
             return
         # A registry's every failure ends here, the unreachable one too: without its answer there is no image.
@@ -136,6 +138,7 @@ class EngineRuntime(EngineStreams):
                 raise
 
     async def create_container(self, spec: ContainerSpec) -> Container:
+        _require_name(spec.image)
         try:
             await self._create_container(spec)
         except Refusal as refusal:
@@ -205,3 +208,10 @@ class EngineRuntime(EngineStreams):
         if not await self.has_image(spec.image):
             raise ImageNotFound(spec.image, refusal.message) from refusal
         raise refusal
+
+
+def _require_name(image: str) -> None:
+    """What is no name would be taken for another path of the engine's API. Raises ImageNotFound."""
+    reason = why_no_image(image)
+    if reason is not None:
+        raise ImageNotFound(image, f"it {reason}")

@@ -15,9 +15,9 @@ class User:
     name: str
     home: str | None = None
 
-    def with_home(self) -> "User":
-        """The same, at home where nobody else is."""
-        return replace(self, home=f"/home/{self.name}")
+    def at(self, home: str | None) -> "User":
+        """The same at that home, or where nobody else is."""
+        return replace(self, home=f"/home/{self.name}" if home in (None, "/") else home)
 
 
 def user_of(said: str, *, passwd: str, group: str) -> User | None:

@@ -68,13 +68,13 @@ class SettlingIn:
         said_home = dict(each.partition("=")[::2] for each in inspected["Config"].get("Env") or ()).get("HOME")
         home = said_home or user.home
         owner = None if home in (None, "/") else await self._owner(name, str(home))
-        if owner is not None and (said_home or owner.uid == user.uid or owner.mode & 0o002):
-            return _Resident(user=user, luggage=None)
-        if home is not None and home != "/" and owner is None:
-            return _Resident(user=user, luggage=_archive(_directory(home, user)))
-        at_home = user.with_home()
-        members = _directory(str(at_home.home), user), _file("/etc/passwd", passwd_with(passwd, at_home))
-        return _Resident(user=at_home, luggage=_archive(*members))
+        if owner is not None and not (said_home or owner.uid == user.uid or owner.mode & 0o002):
+            owner, home = None, None
+        at_home = user.at(home)
+        members = [] if owner is not None else [_directory(at_home.home or "/", user)]
+        if at_home.home != user.home and not (said_home and user.home):
+            members.append(_file("/etc/passwd", passwd_with(passwd, at_home)))
+        return _Resident(user=at_home, luggage=_archive(*members) if members else None)
 
     async def _is_theirs(
         self, name: str, said: str, mount: Mapping[str, Any], inspected: Mapping[str, Any], user: User

@@ -123,6 +123,7 @@ class Driver:
 
     def _note(self, subject: Subject) -> None:
         ledger = subject.kind.noticed(subject.item, subject.seen, subject.ledger)
+        subject.seen = subject.seen.noticed()
         if subject.item.spec is not None and (needs := tuple(subject.kind.needs(subject.item))) != ledger.needs:
             ledger = replace(ledger, needs=needs)
         self._remember(subject, ledger)

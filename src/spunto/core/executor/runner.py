@@ -22,7 +22,16 @@ from spunto.core.executor.trouble import CALM
 from spunto.core.executor.watch import EngineWatch
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.problem import Problem
-from spunto.core.protocol.messages import Desired, DesiredItem, Hello, ObservedItem, Phase, Wanted
+from spunto.core.protocol.messages import (
+    MAX_ITEMS,
+    Desired,
+    DesiredItem,
+    Hello,
+    Inventory,
+    ObservedItem,
+    Phase,
+    Wanted,
+)
 from spunto.core.specs.capabilities import of_stream
 
 
@@ -153,6 +162,13 @@ class NodeRunner:
         graves = [Grave(kind=each.item.kind, id=each.item.id, generation=each.item.generation) for each in gone]
         self._let_go([subject.item.id for subject in gone])
         self._notes.bury(graves)
+
+    async def inventory(self) -> Inventory:
+        """What is there now; as last listed, with the reason, where the engine does not answer."""
+        await self._watch.list_now()
+        items = () if self._listing is None else self._listing.items
+        report = engine_report(self._settings, self._watch.info, self._watch.problem)
+        return Inventory(epoch=0, sampled_at=self._clock.now(), engine=report, items=items[:MAX_ITEMS])
 
     def standing(self, subject_id: str) -> Container | None:
         """The subject's container, if it is wanted here: the only ones that streams may reach."""

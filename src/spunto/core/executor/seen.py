@@ -33,7 +33,7 @@ class Seen:
     """Ours alone: what bears one of the names, but not our labels, is not seen.
 
     Networks, volumes and images are here if the kind looks at them, or has just made or removed them.
-    `ended` are the containers that had ended before they were sure to run, when they were last started.
+    `ended` are the containers that ended before they were sure to run, from their start to the next note of it.
     """
 
     containers: Mapping[str, Container] = field(default_factory=dict)
@@ -46,6 +46,10 @@ class Seen:
     def container(self) -> Container | None:
         """The subject's first container, which most have as their only one."""
         return next(iter(self.containers.values()), None)
+
+    def noticed(self) -> "Seen":
+        """Once it was noted that something ended, the next start of it is another one."""
+        return replace(self, ended=frozenset()) if self.ended else self
 
     def after(self, action: Action, outcome: Outcome) -> "Seen":
         """As the engine would say it now; asking would cost a spawn several milliseconds."""

@@ -54,18 +54,21 @@ class EngineWatch:
         """List now instead of at the next half minute."""
         self._relist.hint()
 
+    async def list_now(self) -> None:
+        """List at once, for who wants to know what is there now; that the engine does not answer is then known."""
+        try:
+            await self.list_once()
+        except Exception as error:  # noqa: BLE001 - the edge of the loop: shown as the engine's problem
+            self._note_loss(error)
+
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="engine events")
             failures = 0
             while True:
-                try:
-                    await self.list_once()
-                    failures = 0
-                except Exception as error:  # noqa: BLE001 - the edge of the loop: shown as the engine's problem
-                    self._note_loss(error)
-                    failures += 1
+                await self.list_now()
+                failures = 0 if self.problem is None else failures + 1
                 wait = self._settings.relist_seconds
                 await self._relist.wait(max_seconds=_pause(failures) if failures else wait)
 

@@ -63,6 +63,10 @@ class NodeReach:
             raise offline(node_id)
         return link.connection.open(kind, params)
 
+    async def ask_inventory(self, node_id: NodeId) -> Inventory:
+        """What the agent finds on its engine now. Raises Unavailable, as `open` does."""
+        return await _read_inventory(await self.open(node_id, INVENTORY_STREAM, {}), node_id)
+
     async def inventory(self, node_id: NodeId) -> Inventory:
         """What the agent last listed. Raises Unavailable `node_offline`."""
         link = self._links.find(node_id)
@@ -76,17 +80,7 @@ class NodeReach:
         stream = await self._open_at_holder(node_id, INVENTORY_STREAM, {"nodeId": node_id})
         if stream is None:
             raise offline(node_id)
-        body = bytearray()
-        try:
-            async with stream, asyncio.timeout(OPEN_SECONDS):
-                while (piece := await stream.read()) is not None and len(body) <= _MAX_INVENTORY_BYTES:
-                    body += piece
-            message = decode(body.decode())
-        except (StreamReset, ConnectionLost, TimeoutError, ProtocolViolation) as error:
-            raise offline(node_id) from error
-        if not isinstance(message, Inventory):
-            raise offline(node_id)
-        return message
+        return await _read_inventory(stream, node_id)
 
     async def _open_at_holder(self, node_id: NodeId, kind: str, params: JsonObject) -> Stream | None:
         """None where no other process holds the node; a node that moved meanwhile is followed once."""
@@ -129,6 +123,21 @@ class NodeReach:
             if node is None or node.holder is None:
                 return None
             return await tx.replicas.find(node.holder, now=self._clock.now())
+
+
+async def _read_inventory(stream: Stream, node_id: NodeId) -> Inventory:
+    """Raises Unavailable `node_offline` where none comes in time."""
+    body = bytearray()
+    try:
+        async with stream, asyncio.timeout(OPEN_SECONDS):
+            while (piece := await stream.read()) is not None and len(body) <= _MAX_INVENTORY_BYTES:
+                body += piece
+        message = decode(body.decode())
+    except (StreamReset, ConnectionLost, TimeoutError, ProtocolViolation, UnicodeDecodeError) as error:
+        raise offline(node_id) from error
+    if not isinstance(message, Inventory):
+        raise offline(node_id)
+    return message
 
 
 class HeldNodes:

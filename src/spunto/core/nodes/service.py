@@ -18,10 +18,11 @@ from spunto.core.nodes.inventory import Inventory, judge
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.ports import NodesTransaction
-from spunto.core.nodes.reach import NodeReach
+from spunto.core.nodes.reach import INVENTORY_STREAM, NodeReach
 from spunto.core.nodes.replica import topic as replica_topic
 from spunto.core.nodes.reports import known_of
 from spunto.core.protocol.closing import FORBIDDEN
+from spunto.core.specs.capabilities import of_stream
 from spunto.core.specs.token import new_token, token_hash
 
 
@@ -161,11 +162,16 @@ class NodeService:
         return await self._set_draining(tenant, node_id, Action.NODE_UNDRAIN, idempotency)
 
     async def inventory(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Inventory:
-        """What the agent last listed. Raises Unavailable `node_offline` while it is not connected."""
+        """What the agent finds on its engine; of an agent too old to be asked, what it last listed.
+
+        Raises Unavailable `node_offline` while it is not connected.
+        """
         tenant = actor.require(Action.NODE_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             node = await tx.nodes.get(tenant, node_id)
-        listed = await self._reach.inventory(node.id)
+        can_be_asked = of_stream(INVENTORY_STREAM) in node.capabilities
+        reach = self._reach.ask_inventory if can_be_asked else self._reach.inventory
+        listed = await reach(node.id)
         async with self._uow.reading() as tx:
             assigned, buried = await known_of(tx, node.id, listed)
         found = judge(listed.items, assigned=assigned, buried=buried.keys())

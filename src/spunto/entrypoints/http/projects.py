@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 from quart import Blueprint, Response
 from typing_extensions import TypedDict
 
@@ -14,6 +15,7 @@ from spunto.core.projects.model import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES,
 from spunto.core.projects.model import ProjectVersion as Version
 from spunto.core.projects.service import ProjectService
 from spunto.core.secrets.names import MAX_NAME_CHARACTERS, PATTERN
+from spunto.core.specs.image import MAX_CHARACTERS, why_no_image
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import (
@@ -31,10 +33,22 @@ from spunto.entrypoints.http.responses import Reply, json_response, no_content
 MAX_NUMBER: Final = 2**31 - 1
 
 
+def _image_name(value: str) -> str:
+    reason = why_no_image(value)
+    if reason is not None:
+        raise PydanticCustomError("image_name", "{what}", {"what": f"The image {value[:200]!r} {reason}."})
+    return value
+
+
 EnvName = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 LabelName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
 LabelValue = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Image = Annotated[str, StringConstraints(max_length=512, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
+Image = Annotated[
+    str,
+    StringConstraints(max_length=MAX_CHARACTERS),
+    AfterValidator(_image_name),
+    Field(json_schema_extra={"pattern": r"^[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*$"}),
+]
 Description = Annotated[str, StringConstraints(max_length=2000)]
 Command = Annotated[str, StringConstraints(min_length=1, max_length=16 * 1024)]
 Cpus = Annotated[float, Field(ge=0.01, le=4096)]

@@ -53,7 +53,7 @@ class LinkedNode(LivingNode):
     @asynccontextmanager
     async def up(self) -> AsyncIterator[Uplink]:
         async with self.running(attached=False) as (runner, _):
-            streams = NodeStreams(self.runtime, clock=self.clock, standing=runner.standing)
+            streams = NodeStreams(self.runtime, clock=self.clock, standing=runner.standing, inventory=runner.inventory)
             holding = asyncio.ensure_future(streams.run())
             try:
                 await runner.engine_answered()

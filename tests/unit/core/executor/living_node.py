@@ -37,11 +37,15 @@ class Listener:
     def phases(self, subject_id: str = WORKER) -> list[Phase]:
         return [item.phase for item in self.heard if item.id == subject_id]
 
+    async def next(self) -> None:
+        """Wait until more is heard."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def until(self, holds: Callable[[], Any]) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not holds():
-                self._changed.clear()
-                await self._changed.wait()
+                await self.next()
 
     async def until_phase(self, phase: Phase, generation: int, subject_id: str = WORKER) -> ObservedItem:
         """The newest word on the subject, once it is this."""

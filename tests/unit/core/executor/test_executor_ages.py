@@ -26,7 +26,7 @@ from spunto.core.executor.runtime import ContainerState
 from spunto.core.executor.settings import silent
 from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.kernel.errors import Unavailable
-from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
+from spunto.core.protocol.messages import DesiredItem, Inventory, Phase, Wanted
 from spunto.core.specs.kind import SPECS
 from spunto.core.specs.spec import SpecUnknown
 from spunto.core.specs.worker import Power, container_name, read, write
@@ -121,9 +121,12 @@ def test_an_ability_that_the_agent_lacks_refuses_the_item(abilities: tuple[str, 
 def test_the_streams_that_are_announced_are_those_that_are_served() -> None:
     node = LivingNode()
 
-    streams = NodeStreams(node.runtime, clock=node.clock, standing=lambda _: None)
+    async def node_inventory() -> Inventory:
+        raise NotImplementedError
 
-    assert sorted(streams._kinds) == sorted(STREAMS)
+    streams = NodeStreams(node.runtime, clock=node.clock, standing=lambda _: None, inventory=node_inventory)
+
+    assert sorted([*streams._kinds, "inventory"]) == sorted(STREAMS)
 
 
 @pytest.mark.parametrize("restarted", [False, True])

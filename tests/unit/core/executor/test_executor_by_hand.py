@@ -22,6 +22,12 @@ class Entering(FakeRuntime):
         super().__init__(images=[IMAGE], **fields)
         self._entrypoint = entrypoint
 
+        self.starts = 0
+
+    async def start_container(self, name: str) -> None:
+        await super().start_container(name)
+        self.starts += 1
+
     async def create_container(self, spec: ContainerSpec) -> Container:
         container = await super().create_container(spec)
         self._containers[spec.name].main_command = ("sh", "-c", self._entrypoint)
@@ -29,14 +35,18 @@ class Entering(FakeRuntime):
 
 
 async def test_an_entrypoint_that_ends_at_once_is_told_as_ended_and_never_as_running() -> None:
-    node = LivingNode(runtime=Entering("exit 3"))
+    runtime = Entering("exit 3")
+    node = LivingNode(runtime=runtime)
     async with node.running() as (runner, listener):
         runner.apply(desired(a_desired_item(post_create_command="true")))
         ended = await listener.until_phase(Phase.STOPPED, 1)
         runner.apply(desired(a_desired_item(2, post_create_command="true")))
         again = await listener.until_phase(Phase.STOPPED, 2)
+        runner.apply(desired(a_desired_item(3, made_in=3, post_create_command="true")))
+        anew = await listener.until_phase(Phase.STOPPED, 3)
 
-    assert (ended.exit_code, again.exit_code) == (3, 3)
+    assert (ended.exit_code, again.exit_code, anew.exit_code) == (3, 3, 3)
+    assert runtime.starts == 3
     assert Phase.RUNNING not in listener.phases()
 
 

@@ -49,6 +49,21 @@ async def test_a_new_project_has_every_field(house: House) -> None:
     assert await json_of(await house.call(ann, "GET", path_of(project))) == project
 
 
+@pytest.mark.parametrize("image", ["a//b", "https://registry.example/x/y:1", "Debian", "a b", ""])
+async def test_an_image_that_is_no_name_is_refused_with_the_reason(house: House, image: str) -> None:
+    ann = await house.person("ann")
+    project = await a_project(house, ann)
+
+    made = await house.call(ann, "POST", f"/api/orgs/{ann.org_id}/projects", {"name": "other", "image": image})
+    changed = await house.call(ann, "PATCH", path_of(project), {"image": image})
+
+    for response in (made, changed):
+        problem = await problem_of(response)
+        assert problem["status"] == 422
+        assert [each["pointer"] for each in problem["errors"]] == ["/image"]
+        assert problem["errors"][0]["message"].startswith("The image ")
+
+
 @pytest.mark.parametrize(
     ("patch", "changed"),
     [

@@ -14,15 +14,20 @@ from spunto.core.executor.streams.params import Params
 from spunto.core.executor.streams.terminals import Terminals
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Invalid, SpuntoError
+from spunto.core.protocol.codec import encode
+from spunto.core.protocol.messages import Inventory
 from spunto.core.protocol.stream import Stream
 
 _MAX_TAIL = 10_000
-STREAMS = ("exec", "logs", "stats", "terminal")
+STREAMS = ("exec", "inventory", "logs", "stats", "terminal")
 """The kinds that are served, as the agent announces them."""
 
 
 class NodeStreams:
-    """`standing` gives the container of a subject: the only ones that may be reached, ours and wanted on this node."""
+    """`standing` gives the container of a subject: the only ones that may be reached, ours and wanted on this node.
+
+    `inventory` asks the engine what is there.
+    """
 
     def __init__(
         self,
@@ -30,6 +35,7 @@ class NodeStreams:
         *,
         clock: Clock,
         standing: Callable[[str], Container | None],
+        inventory: Callable[[], Awaitable[Inventory]],
         log: Log = silent,
     ) -> None:
         self._runtime = runtime
@@ -37,6 +43,7 @@ class NodeStreams:
         self._log = log
         self._group: asyncio.TaskGroup | None = None
         self._standing = standing
+        self._inventory = inventory
         self._terminals = Terminals(runtime, clock=clock, log=log)
         self._kinds: dict[str, Callable[[Stream, str, Params], Awaitable[None]]] = {
             "exec": self._exec,
@@ -68,6 +75,9 @@ class NodeStreams:
 
     async def handle(self, stream: Stream) -> None:
         """Serve one stream to its end. What it raises is the stream's reset."""
+        if stream.kind == "inventory":
+            await self._tell_inventory(stream)
+            return
         serve = self._kinds.get(stream.kind)
         if serve is None:
             raise Invalid("unknown_stream_kind", f"This agent knows no stream {stream.kind!r}; update it.")
@@ -77,6 +87,11 @@ class NodeStreams:
         if container is None:
             raise ContainerGone(subject_id)
         await serve(stream, container.name, params)
+
+    async def _tell_inventory(self, stream: Stream) -> None:
+        """The message as it travels by itself, too."""
+        await stream.write(encode(await self._inventory()).encode())
+        await stream.write_eof()
 
     async def _exec(self, stream: Stream, name: str, params: Params) -> None:
         await run_command(self._runtime, stream, name, params, clock=self._clock, later=self._later)
