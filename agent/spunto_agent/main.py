@@ -1,11 +1,13 @@
 """The agent's process: opens engine and journal, runs the node, and ends cleanly with containers left as they are."""
 
+import argparse
 import asyncio
 import os
 import platform
 import secrets
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,16 +27,22 @@ from spunto_agent.engine import LateRuntime
 from spunto_agent.journal import SqliteJournal
 from spunto_agent.link import Link, advice_for
 from spunto_agent.log import new_log
-from spunto_agent.settings import AgentSettings, SettingsError, load, node_id_of
+from spunto_agent.settings import AgentSettings, SettingsError, help_text, load, node_id_of
 
 TURNED_AWAY = 77
 BAD_SETTINGS = 78
 _ENGINE_SECONDS = 5.0
+_DESCRIPTION = "The agent that makes this machine a node. It takes its settings from the environment and a file."
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m spunto_agent`: the settings of this machine, then `run`."""
+    parser = argparse.ArgumentParser(
+        prog="spunto agent", description=_DESCRIPTION, epilog=help_text(), formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    parser.parse_args(sys.argv[1:] if arguments is None else list(arguments))
     try:
         return run(load(os.environ))
     except SettingsError as error:

@@ -7,7 +7,7 @@ from spunto.core.protocol import closing
 from spunto.core.protocol.events import Closed
 
 # All of the wait is by chance: every agent of a server lost it at the same moment.
-FAST = BackOff(base_seconds=0.5, cap_seconds=4.0, least=0.0)
+FAST = BackOff(base_seconds=0.5, cap_seconds=3.0, least=0.0)
 SLOW = BackOff(base_seconds=0.5, cap_seconds=30.0, least=0.0)
 FAST_PHASE_SECONDS = 60.0
 STABLE_SECONDS = 60.0
@@ -23,9 +23,12 @@ class Outage:
     attempts: int = 0
 
     def after(self, *, connected_seconds: float, now: float) -> "Outage":
-        """One more attempt has ended; a connection that held for a while begins a new outage."""
+        """One more attempt has ended. The end of any connection begins a new outage, for the server was there a moment
+        ago; only one that held for a while lets the waits grow from the beginning."""
         if connected_seconds >= STABLE_SECONDS:
             return Outage(since=now)
+        if connected_seconds > 0:
+            return Outage(since=now, attempts=self.attempts + 1)
         return Outage(since=self.since, attempts=self.attempts + 1)
 
 

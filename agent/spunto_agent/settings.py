@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from spunto.core.executor.policy import Limits, Policy
 from spunto.core.executor.settings import CONCURRENT_STARTS, DEFAULT_SUBNET_POOL
@@ -17,6 +18,7 @@ from spunto.core.specs.worker import KIND
 
 PREFIX = "SPUNTO_AGENT_"
 FILE = Path("/etc/spunto/agent.toml")
+_TOKENS = frozenset({"token", "token_file"})
 
 
 class SettingsError(Exception):
@@ -104,14 +106,33 @@ def load(environment: Mapping[str, str], *, file: Path = FILE) -> AgentSettings:
     try:
         if file.exists():
             values = tomllib.loads(file.read_text())
-        for name, value in environment.items():
-            if name.startswith(PREFIX) and value:
-                values[name.removeprefix(PREFIX).lower()] = value
+        said = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environment.items()
+            if name.startswith(PREFIX) and value
+        }
+        if said.keys() & _TOKENS:
+            # They are two ways to say one thing, so that the file's way gives way as well.
+            values = {name: value for name, value in values.items() if name not in _TOKENS}
+        values |= said
         return AgentSettings.model_validate(values)
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error
     except ValidationError as error:
         raise SettingsError("\n".join(map(_line, error.errors(include_input=False, include_url=False)))) from error
+
+
+def help_text() -> str:
+    """Every setting with its default, one a line."""
+    lines = [f"  {PREFIX}{name.upper()}  ({_default_of(field)})" for name, field in AgentSettings.model_fields.items()]
+    return "\n".join([f"settings, in {FILE} by the ends of their names in lower case (server_url):", *lines])
+
+
+def _default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    return "none" if default in (None, {}) else str(default)
 
 
 def _line(error: Any) -> str:

@@ -28,7 +28,7 @@ def waits(
         (closing.RESTARTING, [0.0, 3.0]),
         (closing.BUSY, [15.0, 30.0]),
         (closing.BAD_PROTOCOL, [15.0, 30.0]),
-        (1006, [0.0, 4.0]),
+        (1006, [0.0, 3.0]),
     ],
 )
 def test_each_close_code_has_its_wait(code: int, expected: list[float]) -> None:
@@ -54,5 +54,14 @@ def test_waits_grow_with_full_jitter_up_to_a_cap(attempts: int, outage_seconds: 
 def test_a_connection_that_held_begins_a_new_outage() -> None:
     outage = Outage(since=0.0, attempts=7)
 
-    assert outage.after(connected_seconds=59, now=100) == Outage(since=0.0, attempts=8)
     assert outage.after(connected_seconds=60, now=100) == Outage(since=100)
+
+
+def test_a_server_that_restarts_soon_after_a_connect_is_back_within_three_seconds() -> None:
+    outage = Outage(since=0.0, attempts=7)
+
+    short = outage.after(connected_seconds=20, now=100)
+    refused = short.after(connected_seconds=0, now=101).after(connected_seconds=0, now=103)
+
+    assert (short, refused) == (Outage(since=100, attempts=8), Outage(since=100, attempts=10))
+    assert wait_seconds(Closed(code=1006, reason="unreachable"), refused, now=103, jitter=1.0) == 3.0

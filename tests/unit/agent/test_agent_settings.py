@@ -7,7 +7,8 @@ import pytest
 
 from spunto.core.nodes.model import NodeId
 from spunto.core.specs.token import new_token
-from spunto_agent.settings import SettingsError, load, node_id_of
+from spunto_agent.main import main
+from spunto_agent.settings import AgentSettings, SettingsError, load, node_id_of
 
 NODE = NodeId("nod_00000000000000000000000000")
 GOOD = {"SPUNTO_AGENT_SERVER_URL": "https://spunto.example", "SPUNTO_AGENT_TOKEN": "t"}
@@ -23,6 +24,25 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
     assert settings.policy.limits["worker"].max_count == 3
     assert settings.labels == {"zone": "a"}
     assert settings.subnet_pool == IPv4Network("10.9.0.0/16")
+
+
+def test_a_token_in_the_environment_goes_over_one_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text('server_url = "https://one"\ntoken_file = "/etc/spunto/agent.token"\n')
+
+    settings = load({"SPUNTO_AGENT_TOKEN": "from-the-environment"}, file=file)
+
+    assert settings.read_token().reveal() == "from-the-environment"
+
+
+def test_help_lists_every_setting_and_asks_for_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(f"SPUNTO_AGENT_{name.upper()} " in shown for name in AgentSettings.model_fields)
+    assert "SPUNTO_AGENT_SERVER_URL  (required)" in shown
 
 
 def test_labels_from_the_environment_are_pairs(tmp_path: Path) -> None:

@@ -121,4 +121,11 @@ async def test_what_an_agent_can_do_is_known_to_the_server(harness: Harness) -> 
     made = await harness.spunto.nodes.get(harness.owner, harness.organization.id, node.id)
 
     assert made.agent is not None
-    assert made.agent.capabilities == ("kind:worker", "stream:exec", "stream:logs", "stream:stats", "stream:terminal")
+    assert made.agent.capabilities == (
+        "kind:worker",
+        "stream:exec",
+        "stream:inventory",
+        "stream:logs",
+        "stream:stats",
+        "stream:terminal",
+    )

@@ -24,13 +24,15 @@ write_files:
     content: |
       {token}
 runcmd:
-  - ["sh", "-c", "curl -fsSL {url}/api/agent/install.sh | sh"]
+  - ["sh", "-c", "script=$(curl -fsSL {url}/api/agent/install.sh) && sh -c \\"$script\\""]
 """
 
 
 def install_command(address: PublicAddress, token: Secret) -> str:
-    """For root's shell. The token goes by the environment, where `ps` does not show it."""
-    return f"curl -fsSL {quote(address.url + '/api/agent/install.sh')} | SPUNTO_AGENT_TOKEN={quote(token.reveal())} sh"
+    """For root's shell. The token goes by the environment, where `ps` does not show it. A pipe would hide that the
+    script could not be fetched: the shell behind it has nothing to do and succeeds."""
+    fetched = f"script=$(curl -fsSL {quote(address.url + '/api/agent/install.sh')})"
+    return f'{fetched} && SPUNTO_AGENT_TOKEN={quote(token.reveal())} sh -c "$script"'
 
 
 def cloud_init(address: PublicAddress, token: Secret) -> str:

@@ -8,6 +8,7 @@ package='spunto[agent] @ ${server_url}/api/agent/wheels/${wheel}'
 home=/opt/spunto-agent
 token_file=/etc/spunto/agent.token
 pid_file=/run/spunto-agent.pid
+log_file=/var/log/spunto-agent.log
 
 die() { echo "spunto: $$*" >&2; exit 1; }
 
@@ -68,7 +69,9 @@ UNIT
     command -v dockerd >/dev/null || systemctl enable --now podman.socket
     systemctl enable spunto-agent
     systemctl restart spunto-agent
-    echo "spunto: the agent runs; see: journalctl -u spunto-agent"
+    sleep 3
+    systemctl is-active -q spunto-agent || die "the agent has ended; see: journalctl -u spunto-agent"
+    echo "spunto: the agent runs, now and after a reboot; see: journalctl -u spunto-agent"
 }
 
 run_by_itself() {
@@ -76,9 +79,29 @@ run_by_itself() {
     if [ -n "$$pid" ] && grep -qs spunto_agent "/proc/$$pid/cmdline"; then kill "$$pid"; fi
     # Left to the settings file, so that it runs as it would be started next time.
     unset SPUNTO_AGENT_TOKEN
-    setsid nohup "$$home/bin/python" -m spunto_agent >>/var/log/spunto-agent.log 2>&1 </dev/null &
-    echo $$! >"$$pid_file"
-    echo "spunto: the agent runs; its log is /var/log/spunto-agent.log"
+    setsid nohup "$$home/bin/python" -m spunto_agent >>"$$log_file" 2>&1 </dev/null &
+    pid=$$!
+    echo "$$pid" >"$$pid_file"
+    sleep 3
+    kill -0 "$$pid" 2>/dev/null || { tail -n 3 "$$log_file" >&2; die "the agent has ended; its log is $$log_file"; }
+    echo "spunto: the agent runs as process $$pid; its log is $$log_file"
+    echo "spunto: there is no systemd here, so that after a reboot nothing starts it: run this command again then"
+}
+
+engine_answers() {
+    curl -fsS -m 5 --unix-socket /var/run/docker.sock http://engine/_ping >/dev/null 2>&1 ||
+        curl -fsS -m 5 --unix-socket /run/podman/podman.sock http://engine/_ping >/dev/null 2>&1
+}
+
+# Without systemd nobody has started what was installed a moment ago.
+require_engine() {
+    engine_answers && return
+    command -v service >/dev/null && [ -e /etc/init.d/docker ] && service docker start >/dev/null 2>&1 || true
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        engine_answers && return
+        sleep 1
+    done
+    die "no container engine answers, so that this node takes no workers yet; start dockerd or podman system service"
 }
 
 # Called at the end of the text, so that a download that breaks off runs nothing, and with an input of its own, so that
@@ -90,6 +113,7 @@ main() {
     configure
     install_agent
     if [ -d /run/systemd/system ]; then run_by_systemd; else run_by_itself; fi
+    require_engine
 }
 
 main </dev/null

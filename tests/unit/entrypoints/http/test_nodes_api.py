@@ -30,7 +30,9 @@ async def test_a_new_node_is_told_with_all_that_makes_it_one(site: Site) -> None
         "createdAt": "2026-01-01T00:00:00Z",
     }
     assert token.startswith(f"spn_{node['id'].partition('_')[2]}_")
-    assert made["installCommand"] == f"curl -fsSL {LOCAL}/api/agent/install.sh | SPUNTO_AGENT_TOKEN={token} sh"
+    assert made["installCommand"] == (
+        f'script=$(curl -fsSL {LOCAL}/api/agent/install.sh) && SPUNTO_AGENT_TOKEN={token} sh -c "$script"'
+    )
     assert await site.json("GET", f"{site.org}/nodes/{node['id']}") == node
     assert (await site.json("GET", f"{site.org}/nodes"))["items"] == [node]
 
@@ -46,7 +48,7 @@ async def test_the_cloud_init_document_brings_the_token_in_a_private_file(site: 
         "    content: |\n"
         f"      {made['token']}\n"
         "runcmd:\n"
-        f'  - ["sh", "-c", "curl -fsSL {LOCAL}/api/agent/install.sh | sh"]\n'
+        f'  - ["sh", "-c", "script=$(curl -fsSL {LOCAL}/api/agent/install.sh) && sh -c \\"$script\\""]\n'
     )
 
 
