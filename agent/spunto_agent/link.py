@@ -4,9 +4,9 @@ import random
 from collections.abc import Callable
 
 from spunto.core.executor.runner import NodeRunner
-from spunto.core.executor.settings import Log
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.log import Log
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol import closing
 from spunto.core.protocol.events import Closed

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from spunto.core.executor.settings import Log
+from spunto.core.kernel.log import Log
 
 
 def new_log(log_format: str) -> Log:

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import uvloop
@@ -17,11 +16,13 @@ import uvloop
 from spunto.core.executor.journal import Journal, MemoryJournal
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.runtime import ContainerRuntime
-from spunto.core.executor.settings import Log, NodeSettings
+from spunto.core.executor.settings import NodeSettings
 from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.executor.uplink import Uplink
+from spunto.core.kernel.build import this_build
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.log import Log
 from spunto.core.protocol.events import Closed
 from spunto_agent.engine import LateRuntime
 from spunto_agent.journal import SqliteJournal
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="spunto agent", description=_DESCRIPTION, epilog=help_text(), formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action="version", version=str(this_build()))
     parser.parse_args(sys.argv[1:] if arguments is None else list(arguments))
     try:
         return run(load(os.environ))
@@ -114,11 +115,13 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
 
 
 def _node_settings(settings: AgentSettings, node_id: str) -> NodeSettings:
+    build = this_build()
     return NodeSettings(
         node_id=node_id,
         instance_id=secrets.token_hex(8),
         boot_id=_boot_id(),
-        agent_version=_version(),
+        agent_version=build.version,
+        agent_commit=build.commit,
         engine=settings.engine,
         labels=settings.labels,
         subnet_pool=settings.subnet_pool,
@@ -143,10 +146,3 @@ def _boot_id() -> str:
         return _BOOT_ID.read_text().strip()
     except OSError:
         return platform.node() or "unknown"
-
-
-def _version() -> str:
-    try:
-        return version("spunto")
-    except PackageNotFoundError:
-        return "0"

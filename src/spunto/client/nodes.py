@@ -4,39 +4,63 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
+import httpx
 from pydantic import Field, SecretStr, field_serializer
 
-from spunto.client.api import Api, Page
+from spunto.client.api import Api, Page, parsed
 from spunto.client.retry import Repeat
 from spunto.client.wire import Failure, WireModel
 
 
 class Agent(WireModel):
-    """What a node's agent said of itself and its engine; `engine_error` while the engine is away."""
+    """What a node's agent said of itself and its engine; `engine_error` while the engine is away.
+
+    `outdated` where it is of another version or commit than the server; `labels` are the machine's own.
+    """
 
     version: str = ""
+    commit: str = ""
+    outdated: bool = False
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
     engine: str = ""
     engine_version: str = ""
     engine_error: Failure | None = None
     posture: Mapping[str, Any] = Field(default_factory=dict)
 
 
+class Limits(WireModel):
+    """What is given away of a node at most; None is as much as its agent offers."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+
+
 class Node(WireModel):
-    """`cpus` and `memory_bytes` are what it offers; None until its agent has connected."""
+    """`cpus` and `memory_bytes` are what is given away to workers, None until its agent has connected; what its machine
+    really has are `machine_cpus` and `machine_memory_bytes`. `upgrade_command`, run as root on that machine, puts the
+    server's agent there.
+    """
 
     id: str
     org_id: str
     name: str
     status: str
+    connected: bool = False
     draining: bool = False
+    deleting_since: datetime | None = None
     labels: Mapping[str, str] = Field(default_factory=dict)
     cpus: float | None = None
     memory_bytes: int | None = None
+    machine_cpus: float | None = None
+    machine_memory_bytes: int | None = None
+    limits: Limits = Limits()
     reserved_cpus: float = 0
     reserved_memory_bytes: int = 0
     workers: int = 0
     agent: Agent | None = None
     error: Failure | None = None
+    upgrade_command: str = ""
     connection_changed_at: datetime | None = None
     created_at: datetime
 
@@ -94,9 +118,20 @@ class Nodes:
     async def get(self, org_id: str, node_id: str) -> Node:
         return await self._api.get(Node, _path(org_id, node_id))
 
-    async def delete(self, org_id: str, node_id: str, *, force: bool = False) -> None:
-        """Raises StateConflict while the node holds anything and `force` is not given."""
-        await self._api.delete(_path(org_id, node_id), force=force or None)
+    async def update(self, org_id: str, node_id: str, **changes: object) -> Node:
+        """Change `name`, `labels` (replaced whole) or `limits` (a mapping of `cpus` and `memoryBytes`, None for what
+        the agent offers); what is not given stays."""
+        return await self._api.patch(Node, _path(org_id, node_id), changes)
+
+    async def delete(self, org_id: str, node_id: str, *, force: bool = False) -> Node | None:
+        """With `force` a node that holds anything stays `deleting` until its agent has removed it, and is given as it
+        is then; None where it is gone. Raises StateConflict while it holds anything and `force` is not given."""
+        answer = await self._api.delete(_path(org_id, node_id), force=force or None)
+        return parsed(Node, answer) if answer.status_code == httpx.codes.ACCEPTED else None
+
+    async def abandon(self, org_id: str, node_id: str) -> None:
+        """Forget a node whose machine never comes back, with what may still stand there."""
+        await self._api.delete(_path(org_id, node_id), abandon=True)
 
     async def rotate_token(self, org_id: str, node_id: str) -> NodeCredentials:
         """A new token; the connection made with the old one is cut at once."""

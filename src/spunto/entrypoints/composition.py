@@ -11,6 +11,8 @@ from spunto.adapters.crypto.keyring import Keyring
 from spunto.adapters.crypto.seal import KeyringSeal
 from spunto.adapters.log_mailer import LogMailer
 from spunto.core.kernel.clock import Clock, SystemClock
+from spunto.core.kernel.errors import SpuntoError
+from spunto.core.kernel.log import Log
 from spunto.core.kernel.reconcile import WorkQueue
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.mail import Mailer
@@ -79,6 +81,7 @@ async def composed(
             webhook_rule=rule,
             webhook_sender=sender,
             report=_report,
+            log=_log_to(telemetry),
             around=telemetry.around_item,
             **more,
         )
@@ -106,5 +109,19 @@ async def _webhook_sender(rule: AddressRule) -> AsyncIterator[WebhookSender]:
         await sender.aclose()
 
 
+def _log_to(telemetry: Telemetry) -> Log:
+    """What happens to nodes is logged, and counted."""
+
+    def take(event: str, /, **fields: object) -> None:
+        log.info(event, **fields)
+        telemetry.node_event(event)
+
+    return take
+
+
 def _report(kind: str, subject_id: str, error: BaseException) -> None:
-    log.warning("reconcile_failed", kind=kind, subject=subject_id, exc_info=error)
+    """What is no mistake of ours takes one line; a database that is away for an hour must not fill a disk."""
+    if isinstance(error, SpuntoError):
+        log.warning("reconcile_failed", kind=kind, subject=subject_id, code=error.code, reason=error.message)
+    else:
+        log.warning("reconcile_failed", kind=kind, subject=subject_id, exc_info=error)

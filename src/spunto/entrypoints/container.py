@@ -15,6 +15,7 @@ from spunto.core.activity.refusals import Refusals
 from spunto.core.activity.service import ActivityService
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import Ids, TimeOrderedIds
+from spunto.core.kernel.log import Log, silent
 from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
@@ -22,6 +23,7 @@ from spunto.core.nodes.holding import Holding
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import ReplicaId
 from spunto.core.nodes.peers import Dial, Peers, ReplicaAway
+from spunto.core.nodes.presence import Presence
 from spunto.core.nodes.reach import HeldNodes, NodeReach
 from spunto.core.nodes.replica import Replica
 from spunto.core.nodes.service import NodeService
@@ -90,7 +92,8 @@ def _dial(dial_replica: DialReplica | None, *, replica: Replica, seal: Seal, tim
 
 
 class Container(DeclarativeContainer):
-    """`store` is the unit of work of every slice; `report` hears what a reconcile loop could not do."""
+    """`store` is the unit of work of every slice; `report` hears what a reconcile loop could not do, `log` how agents
+    come and go."""
 
     clock: Dependency[Clock] = Dependency()
     wakeups: Dependency[Wakeups] = Dependency(instance_of=Wakeups)
@@ -102,6 +105,7 @@ class Container(DeclarativeContainer):
     mailer: Dependency[Mailer] = Dependency(default=LogMailer())
     public_url: Dependency[str] = Dependency(instance_of=str, default=DEFAULT_URL)
     report: Dependency[Callable[[str, str, BaseException], None]] = Dependency()
+    log: Dependency[Log] = Dependency(default=Object(silent))
     identity_provider: Dependency[IdentityProvider | None] = Dependency(default=Object(None))
     owner_email: Dependency[str | None] = Dependency(default=Object(None))
     around: Dependency[Around] = Dependency(default=SILENT.around_item)
@@ -151,19 +155,22 @@ class Container(DeclarativeContainer):
     turnstile = Singleton(Turnstile, own_id=replica.provided.id, timeline_id=timeline_id, seal=seal, clock=clock)
     node_reach = Singleton(NodeReach, store, links=links, replica=replica, peers=peers, clock=clock)
     nodes = Singleton(NodeService, store, links=links, reach=node_reach, auditor=auditor, clock=clock, ids=ids)
+    presence = Singleton(Presence, store, links=links, auditor=auditor, clock=clock, log=log)
     gateway = Singleton(
         NodeGateway,
         store,
         secrets=worker_secrets,
         links=links,
         auditor=auditor,
+        presence=presence,
         clock=clock,
         wakeups=wakeups,
         replica_id=replica.provided.id,
         timeline_id=timeline_id,
+        log=log,
     )
     holding = Singleton(
-        Holding, store, replica=replica, links=links, auditor=auditor, clock=clock, wakeups=wakeups, report=report
+        Holding, store, replica=replica, links=links, presence=presence, clock=clock, wakeups=wakeups, report=report
     )
     looks = Singleton(Looks, store, auditor=auditor, clock=clock)
     workers = Singleton(WorkerService, store, links=links, looks=looks, auditor=auditor, clock=clock, ids=ids)

@@ -11,6 +11,7 @@ from hypercorn.asyncio import serve as serve_http
 from quart import Quart
 
 from spunto.adapters.prometheus.metrics import Metrics
+from spunto.core.kernel.build import this_build
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid, SpuntoError
 from spunto.core.kernel.secret import Secret
@@ -71,6 +72,7 @@ async def serve(
         around_item=metrics.around_item,
         statement_took=metrics.statement_took,
         request_took=metrics.request_took,
+        node_event=metrics.node_event,
     )
     async with (
         traced(counting, os.environ) as telemetry,
@@ -93,6 +95,7 @@ async def serve(
         await prepare(spunto)
         sockets, streams = Sockets(), Streams(spunto.wakeups, stalled_seconds=settings.stalled_seconds)
         metrics.count_live(sockets=lambda: len(sockets), agents=lambda: len(spunto.links))
+        metrics.tell_builds(this_build(), spunto.links.builds)
         scraper = Scraper(metrics, spunto, clock=SystemClock())
         figures = Figures(scrape=scraper.scrape, token=_scraper_token(settings))
         app = application(
@@ -145,7 +148,7 @@ def application(
         except (SpuntoError, TimeoutError):
             return "The database does not answer."
 
-    address = PublicAddress(url=settings.url)
+    address = PublicAddress(url=settings.url, is_guessed=settings.is_url_guessed)
     gate = Gate(
         Doorkeeper(spunto.access, address),
         Limits(settings.rates, clock=SystemClock()),

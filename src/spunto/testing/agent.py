@@ -7,10 +7,11 @@ from spunto.core.executor.journal import MemoryJournal
 from spunto.core.executor.reading import Reading
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.runtime import ContainerRuntime
-from spunto.core.executor.settings import Log, NodeSettings
+from spunto.core.executor.settings import NodeSettings
 from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.log import Log
 from spunto.core.protocol import closing
 from spunto.core.protocol.events import Closed
 from spunto.core.protocol.transport import Transport

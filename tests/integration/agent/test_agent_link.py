@@ -14,10 +14,10 @@ from websockets.http11 import Request, Response
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.core.executor.journal import MemoryJournal
 from spunto.core.executor.runner import NodeRunner
-from spunto.core.executor.settings import silent
 from spunto.core.executor.streams.serving import NodeStreams
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import SystemClock
+from spunto.core.kernel.log import silent
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol import closing

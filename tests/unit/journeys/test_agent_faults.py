@@ -105,7 +105,7 @@ async def test_agents_that_keep_superseding_one_another_are_shut_out_until_the_t
 
     found = await node_of(harness, node)
     assert found.quarantine is not None
-    assert (found.quarantine.code, found.status) == ("node_flapping", NodeStatus.OFFLINE)
+    assert (found.quarantine.code, found.status) == ("node_flapping", NodeStatus.QUARANTINED)
     assert node.agent is not None
     assert clone.agent is not None
     assert {each.agent.turned_away.code for each in (node, clone) if each.agent and each.agent.turned_away} == {

@@ -200,24 +200,61 @@ async def test_a_container_that_was_deleted_here_is_removed_and_an_unknown_one_i
     assert await known(harness, node) == {"mp-worker-x": Standing.QUARANTINED}
 
 
-async def test_a_node_deleted_by_force_lets_its_workers_be_destroyed_and_its_machine_as_it_is(
+async def test_a_node_deleted_by_force_ends_when_its_agent_has_removed_everything(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    workers = [await a_ready_worker(harness, name) for name in ("a", "b")]
+
+    waiting = await harness.spunto.nodes.delete(*at(harness, node), force=True)
+    await harness.settle()
+
+    assert waiting is not None
+    assert waiting.status is NodeStatus.DELETING
+    assert is_clean(node)
+    assert [await worker.is_gone() for worker in workers] == [True, True]
+    assert node.agent is not None
+    assert node.agent.turned_away is not None
+    assert node.agent.turned_away.reason == "node_deleted"
+    with pytest.raises(NotFound):
+        await node_of(harness, node)
+
+
+async def test_a_node_deleted_by_force_while_it_is_away_is_remembered_and_ends_when_it_is_back(
     harness: Harness,
 ) -> None:
     node = await harness.add_node("one")
     worker = await a_ready_worker(harness)
+    node.disconnect()
+    await harness.settle()
 
     await harness.spunto.nodes.delete(*at(harness, node), force=True)
-    await harness.settle()
-
-    assert (await worker.state(), (await worker.problem() or ("",))[0]) == (S.ERROR, "node_removed")
-    assert node.agent is not None
-    assert node.agent.turned_away is not None
+    await harness.advance(3 * 3600)
+    found = await node_of(harness, node)
+    assert (found.status, found.connected, await worker.state()) == (NodeStatus.DELETING, False, S.DESTROYING)
     assert running(node) == [worker.container]
+
+    await node.reconnect()
+    await harness.settle()
+    assert is_clean(node)
+    assert await worker.is_gone()
     with pytest.raises(NotFound):
         await node_of(harness, node)
-    await worker.destroy()
+
+
+async def test_a_start_asked_for_while_the_node_is_away_happens_when_it_is_back(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    worker = await a_ready_worker(harness)
+    await worker.stop()
     await harness.settle()
-    assert await worker.is_gone()
+    node.disconnect()
+    await harness.settle()
+
+    await worker.start()
+    await harness.advance(3600)
+    assert (await worker.state(), running(node)) == (S.STARTING, [])
+
+    await node.reconnect()
+    await harness.settle()
+    assert (await worker.state(), running(node)) == (S.READY, [worker.container])
 
 
 async def test_a_drained_node_keeps_what_it_has_and_gets_nothing_new(harness: Harness) -> None:

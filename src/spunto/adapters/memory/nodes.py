@@ -12,7 +12,7 @@ from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.nodes.assignment import Assignment, Tombstone
 from spunto.core.nodes.model import Demand, Node, NodeId, ReplicaId
-from spunto.core.scheduling.placement import Request, obstacle, placement_for
+from spunto.core.scheduling.placement import Request, obstacle, placement_for, shortage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,10 @@ class MemoryNodes:
         return after
 
     async def remove(self, tenant: Tenant, node_id: NodeId) -> None:
-        node = await self.get(tenant, node_id)
+        self._remove(await self.get(tenant, node_id))
+
+    def _remove(self, node: Node) -> None:
+        node_id = node.id
         for assignment in [held for held in self._assignments.values() if held.node_id == node_id]:
             self._assignments.drop(assignment.subject_id)
         for key in [key for key in self._tombstones if key[0] == node_id]:
@@ -90,6 +93,20 @@ class MemoryNodes:
         self._names.drop(("node", node.org_id, node.name))
         self._loads.drop(node_id)
         self._nodes.drop(node_id)
+
+    async def remove_emptied(self, node_id: NodeId) -> bool:
+        node = self._nodes.get(node_id)
+        if node is None or node.deleting_at is None or any(a.node_id == node_id for a in self._assignments.values()):
+            return False
+        self._remove(node)
+        return True
+
+    async def reserve_again(self, node_id: NodeId, demand: Demand) -> bool:
+        node = await self.find(node_id)
+        if node is None or shortage(demand, node) is not None:
+            return False
+        self._move(node_id, demand, assignments=1)
+        return True
 
     async def reserve(self, node_id: NodeId, demand: Demand) -> bool:
         node = await self.find(node_id)

@@ -1,13 +1,14 @@
 """The figures of one process, as Prometheus reads them (docs/observability.md)."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from spunto.core.kernel.build import Build
 from spunto.core.nodes.model import NodeStatus
 from spunto.core.secrets.rotation import KeyUse
 from spunto.core.workers.census import Census
@@ -15,6 +16,7 @@ from spunto.core.workers.model import WorkerState
 
 _REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 _STATEMENT_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0)
+_MOST_BUILDS: Final = 100
 _LAG_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
@@ -60,6 +62,16 @@ class Metrics:
             "Stored secrets that are not wrapped by the keyring's first key",
             registry=registry,
         )
+        self._agent_info = Gauge(
+            "spunto_agent_info",
+            "Agents connected to this process, by their code",
+            ["version", "commit"],
+            registry=registry,
+        )
+        self._node_events = Counter(
+            "spunto_node_events", "What happened between nodes and this process", ["event"], registry=registry
+        )
+        self._agents: Callable[[], Mapping[tuple[str, str], int]] = dict
         # Looked up once for each combination, because the library takes a lock and a detour each time.
         self._observed: dict[tuple[str, str, int], Callable[[float], None]] = {}
         self.statement_took: Callable[[float], None] = self._statements.observe
@@ -71,6 +83,15 @@ class Metrics:
         open_sockets.set_function(sockets)
         connected = Gauge("spunto_agents_connected", "Agents connected to this process", registry=self._registry)
         connected.set_function(agents)
+
+    def tell_builds(self, own: Build, agents: Callable[[], Mapping[tuple[str, str], int]]) -> None:
+        """Who runs what; agents' versions and commits are asked for at every scrape."""
+        build = Gauge("spunto_build_info", "This server's code", ["version", "commit"], registry=self._registry)
+        build.labels(own.version, own.commit).set(1)
+        self._agents = agents
+
+    def node_event(self, event: str) -> None:
+        self._node_events.labels(event).inc()
 
     def request_took(self, method: str, route: str, status: int, seconds: float) -> None:
         key = (method, route, status)
@@ -105,4 +126,8 @@ class Metrics:
         self._old_keys.set(sum(use.secrets for use in uses if not use.is_current))
 
     def text(self) -> bytes:
+        self._agent_info.clear()
+        # Agents say what they like; a flood of versions must not become one of figures.
+        for (version, commit), count in sorted(self._agents().items())[:_MOST_BUILDS]:
+            self._agent_info.labels(version, commit).set(count)
         return generate_latest(self._registry)

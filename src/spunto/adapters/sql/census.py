@@ -14,10 +14,16 @@ from spunto.core.nodes.model import NodeStatus, status_of
 from spunto.core.workers.census import Backlog, Census
 from spunto.core.workers.model import WorkerState
 
-_HAS_CONNECTED = (nodes.c.epoch > 0).label("has_connected")
-_NODES = select(_HAS_CONNECTED, nodes.c.connected, nodes.c.draining, func.count()).group_by(
-    _HAS_CONNECTED, nodes.c.connected, nodes.c.draining
+# What `status_of` asks of a node, by its own words.
+_STANDING = (
+    nodes.c.deleting_at.is_not(None).label("deleting"),
+    nodes.c.quarantine.is_not(None).label("quarantined"),
+    nodes.c.incompatible.is_not(None).label("incompatible"),
+    (nodes.c.epoch > 0).label("has_connected"),
+    nodes.c.connected,
+    nodes.c.draining,
 )
+_NODES = select(*_STANDING, func.count()).group_by(*_STANDING)
 _WORKERS = select(workers.c.state, func.count()).group_by(workers.c.state)
 _BACKLOGS = (
     select(due_subjects.c.kind, func.count(), func.min(due_subjects.c.due_at, type_=Instant))
@@ -32,8 +38,9 @@ class SqlCensus:
 
     async def take(self, *, now: datetime) -> Census:
         counted: Counter[NodeStatus] = Counter()
-        for has_connected, connected, draining, count in await self._statements.all(_NODES, {}):
-            counted[status_of(has_connected=has_connected, connected=connected, draining=draining)] += count
+        for *standing, count in await self._statements.all(_NODES, {}):
+            named = {column.name: bool(value) for column, value in zip(_STANDING, standing, strict=True)}
+            counted[status_of(**named)] += count
         states = await self._statements.all(_WORKERS, {})
         backlogs = await self._statements.all(_BACKLOGS, {"now": now})
         return Census(

@@ -1,12 +1,13 @@
 """Values of the nodes slice as they stand in JSON columns."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Observation
-from spunto.core.nodes.model import Agent, Supersession
+from spunto.core.nodes.model import Agent, Capacity, Machine, NodeLimits, Supersession
 from spunto.core.protocol.messages import Phase
 
 
@@ -23,20 +24,26 @@ def agent_to_json(agent: Agent | None) -> dict[str, Any] | None:
         return None
     return {
         "version": agent.version,
+        "commit": agent.commit,
         "instanceId": agent.instance_id,
         "engine": agent.engine,
         "engineVersion": agent.engine_version,
         "engineProblem": problem_to_json(agent.engine_problem),
         "posture": dict(agent.posture),
         "capabilities": list(agent.capabilities),
+        "labels": dict(agent.labels),
+        "offers": None if agent.offers is None else asdict(agent.offers),
+        "machine": None if agent.machine is None else asdict(agent.machine),
     }
 
 
 def agent_from_json(body: Mapping[str, Any] | None) -> Agent | None:
     if body is None:
         return None
+    offers, machine = body.get("offers"), body.get("machine")
     return Agent(
         version=body["version"],
+        commit=body.get("commit", ""),
         instance_id=body["instanceId"],
         engine=body["engine"],
         engine_version=body["engineVersion"],
@@ -44,7 +51,19 @@ def agent_from_json(body: Mapping[str, Any] | None) -> Agent | None:
         posture=body["posture"],
         # Agents of the first release, whose rows these are, knew workers alone.
         capabilities=tuple(body.get("capabilities", ("kind:worker",))),
+        labels=body.get("labels", {}),
+        offers=None if offers is None else Capacity(**offers),
+        machine=None if machine is None else Machine(**machine),
     )
+
+
+def limits_to_json(limits: NodeLimits) -> dict[str, int | None] | None:
+    """None where there are none, as for most nodes."""
+    return None if limits == NodeLimits() else asdict(limits)
+
+
+def limits_from_json(body: Mapping[str, int | None] | None) -> NodeLimits:
+    return NodeLimits() if body is None else NodeLimits(**body)
 
 
 def supersessions_to_json(supersessions: Sequence[Supersession]) -> list[dict[str, str]] | None:

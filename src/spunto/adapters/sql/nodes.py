@@ -25,6 +25,8 @@ from sqlalchemy import (
 from spunto.adapters.sql.documents import (
     agent_from_json,
     agent_to_json,
+    limits_from_json,
+    limits_to_json,
     problem_from_json,
     problem_to_json,
     supersessions_from_json,
@@ -33,7 +35,7 @@ from spunto.adapters.sql.documents import (
 from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.replicas import has_lease
 from spunto.adapters.sql.statements import AnyRow, Statements, first
-from spunto.adapters.sql.tables.nodes import nodes, replicas
+from spunto.adapters.sql.tables.nodes import assignments, nodes, replicas
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import NotFound, StaleVersion
@@ -88,6 +90,11 @@ _UPDATE = (
     )
 )
 _REMOVE = delete(nodes).where(nodes.c.id == bindparam("node_id"), _IN_TENANT)
+_REMOVE_EMPTIED = delete(nodes).where(
+    nodes.c.id == bindparam("node_id"),
+    nodes.c.deleting_at.is_not(None),
+    ~exists().where(assignments.c.node_id == nodes.c.id),
+)
 _RELEASE = update(nodes).where(nodes.c.id == bindparam("of_id")).values(_moving(-1))
 _EPOCH = select(nodes.c.epoch).where(nodes.c.id == bindparam("node_id"))
 _CONNECTED = select(nodes.c.id).where(nodes.c.id == bindparam("node_id"), nodes.c.connected)
@@ -102,14 +109,15 @@ _ABANDONED = {
 
 # What `scheduling.placement.obstacle` asks of a node and a demand.
 _cpu, _memory = bindparam("demanded_cpu", type_=BigInteger), bindparam("demanded_memory", type_=BigInteger)
-_FITS = (
-    nodes.c.accepting
-    & (nodes.c.max_worker_cpu_millis >= _cpu)
+_HAS_ROOM = (
+    (nodes.c.max_worker_cpu_millis >= _cpu)
     & (nodes.c.cpu_millis - nodes.c.reserved_cpu_millis >= _cpu)
     & (nodes.c.memory_bytes - nodes.c.reserved_memory_bytes >= _memory)
 )
+_FITS = nodes.c.accepting & _HAS_ROOM
 _ABLE = nodes.c.capabilities.like(bindparam("required", type_=Text), escape="/")
 _RESERVE = update(nodes).where(nodes.c.id == bindparam("of_id"), _FITS).values(_moving(1))
+_RESERVE_AGAIN = update(nodes).where(nodes.c.id == bindparam("of_id"), _HAS_ROOM).values(_moving(1))
 _AMONG = is_in(nodes.c.id, bindparam("among", type_=IdList))
 
 
@@ -182,8 +190,14 @@ class SqlNodeRepository:
         if await self._statements.change(_REMOVE, {"node_id": node_id, "org_id": tenant.org_id}) == 0:
             raise _not_found(node_id)
 
+    async def remove_emptied(self, node_id: NodeId) -> bool:
+        return await self._statements.change(_REMOVE_EMPTIED, {"node_id": node_id}) == 1
+
     async def reserve(self, node_id: NodeId, demand: Demand) -> bool:
         return await self._statements.change(_RESERVE, {"of_id": node_id, **_demanded(demand)}) == 1
+
+    async def reserve_again(self, node_id: NodeId, demand: Demand) -> bool:
+        return await self._statements.change(_RESERVE_AGAIN, {"of_id": node_id, **_demanded(demand)}) == 1
 
     async def release(self, node_id: NodeId, demand: Demand) -> None:
         await self._statements.change(_RELEASE, {"of_id": node_id, **_demanded(demand)})
@@ -252,6 +266,9 @@ def _changing(node: Node) -> dict[str, Any]:
         "connection_changed_at": node.connection_changed_at,
         "holder": node.holder,
         "supersessions": supersessions_to_json(node.supersessions),
+        "limits": limits_to_json(node.limits),
+        "incompatible": problem_to_json(node.incompatible),
+        "deleting_at": node.deleting_at,
         "agent": agent_to_json(node.agent),
         "accepting": obstacle(Request(demand=_NOTHING), empty) is None,
         "capabilities": "".join(f"|{each}|" for each in sorted(node.capabilities)),
@@ -287,6 +304,9 @@ def _node(row: AnyRow) -> Node:
         holder,
         agent,
         supersessions,
+        limits,
+        incompatible,
+        deleting_at,
         version,
     ) = row
     capacity = None
@@ -312,5 +332,8 @@ def _node(row: AnyRow) -> Node:
         holder=holder,
         agent=agent_from_json(agent),
         supersessions=supersessions_from_json(supersessions),
+        limits=limits_from_json(limits),
+        incompatible=problem_from_json(incompatible),
+        deleting_at=deleting_at,
         version=version,
     )

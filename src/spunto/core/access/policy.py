@@ -81,6 +81,7 @@ class Action(StrEnum):
     WEBHOOK_DELETE = "webhook.delete"
     NODE_READ = "node.read"
     NODE_CREATE = "node.create"
+    NODE_UPDATE = "node.update"
     NODE_DELETE = "node.delete"
     NODE_ROTATE_TOKEN = "node.rotate_token"  # noqa: S105 - an action's name
     NODE_DRAIN = "node.drain"
@@ -158,9 +159,10 @@ POLICY = {
     Action.WEBHOOK_UPDATE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
     Action.WEBHOOK_DELETE: _rule(Role.ADMIN, Scope.ALL, session_only=True),
     Action.NODE_READ: _rule(Role.MEMBER, Scope.NODES_READ),
-    Action.NODE_CREATE: _rule(Role.ADMIN, Scope.NODES_WRITE, session_only=True),
+    Action.NODE_CREATE: _rule(Role.ADMIN, Scope.NODES_WRITE),
+    Action.NODE_UPDATE: _rule(Role.ADMIN, Scope.NODES_WRITE),
     Action.NODE_DELETE: _rule(Role.ADMIN, Scope.NODES_WRITE),
-    Action.NODE_ROTATE_TOKEN: _rule(Role.ADMIN, Scope.NODES_WRITE, session_only=True),
+    Action.NODE_ROTATE_TOKEN: _rule(Role.ADMIN, Scope.NODES_WRITE),
     Action.NODE_DRAIN: _rule(Role.ADMIN, Scope.NODES_WRITE),
     Action.NODE_UNDRAIN: _rule(Role.ADMIN, Scope.NODES_WRITE),
     Action.PROJECT_READ: _rule(Role.MEMBER, Scope.PROJECTS_READ),

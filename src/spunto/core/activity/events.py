@@ -38,6 +38,9 @@ class EventType(StrEnum):
     NODE_OFFLINE = "node.offline"
     NODE_QUARANTINED = "node.quarantined"
     NODE_RAN_AHEAD = "node.ran_ahead"
+    NODE_AGENT_INCOMPATIBLE = "node.agent_incompatible"
+    NODE_DELETING = "node.deleting"
+    NODE_UPDATED = "node.updated"
     PROJECT_CREATED = "project.created"
     PROJECT_UPDATED = "project.updated"
     PROJECT_DELETED = "project.deleted"
@@ -65,6 +68,7 @@ EVENT_OF: Final[Mapping[Action, EventType]] = {
     Action.ORG_SECRET_PUT: EventType.ORG_SECRET_CHANGED,
     Action.ORG_SECRET_DELETE: EventType.ORG_SECRET_DELETED,
     Action.NODE_CREATE: EventType.NODE_CREATED,
+    Action.NODE_UPDATE: EventType.NODE_UPDATED,
     Action.NODE_DELETE: EventType.NODE_DELETED,
     Action.NODE_ROTATE_TOKEN: EventType.NODE_TOKEN_ROTATED,
     Action.NODE_DRAIN: EventType.NODE_DRAINED,

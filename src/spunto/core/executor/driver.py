@@ -13,12 +13,12 @@ from spunto.core.executor.kinds.kind import Now
 from spunto.core.executor.ledger import Ledger
 from spunto.core.executor.plan import next_step
 from spunto.core.executor.runtime import EngineUnavailable, ImageNotFound
-from spunto.core.executor.settings import Log
 from spunto.core.executor.subject import Subject
 from spunto.core.executor.trouble import CALM, after_error
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.crash import crash_point
 from spunto.core.kernel.errors import Forbidden
+from spunto.core.kernel.log import Log
 from spunto.core.kernel.problem import Problem
 
 Jitter = Callable[[], float]

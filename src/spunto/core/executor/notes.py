@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from spunto.core.executor.journal import MAX_GRAVES, Entry, Grave, Journal
-from spunto.core.executor.settings import Log
 from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.log import Log
 
 
 class Notes:

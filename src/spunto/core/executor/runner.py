@@ -15,12 +15,13 @@ from spunto.core.executor.outbox import Outbox, Reporter
 from spunto.core.executor.plan import absent_item, observed_item, report_of
 from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import Container, ContainerRuntime, EngineEvent
-from spunto.core.executor.settings import Log, NodeSettings, engine_report, hello_of, silent
+from spunto.core.executor.settings import NodeSettings, engine_report, hello_of
 from spunto.core.executor.status_files import StatusFiles
 from spunto.core.executor.subject import Subject
 from spunto.core.executor.trouble import CALM
 from spunto.core.executor.watch import EngineWatch
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.log import Log, silent
 from spunto.core.kernel.problem import Problem
 from spunto.core.protocol.messages import (
     MAX_ITEMS,

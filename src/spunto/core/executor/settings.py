@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import Protocol
 
 from spunto.core.executor.policy import Policy
 from spunto.core.executor.runtime import EngineInfo
@@ -16,16 +15,6 @@ CONCURRENT_STARTS = max(4, 4 * (os.cpu_count() or 1))
 DEFAULT_SUBNET_POOL = IPv4Network("10.208.0.0/14")
 
 
-class Log(Protocol):
-    """Where events of the node go: a constant name, and data in fields."""
-
-    def __call__(self, event: str, /, **fields: object) -> None: ...
-
-
-def silent(event: str, /, **fields: object) -> None:
-    """A log that keeps nothing."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """`cpu_overcommit` is how many cpus are announced for each that is there. A container of a make that was never seen
@@ -35,6 +24,7 @@ class NodeSettings:
     instance_id: str
     boot_id: str
     agent_version: str
+    agent_commit: str = ""
     engine: str
     labels: Mapping[str, str] = field(default_factory=dict)
     subnet_pool: IPv4Network = DEFAULT_SUBNET_POOL
@@ -56,6 +46,7 @@ def hello_of(
     """The node's first word. Without an engine the machine's own size is announced, and the engine's problem."""
     return Hello(
         agent_version=settings.agent_version,
+        agent_commit=settings.agent_commit,
         instance_id=settings.instance_id,
         boot_id=settings.boot_id,
         capabilities=tuple(capabilities),
@@ -78,6 +69,8 @@ def resources_of(settings: NodeSettings, info: EngineInfo | None) -> Resources:
     cpu_millis = 1000 * (os.cpu_count() or 1) if info is None else info.cpu_millis
     memory_bytes = _machine_memory_bytes() if info is None else info.memory_bytes
     return Resources(
+        machine_cpu_millis=cpu_millis,
+        machine_memory_bytes=memory_bytes,
         cpu_millis=int(cpu_millis * settings.cpu_overcommit),
         memory_bytes=max(0, memory_bytes - settings.memory_reserve_bytes),
         max_worker_cpu_millis=settings.policy.largest_cpu_millis(cpu_millis),

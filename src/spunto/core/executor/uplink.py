@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from spunto.core.executor.runner import NodeRunner
-from spunto.core.executor.settings import Log
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.log import Log
 from spunto.core.protocol import closing
 from spunto.core.protocol.connection import Connection, OnStream
 from spunto.core.protocol.events import Closed

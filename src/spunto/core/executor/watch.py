@@ -6,10 +6,11 @@ from contextlib import aclosing
 
 from spunto.core.executor.effects import bounded
 from spunto.core.executor.runtime import Container, ContainerRuntime, EngineEvent, EngineInfo, EngineUnavailable
-from spunto.core.executor.settings import Log, NodeSettings
+from spunto.core.executor.settings import NodeSettings
 from spunto.core.executor.trouble import BACK_OFF
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
+from spunto.core.kernel.log import Log
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.wakeups import Wakeup
 from spunto.core.specs.names import NODE_LABEL

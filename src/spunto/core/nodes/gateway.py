@@ -2,22 +2,26 @@
 
 import asyncio
 import hmac
+import re
 
 from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Forbidden, StaleVersion, Unauthenticated, Unavailable
+from spunto.core.kernel.log import Log
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.kernel.wakeups import Wakeups
+from spunto.core.nodes.introduction import agent_of, capacity_of
 from spunto.core.nodes.links import Link, NodeLinks
-from spunto.core.nodes.model import Agent, Capacity, Node, NodeId, ReplicaId
+from spunto.core.nodes.model import Node, NodeId, ReplicaId
 from spunto.core.nodes.ports import NodesTransaction, SecretSource
+from spunto.core.nodes.presence import Presence
 from spunto.core.nodes.replica import topic as replica_topic
 from spunto.core.nodes.reports import Reports
 from spunto.core.nodes.sync import keep_in_step, topic
-from spunto.core.protocol.closing import BUSY, UNAUTHENTICATED
+from spunto.core.protocol.closing import BAD_PROTOCOL, BUSY, UNAUTHENTICATED
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, Inventory, Observed, StateMessage, Welcome
 from spunto.core.protocol.stream import ConnectionLost
@@ -29,6 +33,11 @@ _LEAVE_SECONDS = 10.0
 _RETRY_SECONDS = 5.0
 # What could not be stored is told again after this long.
 _TELL_AGAIN_SECONDS = 1.0
+_UPGRADE = (
+    "Run the install line on the node's machine again (`spunto node show` prints it): it puts this server's agent "
+    "there, and the workers go on."
+)
+_NO_WORD = re.compile(r"[^a-z0-9_]")
 _FLAPPING = Problem(
     code="node_flapping",
     message="Several agents use this node's token; stop all but one, then rotate the token.",
@@ -45,10 +54,12 @@ class NodeGateway:
         secrets: SecretSource,
         links: NodeLinks,
         auditor: Auditor,
+        presence: Presence,
         clock: Clock,
         wakeups: Wakeups,
         replica_id: ReplicaId,
         timeline_id: str,
+        log: Log,
     ) -> None:
         self.uow = uow
         self.secrets = secrets
@@ -57,14 +68,17 @@ class NodeGateway:
         self.wakeups = wakeups
         self.replica_id = replica_id
         self.timeline_id = timeline_id
-        self.reports = Reports(uow, auditor=auditor, clock=clock)
+        self.reports = Reports(uow, auditor=auditor, clock=clock, log=log)
         self.auditor = auditor
+        self.presence = presence
+        self.log = log
 
     async def serve(self, transport: Transport, token: Secret) -> None:
         """Speak with one agent until its connection ends. A token that is not good closes it with 4401."""
         try:
             node = await self._authenticate(token)
         except Unauthenticated as error:
+            self.log("agent_refused", node=node_of_token(token), reason=error.code)
             await transport.close(UNAUTHENTICATED, error.code)
             return
         await _Attendance(self, node, transport).serve()
@@ -115,6 +129,14 @@ class _Attendance:
             raise Forbidden(node.quarantine.code, node.quarantine.message)
         self._link = Link(connection=self._connection, token_hash=self._token_hash, epoch=node.epoch)
         self._gateway.links.attach(self._node_id, self._link)
+        self._gateway.log(
+            "agent_connected",
+            node=node.id,
+            name=node.name,
+            epoch=node.epoch,
+            version=hello.agent_version,
+            commit=hello.agent_commit,
+        )
         return Welcome(
             protocol=protocol,
             epoch=node.epoch,
@@ -137,10 +159,12 @@ class _Attendance:
             if node.quarantine is not None:
                 raise Forbidden(node.quarantine.code, node.quarantine.message)
             if not node.connected:
-                await self._announce(tx, node, EventType.NODE_ONLINE)
+                said = {"agentVersion": hello.agent_version, "agentCommit": hello.agent_commit}
+                await self._announce(tx, node, EventType.NODE_ONLINE, **said)
             now, older = self._gateway.clock.now(), node.holder
+            agent = agent_of(hello)
             node = node.connected_anew(
-                agent=_agent_of(hello), capacity=_capacity_of(hello), holder=self._gateway.replica_id, at=now
+                agent=agent, capacity=capacity_of(hello), holder=self._gateway.replica_id, at=now
             )
             if node.is_flapping(now=now):
                 node = node.quarantined(_FLAPPING, at=now)
@@ -192,40 +216,29 @@ class _Attendance:
             connection.close(BUSY, error.code, message=error.message, retry_after_seconds=_TELL_AGAIN_SECONDS)
 
     async def _leave(self) -> None:
+        closed = self._connection.closed
+        # A transport may give the words of whoever closed it.
+        reason = _NO_WORD.sub("_", closed.reason[:64]) if closed is not None and closed.reason else "connection_lost"
         if self._link is not None:
             self._gateway.links.detach(self._node_id, self._link)
-        if self._epoch is not None and self._gateway.links.find(self._node_id) is None:
-            await self._disconnect(self._epoch)
+            self._gateway.log("agent_disconnected", node=self._node_id, epoch=self._epoch, reason=reason)
+        if self._epoch is None and closed is not None and closed.code == BAD_PROTOCOL and not closed.by_peer:
+            await self._note_incompatible(closed.message)
+        elif self._epoch is not None and self._gateway.links.find(self._node_id) is None:
+            await self._gateway.presence.end(self._node_id, self._epoch, reason=reason)
 
     @retried
-    async def _disconnect(self, epoch: int) -> None:
+    async def _note_incompatible(self, why: str) -> None:
+        """Written once for as long as it holds, however often the agent dials."""
+        problem = Problem(code="agent_incompatible", message=f"{why} {_UPGRADE}")
         async with self._gateway.uow() as tx:
             node = await tx.nodes.find(self._node_id)
-            if node is not None and node.epoch == epoch and node.connected:
-                await tx.nodes.update(node.disconnected(epoch=epoch, at=self._gateway.clock.now()))
-                await self._announce(tx, node, EventType.NODE_OFFLINE)
-                await tx.commit()
+            if node is None or (after := node.not_understood(problem)) == node:
+                return
+            await tx.nodes.update(after)
+            await self._announce(tx, node, EventType.NODE_AGENT_INCOMPATIBLE, reason=problem.message)
+            await tx.commit()
+        self._gateway.log("agent_incompatible", node=node.id, name=node.name, reason=problem.message)
 
-    async def _announce(self, tx: NodesTransaction, node: Node, kind: EventType) -> None:
-        await self._gateway.auditor.announce(tx, node.org_id, kind, node.id, data={})
-
-
-def _agent_of(hello: Hello) -> Agent:
-    error = hello.engine.error
-    return Agent(
-        version=hello.agent_version,
-        capabilities=hello.capabilities,
-        instance_id=hello.instance_id,
-        engine=hello.engine.name,
-        engine_version=hello.engine.version,
-        engine_problem=None if error is None else Problem(code="engine_unavailable", message=error),
-        posture={name: value for name, value in hello.posture.items() if isinstance(value, str | bool)},
-    )
-
-
-def _capacity_of(hello: Hello) -> Capacity:
-    return Capacity(
-        cpu_millis=hello.resources.cpu_millis,
-        memory_bytes=hello.resources.memory_bytes,
-        max_worker_cpu_millis=hello.resources.max_worker_cpu_millis,
-    )
+    async def _announce(self, tx: NodesTransaction, node: Node, kind: EventType, **data: str) -> None:
+        await self._gateway.auditor.announce(tx, node.org_id, kind, node.id, data=data)

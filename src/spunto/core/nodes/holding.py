@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
-from spunto.core.activity.events import EventType
-from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Unavailable
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -17,6 +15,7 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.nodes.presence import Presence
 from spunto.core.nodes.replica import Replica, topic
 from spunto.core.nodes.sync import topic as node_topic
 
@@ -39,7 +38,7 @@ class Holding:
         *,
         replica: Replica,
         links: NodeLinks,
-        auditor: Auditor,
+        presence: Presence,
         clock: Clock,
         wakeups: Wakeups,
         report: Callable[[str, str, BaseException], None],
@@ -50,7 +49,7 @@ class Holding:
         self._clock = clock
         self._wakeups = wakeups
         self._report = report
-        self._auditor = auditor
+        self._presence = presence
         self._looked_at = clock.now()
         self._renew_at = clock.monotonic()
         self._asked: Mapping[str, tuple[NodeId, int]] = {}
@@ -117,8 +116,7 @@ class Holding:
             return False
         async with self._uow() as tx:
             for node in lost:
-                await tx.nodes.update(node.disconnected(epoch=node.epoch, at=now))
-                await self._auditor.announce(tx, node.org_id, EventType.NODE_OFFLINE, node.id, data={})
+                await self._presence.note_gone(tx, node, reason="server_gone")
             await tx.replicas.prune(now=now)
             await tx.commit()
         return len(lost) == _BATCH
@@ -134,18 +132,8 @@ class Holding:
         unlinked = {node_id: epoch for node_id, epoch in held.items() if node_id not in links}
         for node_id, epoch in unlinked.items():
             if self._unlinked.get(node_id) == epoch:
-                await self._disconnect(node_id, epoch)
+                await self._presence.end(node_id, epoch, reason="connection_lost")
         self._unlinked = unlinked
-
-    @retried
-    async def _disconnect(self, node_id: NodeId, epoch: int) -> None:
-        async with self._uow() as tx:
-            node = await tx.nodes.find(node_id)
-            if node is None or not node.connected or node.epoch != epoch or self._links.find(node_id) is not None:
-                return
-            await tx.nodes.update(node.disconnected(epoch=epoch, at=self._clock.now()))
-            await self._auditor.announce(tx, node.org_id, EventType.NODE_OFFLINE, node_id, data={})
-            await tx.commit()
 
     async def _hear_what_is_asked(self) -> None:
         """Hint the nodes of which something else is wanted, in case that nobody could tell this process."""

@@ -1,5 +1,6 @@
 """The agents that are connected to this process: how a use case reaches a node, and how a node is cut off."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -49,6 +50,11 @@ class NodeLinks:
 
     def all(self) -> Mapping[NodeId, Link]:
         return dict(self._links)
+
+    def builds(self) -> Mapping[tuple[str, str], int]:
+        """How many of the agents run which version and commit."""
+        hellos = (link.connection.hello for link in self._links.values())
+        return Counter((hello.agent_version, hello.agent_commit) for hello in hellos if hello is not None)
 
     def find(self, node_id: NodeId) -> Link | None:
         return self._links.get(node_id)

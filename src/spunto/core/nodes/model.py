@@ -23,15 +23,43 @@ class NodeStatus(StrEnum):
     DRAINING = "draining"
     PROVISIONING = "provisioning"
     PROVISIONING_FAILED = "provisioning_failed"
+    DELETING = "deleting"
+    QUARANTINED = "quarantined"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What a node offers, as its agent announced it. No worker gets more than `max_worker_cpu_millis`."""
+    """What may be given away of a node. No worker gets more than `max_worker_cpu_millis`."""
 
     cpu_millis: int
     memory_bytes: int
     max_worker_cpu_millis: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a node's machine really has."""
+
+    cpu_millis: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLimits:
+    """What the organization lets be given away of a node at most; None leaves it to what the agent offers."""
+
+    cpu_millis: int | None = None
+    memory_bytes: int | None = None
+
+    def of(self, offered: Capacity) -> Capacity:
+        """What is left of an agent's offer; limits never add to it."""
+        cpu_millis = _least(offered.cpu_millis, self.cpu_millis)
+        return Capacity(
+            cpu_millis=cpu_millis,
+            memory_bytes=_least(offered.memory_bytes, self.memory_bytes),
+            max_worker_cpu_millis=_least(offered.max_worker_cpu_millis, self.cpu_millis),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +73,20 @@ class Demand:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """What the agent said of itself and its engine at its last connect. `engine_problem` while the engine is away;
-    the words of `capabilities` are those of `specs.capabilities`."""
+    the words of `capabilities` are those of `specs.capabilities`. `offers` is what it gives away of its `machine`;
+    both are None for an agent of before they were kept."""
 
     version: str
+    commit: str = ""
     instance_id: str
     engine: str
     engine_version: str
     engine_problem: Problem | None = None
     posture: Mapping[str, str | bool] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    offers: Capacity | None = None
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +101,9 @@ class Supersession:
 class Node:
     """`epoch` counts connects; `reserved` and `assignments` are moved by placements alone.
 
-    `holder` is the server process that has the connection; it is as good as that process's lease.
+    `holder` is the server process that has the connection; it is as good as that process's lease. `capacity` is what
+    the agent offers within the `limits`. `incompatible` says why the agent that dialled last was not understood;
+    `deleting_at` since when the node only waits for its agent to remove what stands on it.
     """
 
     id: NodeId
@@ -88,6 +123,9 @@ class Node:
     holder: ReplicaId | None = None
     agent: Agent | None = None
     supersessions: tuple[Supersession, ...] = ()
+    limits: NodeLimits = NodeLimits()
+    incompatible: Problem | None = None
+    deleting_at: datetime | None = None
     version: int = 1
 
     @property
@@ -96,8 +134,25 @@ class Node:
         return frozenset() if self.agent is None else frozenset(self.agent.capabilities)
 
     @property
+    def placing_labels(self) -> Mapping[str, str]:
+        """What the placement goes by: the agent's labels, outdone by those that were set here."""
+        return dict(self.labels) if self.agent is None else {**self.agent.labels, **self.labels}
+
+    @property
+    def problem(self) -> Problem | None:
+        """What shuts the node out, with its way out."""
+        return self.quarantine or self.incompatible
+
+    @property
     def status(self) -> NodeStatus:
-        return status_of(has_connected=self.epoch > 0, connected=self.connected, draining=self.draining)
+        return status_of(
+            deleting=self.deleting_at is not None,
+            quarantined=self.quarantine is not None,
+            incompatible=self.incompatible is not None,
+            has_connected=self.epoch > 0,
+            connected=self.connected,
+            draining=self.draining,
+        )
 
     def connected_anew(self, *, agent: Agent, capacity: Capacity, holder: ReplicaId, at: datetime) -> "Node":
         supersessions = self.supersessions
@@ -110,7 +165,8 @@ class Node:
             connection_changed_at=at,
             holder=holder,
             agent=agent,
-            capacity=capacity,
+            capacity=self.limits.of(capacity),
+            incompatible=None,
             supersessions=supersessions[-FLAPPING_LIMIT:],
         )
 
@@ -132,15 +188,41 @@ class Node:
         """Shut out until somebody rotates the token."""
         return replace(self.disconnected(epoch=self.epoch, at=at), quarantine=problem)
 
+    def limited(self, limits: NodeLimits) -> "Node":
+        """The same with other limits; what an agent of before offered is known when it connects again."""
+        offered = self.capacity if self.agent is None else self.agent.offers or self.capacity
+        return replace(self, limits=limits, capacity=None if offered is None else limits.of(offered))
+
+    def not_understood(self, problem: Problem) -> "Node":
+        """An agent dialled that nothing can be said to. As long as another one is connected that changes nothing."""
+        return self if self.connected else replace(self, incompatible=problem)
+
+    def being_deleted(self, *, at: datetime) -> "Node":
+        """Sticky; a repeat changes nothing."""
+        return self if self.deleting_at is not None else replace(self, deleting_at=at)
+
     def with_token(self, token_hash: bytes, *, at: datetime) -> "Node":
         """A new token; the connection made with the old one is cut, and a quarantine ends."""
         cut = self.disconnected(epoch=self.epoch, at=at)
         return replace(cut, token_hash=token_hash, quarantine=None, supersessions=())
 
 
-def status_of(*, has_connected: bool, connected: bool, draining: bool) -> NodeStatus:
+def status_of(
+    *, deleting: bool, quarantined: bool, incompatible: bool, has_connected: bool, connected: bool, draining: bool
+) -> NodeStatus:
+    """What hinders most comes first."""
+    if deleting:
+        return NodeStatus.DELETING
+    if quarantined:
+        return NodeStatus.QUARANTINED
+    if incompatible:
+        return NodeStatus.ERROR
     if not has_connected:
         return NodeStatus.PROVISIONING
     if not connected:
         return NodeStatus.OFFLINE
     return NodeStatus.DRAINING if draining else NodeStatus.ONLINE
+
+
+def _least(offered: int, limit: int | None) -> int:
+    return offered if limit is None else min(offered, limit)

@@ -41,9 +41,15 @@ class NodeRepository(Protocol):
     async def remove(self, tenant: Tenant, node_id: NodeId) -> None:
         """With its assignments and tombstones. Raises NotFound."""
 
+    async def remove_emptied(self, node_id: NodeId) -> bool:
+        """Remove the node if it is being deleted and nothing is assigned to it any more; whether it did."""
+
     async def reserve(self, node_id: NodeId, demand: Demand) -> bool:
         """Add the demand to the node's counters if it is connected, not draining or quarantined, and has room; whether
         it did. Concurrent callers never overcommit."""
+
+    async def reserve_again(self, node_id: NodeId, demand: Demand) -> bool:
+        """The same for what stands on the node already: room is all that it takes."""
 
     async def release(self, node_id: NodeId, demand: Demand) -> None:
         """Give a reservation back."""

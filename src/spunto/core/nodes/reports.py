@@ -7,6 +7,7 @@ from typing import Final
 from spunto.core.activity.events import EventType
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.log import Log
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.assignment import Assignment, Observation, Tombstone
@@ -38,8 +39,9 @@ class Reports:
     """Everything here comes from an agent and is believed only of its own node's assignments, and only while its
     connection is the node's newest one."""
 
-    def __init__(self, uow: UnitOfWork[NodesTransaction], *, auditor: Auditor, clock: Clock) -> None:
+    def __init__(self, uow: UnitOfWork[NodesTransaction], *, auditor: Auditor, clock: Clock, log: Log) -> None:
         self._uow = uow
+        self._log = log
         self._auditor = auditor
         self._clock = clock
 
@@ -51,6 +53,7 @@ class Reports:
         """
         observed = {item.id: item for item in items}
         gone: list[str] = []
+        is_removed = False
         async with self._uow() as tx:
             assigned = {each.subject_id: each for each in await tx.assignments.of_subjects(list(observed))}
             # After the assignments, whose versions guard the writing: what a newer connection reported is then seen.
@@ -71,8 +74,13 @@ class Reports:
                     await self._take_what_ran_ahead(tx, assignment, item)
                 else:
                     await self._observe(tx, assignment, item)
+            if gone:
+                is_removed = await self._remove_if_emptied(tx, node_id)
             await tx.commit()
-        if gone:
+        if is_removed:
+            self._log("node_deleted", node=node_id)
+            link.connection.close(FORBIDDEN, "node_deleted")
+        elif gone:
             link.connection.send(Forget(epoch=link.epoch, ids=tuple(gone)))
 
     async def take_inventory(self, node_id: NodeId, link: Link, message: Inventory) -> None:
@@ -90,6 +98,14 @@ class Reports:
         await tx.assignments.remove(assignment, at=self._clock.now())
         await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
 
+    async def _remove_if_emptied(self, tx: NodesTransaction, node_id: NodeId) -> bool:
+        """A node that is being deleted ends with the last thing on it; whether it did."""
+        node = await tx.nodes.find(node_id)
+        if node is None or node.deleting_at is None or not await tx.nodes.remove_emptied(node_id):
+            return False
+        await self._auditor.announce(tx, node.org_id, EventType.NODE_DELETED, node_id, data={"name": node.name})
+        return True
+
     async def _take_what_ran_ahead(self, tx: NodesTransaction, assignment: Assignment, item: ObservedItem) -> None:
         """An end is believed, so that nothing is made anew with nothing in it; anything else is outdone by what is
         wanted now."""
@@ -102,12 +118,15 @@ class Reports:
         outcome = "believed" if item.phase is Phase.ABSENT else "outdone"
         data = {"subjectId": assignment.subject_id, "outcome": outcome}
         await self._auditor.announce(tx, assignment.org_id, EventType.NODE_RAN_AHEAD, assignment.node_id, data=data)
+        # Who put an older backup back wants to know it, and who did not even more.
+        self._log("node_ran_ahead", node=assignment.node_id, subject=assignment.subject_id, outcome=outcome)
 
     async def _shut_out(self, tx: NodesTransaction, link: Link, node_id: NodeId) -> None:
         """No agent of ours counts that far, and following it would use the numbers up."""
         node = await tx.nodes.find(node_id)
         if node is not None:
             await tx.nodes.update(node.quarantined(_IMPOSSIBLE, at=self._clock.now()))
+            self._log("node_quarantined", node=node_id, name=node.name, reason=_IMPOSSIBLE.code)
             await self._auditor.announce(tx, node.org_id, EventType.NODE_QUARANTINED, node_id, data={})
         link.connection.close(FORBIDDEN, _IMPOSSIBLE.code, message=_IMPOSSIBLE.message)
 

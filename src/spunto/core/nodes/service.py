@@ -1,6 +1,6 @@
 """Use cases of nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spunto.core.access.model import Actor, OrgId, Tenant
@@ -14,6 +14,7 @@ from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.nodes.changes import NodeChanges
 from spunto.core.nodes.inventory import Inventory, judge
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import Node, NodeId
@@ -21,9 +22,13 @@ from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.nodes.reach import INVENTORY_STREAM, NodeReach
 from spunto.core.nodes.replica import topic as replica_topic
 from spunto.core.nodes.reports import known_of
+from spunto.core.nodes.sync import topic
 from spunto.core.protocol.closing import FORBIDDEN
 from spunto.core.specs.capabilities import of_stream
 from spunto.core.specs.token import new_token, token_hash
+
+# So many of what is left on an abandoned node's machine are told by their ids.
+_LEFT_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +104,28 @@ class NodeService:
             return await tx.nodes.list(tenant, page)
 
     @retried
-    async def delete(self, actor: Actor, org_id: OrgId, node_id: NodeId, *, force: bool) -> None:
-        """Forget the node and cut its agent off. Raises Conflict `node_not_empty` unless empty or forced.
+    async def update(self, actor: Actor, org_id: OrgId, node_id: NodeId, changes: NodeChanges) -> Node:
+        """Change what is the organization's own to say of the node. Raises Conflict `node_name_taken`."""
+        tenant = actor.require(Action.NODE_UPDATE, org_id=org_id)
+        async with self._uow() as tx:
+            before = await tx.nodes.get(tenant, node_id)
+            after = changes.of(before)
+            if after == before:
+                return before
+            node = await tx.nodes.update(after)
+            await self._auditor.record(tx, tenant, Action.NODE_UPDATE, node_id, name=node.name)
+            await tx.commit()
+        return node
 
-        What stands on a node that was removed by force stays on that machine; its workers go to `error`.
+    @retried
+    async def delete(self, actor: Actor, org_id: OrgId, node_id: NodeId, *, force: bool) -> Node | None:
+        """Have the node removed: at once where it holds nothing, and else, if forced, as soon as its agent has removed
+        all of it. The node as it is until then; None where it is gone. Repeating is harmless.
+
+        Raises Conflict `node_not_empty` unless empty or forced.
         """
         tenant = actor.require(Action.NODE_DELETE, org_id=org_id)
+        now = self._clock.now()
         async with self._uow() as tx:
             node = await tx.nodes.get(tenant, node_id)
             held = await tx.assignments.of_node(node_id)
@@ -114,14 +135,50 @@ class NodeService:
                     f"The node holds {len(held)} workers; destroy them first, or delete with ?force=true.",
                     id=node_id,
                 )
-            await tx.nodes.remove(tenant, node.id)
-            for assignment in held:
-                await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
-            detail = {"name": node.name, "force": str(force).lower()}
-            await self._auditor.record(tx, tenant, Action.NODE_DELETE, node_id, **detail)
-            _tell_holder(tx, node)
+            if held:
+                for each in held:
+                    await tx.assignments.update(each.asking_absent(at=now, cause=actor.request_id))
+                    await tx.due.add(each.kind, each.subject_id, at=now)
+                node = await tx.nodes.update(node.being_deleted(at=now))
+                detail = {"name": node.name, "holds": str(len(held))}
+                await self._auditor.note(tx, tenant, Action.NODE_DELETE, node_id, **detail)
+                await self._auditor.announce(
+                    tx, org_id, EventType.NODE_DELETING, node_id, request_id=actor.request_id, data=detail
+                )
+                tx.hint(topic(node_id))
+            else:
+                await self._remove(tx, tenant, node, name=node.name)
             await tx.commit()
+        if held:
+            return node
         self._links.cut(node_id, code=FORBIDDEN, reason="node_deleted")
+        return None
+
+    @retried
+    async def abandon(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Sequence[str]:
+        """Forget a node whose machine never comes back, with what stands there; the ids of what may still stand there.
+
+        Raises Conflict `node_connected` while its agent is: that one can remove everything.
+        """
+        tenant = actor.require(Action.NODE_DELETE, org_id=org_id)
+        async with self._uow() as tx:
+            node = await tx.nodes.get(tenant, node_id)
+            if node.connected:
+                raise Conflict(
+                    "node_connected", "The node's agent is connected; delete it with ?force=true.", id=node_id
+                )
+            left = [each.subject_id for each in await tx.assignments.of_node(node_id)]
+            for subject in await tx.assignments.of_node(node_id):
+                await tx.due.add(subject.kind, subject.subject_id, at=self._clock.now())
+            told = " ".join(left[:_LEFT_TOLD])
+            await self._remove(tx, tenant, node, name=node.name, abandoned=str(len(left)), left=told)
+            await tx.commit()
+        return left
+
+    async def _remove(self, tx: NodesTransaction, tenant: Tenant, node: Node, **detail: str) -> None:
+        await tx.nodes.remove(tenant, node.id)
+        await self._auditor.record(tx, tenant, Action.NODE_DELETE, node.id, **detail)
+        _tell_holder(tx, node)
 
     @retried
     async def rotate_token(
@@ -142,7 +199,8 @@ class NodeService:
             node = await tx.nodes.update(node.with_token(token_hash(token), at=self._clock.now()))
             await self._auditor.record(tx, tenant, Action.NODE_ROTATE_TOKEN, node_id, name=node.name)
             if was_connected:
-                await self._auditor.announce(tx, org_id, EventType.NODE_OFFLINE, node_id, data={})
+                said = {"reason": "token_rotated"}
+                await self._auditor.announce(tx, org_id, EventType.NODE_OFFLINE, node_id, data=said)
             await once.makes(node_id)
             await tx.commit()
         self._links.cut(node_id, code=FORBIDDEN, reason="token_rotated")

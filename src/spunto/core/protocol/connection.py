@@ -36,6 +36,8 @@ _FRAMES_PER_TURN = 64
 # Connections that keep time together wake the process once, not each for itself.
 _BEATS_PER_SECOND = 16
 _CLOSE_SECONDS = 5.0
+_AGAIN_SECONDS = 5.0
+_NOT_TAKEN_IN = "A message could not be taken in; the log of this side says why."
 _CLOSE_CODES: tuple[tuple[type[SpuntoError], int], ...] = (
     (Unauthenticated, closing.UNAUTHENTICATED),
     (Forbidden, closing.FORBIDDEN),
@@ -317,9 +319,12 @@ class Connection:
             self._inbox_bytes -= received.size_bytes
             try:
                 await self._on_message(self, received.message)
-            except Exception as error:  # noqa: BLE001 - edge of the loop: what is lost here comes again with the inventory
+            except Exception as error:  # noqa: BLE001 - edge of the loop: all is said again on the next connection
                 if self._session.closed is None:
                     self._on_error(received.message.type, error)
+                    self.close(
+                        closing.BUSY, "internal_error", message=_NOT_TAKEN_IN, retry_after_seconds=_AGAIN_SECONDS
+                    )
         self._is_delivering = False
 
     def _handle(self, event: Event) -> None:

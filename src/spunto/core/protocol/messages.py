@@ -73,11 +73,14 @@ class EngineReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What the node has to give; no worker gets more than `max_worker_cpu_millis`."""
+    """What the node has to give; no worker gets more than `max_worker_cpu_millis`. The machine's own figures are what
+    is really there; agents of before did not tell them."""
 
     cpu_millis: Natural
     memory_bytes: Natural
     max_worker_cpu_millis: Natural
+    machine_cpu_millis: Natural | None = None
+    machine_memory_bytes: Natural | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ class Hello:
     protocol_min: Natural = PROTOCOL_MIN
     protocol_max: Natural = PROTOCOL_MAX
     agent_version: ShortText
+    agent_commit: ShortText = ""
     instance_id: Ident
     boot_id: Ident
     capabilities: Capabilities = ()

@@ -38,7 +38,7 @@ def load_key(node: Node) -> tuple[float, int, str]:
 
 def obstacle(request: Request, node: Node) -> str | None:
     """Why the node can't take the request, in a sentence for people; None where it can."""
-    return _mismatch(request, node) or _unfitness(node) or _inability(request, node) or _shortage(request.demand, node)
+    return _mismatch(request, node) or _unfitness(node) or _inability(request, node) or shortage(request.demand, node)
 
 
 def matches(request: Request, node: Node) -> bool:
@@ -50,12 +50,16 @@ def _mismatch(request: Request, node: Node) -> str | None:
     if request.node_id is not None and request.node_id != node.id:
         return "another node was asked for"
     for name, value in sorted(request.labels.items()):
-        if node.labels.get(name) != value:
+        if node.placing_labels.get(name) != value:
             return f"lacks the label {name}={value}"
     return None
 
 
 def _unfitness(node: Node) -> str | None:
+    if node.deleting_at is not None:
+        return "is being deleted"
+    if node.incompatible is not None:
+        return f"has an agent that is not understood: {node.incompatible.message}"
     if node.quarantine is not None:
         return f"is quarantined: {node.quarantine.message}"
     if node.status is NodeStatus.PROVISIONING:
@@ -74,7 +78,8 @@ def _inability(request: Request, node: Node) -> str | None:
     return f"has an agent that can't do {', '.join(missing)}; update it" if missing else None
 
 
-def _shortage(demand: Demand, node: Node) -> str | None:
+def shortage(demand: Demand, node: Node) -> str | None:
+    """What the node has too little of for the demand, in a sentence for people; None where there is room."""
     capacity = node.capacity
     if capacity is None:
         return "has not said what it offers"

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from spunto.core.access.model import Tenant
-from spunto.core.kernel.errors import Conflict
+from spunto.core.kernel.errors import Conflict, Invalid
 from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.nodes.ports import NodeRepository
-from spunto.core.scheduling.placement import Request, matches, obstacle
+from spunto.core.scheduling.placement import Request, matches, obstacle, shortage
 
 
 class PlacingTransaction(Protocol):
@@ -16,10 +16,20 @@ class PlacingTransaction(Protocol):
 
 
 async def place(tx: PlacingTransaction, tenant: Tenant, request: Request) -> NodeId:
-    """Choose a node and reserve the demand on it. Raises Conflict `no_node_available`."""
+    """Choose a node and reserve the demand on it.
+
+    Raises Conflict `no_node_available`, and Invalid where the node that is asked for is not there.
+    """
     among: Sequence[NodeId] | None = None
     if request.labels or request.node_id is not None:
-        among = [node.id for node in await tx.nodes.all_of(tenant) if matches(request, node)]
+        nodes = await tx.nodes.all_of(tenant)
+        if request.node_id is not None and all(node.id != request.node_id for node in nodes):
+            raise Invalid(
+                "invalid_request",
+                "There is no such node.",
+                errors=[{"pointer": "/nodeId", "message": "There is no such node in the organization"}],
+            )
+        among = [node.id for node in nodes if matches(request, node)]
     node_id = await tx.nodes.reserve_least_loaded(tenant.org_id, request.demand, requires=request.requires, among=among)
     if node_id is None:
         raise await _no_node_available(tx, tenant, request)
@@ -27,9 +37,19 @@ async def place(tx: PlacingTransaction, tenant: Tenant, request: Request) -> Nod
 
 
 async def take_room(tx: PlacingTransaction, tenant: Tenant, node_id: NodeId, demand: Demand) -> None:
-    """Reserve the demand again on the node where the subject stands. Raises Conflict `no_node_available`."""
-    if not await tx.nodes.reserve(node_id, demand):
-        raise await _no_node_available(tx, tenant, Request(demand=demand, node_id=node_id))
+    """Reserve the demand again on the node where the subject stands, whether or not it can be reached now.
+
+    Raises Conflict `no_node_available` where it has no room any more.
+    """
+    if await tx.nodes.reserve_again(node_id, demand):
+        return
+    node = await tx.nodes.get(tenant, node_id)
+    reason = shortage(demand, node)
+    raise Conflict(
+        "no_node_available",
+        f"The node {node.name} {reason or 'was filled by somebody faster'}.",
+        nodes=[{"nodeId": node.id, "name": node.name, "reason": reason}],
+    )
 
 
 async def _no_node_available(tx: PlacingTransaction, tenant: Tenant, request: Request) -> Conflict:

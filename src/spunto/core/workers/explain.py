@@ -60,6 +60,8 @@ def _blocking(worker: Worker, assignment: Assignment | None, node: Node | None) 
         return worker.problem.message
     if node is None or assignment is None:
         return "The worker's node was removed."
+    if node.problem is not None:
+        return f"The node {node.name} is shut out: {node.problem.message}"
     if not node.connected:
         return f"The node {node.name} is offline; what is wanted happens when its agent is back."
     if node.agent is not None and node.agent.engine_problem is not None:

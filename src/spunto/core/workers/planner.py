@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Assignment, Observation
-from spunto.core.protocol.messages import Phase
+from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.worker import Power
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import MOVES, PATIENCE, DockerState, Worker, WorkerState
@@ -47,9 +47,13 @@ def next_step(
     is_buried: bool = False,
 ) -> Step:
     """Bring the worker up to what was observed. `reachable_since` is None while the node is not connected; `is_buried`
-    where its node has removed it, whether or not anybody here remembers having asked for it."""
+    where its node has removed it, whether or not anybody here remembers having asked for it, or is gone itself."""
     if assignment is None:
-        return Step(worker=None) if is_buried else _without_assignment(worker, now)
+        is_over = is_buried and worker.problem != _NODE_REMOVED
+        return Step(worker=None) if is_over else _without_assignment(worker, now)
+    if assignment.wanted is Wanted.ABSENT and worker.state is not WorkerState.DESTROYING:
+        # Its node is being deleted.
+        worker = worker.moved(WorkerState.DESTROYING, at=now)
     # A node that had outlived a restored backup has raised it.
     worker = replace(worker, generation=max(worker.generation, assignment.generation))
     observed = assignment.observed

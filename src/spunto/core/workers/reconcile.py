@@ -37,7 +37,10 @@ class WorkerReconciler:
                 return None
             assignment = await tx.assignments.find(subject_id)
             node = await tx.nodes.find(worker.node_id)
-            is_buried = assignment is None and bool(await tx.assignments.buried(worker.node_id, [subject_id]))
+            # A node that is no more has removed what stood on it, or was given up with it.
+            is_buried = assignment is None and (
+                node is None or bool(await tx.assignments.buried(worker.node_id, [subject_id]))
+            )
         step = next_step(
             worker,
             assignment,

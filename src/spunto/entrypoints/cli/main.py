@@ -3,12 +3,12 @@
 import importlib
 import json
 import sys
-from importlib.metadata import version as version_of
 from typing import Annotated, Any
 
 import typer
 import typer.core
 
+from spunto.core.kernel.build import this_build
 from spunto.entrypoints.cli import servers
 
 LAZY = {
@@ -68,12 +68,15 @@ keys.command("status")(servers.key_status)
 @app.command()
 def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the version of this program."""
-    number = version_of("spunto")
-    typer.echo(json.dumps({"version": number}) if as_json else f"spunto {number}")
+    build = this_build()
+    shown = {"version": build.version, "commit": build.commit}
+    typer.echo(json.dumps(shown) if as_json else f"spunto {build}")
 
 
 def main() -> None:
     arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        arguments = sys.argv[1:] = ["version"]
     if "--json" not in arguments[: arguments.index("--") if "--" in arguments else None]:
         app()
         return

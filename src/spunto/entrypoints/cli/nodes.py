@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from spunto.client.nodes import InventoryItem, Node, NodeCredentials
+from spunto.client.nodes import Agent, InventoryItem, Node, NodeCredentials
 from spunto.entrypoints.cli.options import Labels, NodeArgument, pairs_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.rendering import instant, pairs, share, size
@@ -21,6 +21,7 @@ NODES: Columns[Node] = (
         lambda node: share(size(node.reserved_memory_bytes), size(node.memory_bytes) or None),
     ),
     ("WORKERS", lambda node: str(node.workers)),
+    ("AGENT", lambda node: "" if node.agent is None else agent_build(node.agent)),
     ("ENGINE", lambda node: "" if node.agent is None else f"{node.agent.engine} {node.agent.engine_version}"),
     ("ID", lambda node: node.id),
 )
@@ -62,15 +63,56 @@ async def show(session: Session, node: NodeArgument) -> None:
 
 
 @command(app)
+async def update(
+    session: Session,
+    node: NodeArgument,
+    name: Annotated[str | None, typer.Option(help="A new name.", show_default=False)] = None,
+    label: Labels = None,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Take all labels away.")] = False,
+    max_cpus: Annotated[
+        float | None, typer.Option(help="Give away at most so many cpus; 0 is as many as its agent offers.")
+    ] = None,
+    max_memory_bytes: Annotated[
+        int | None, typer.Option(help="Give away at most so much memory; 0 is as much as its agent offers.")
+    ] = None,
+) -> None:
+    """Change a node's name, its labels (all of them are replaced) or what of it is given away at most."""
+    changes: dict[str, object] = {} if name is None else {"name": name}
+    if label or no_labels:
+        changes["labels"] = pairs_of(label, option="--label")
+    asked = {"cpus": max_cpus, "memoryBytes": max_memory_bytes}
+    limits = {key: value or None for key, value in asked.items() if value is not None}
+    if limits:
+        changes["limits"] = limits
+    found = await session.node(node)
+    changed = await session.client.nodes.update(found.org_id, found.id, **changes)
+    session.out.done(f"Changed node {changed.name}.", changed)
+
+
+@command(app)
 async def delete(
     session: Session,
     node: NodeArgument,
-    force: Annotated[bool, typer.Option("--force", help="Also when it still holds workers.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when it holds workers: its agent removes them all first.")
+    ] = False,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Its machine never comes back: forget it, and what may still stand there.")
+    ] = False,
 ) -> None:
-    """Delete a node."""
+    """Delete a node; one that holds workers stays until its agent has removed them."""
     found = await session.node(node)
-    await session.client.nodes.delete(found.org_id, found.id, force=force)
-    session.out.done(f"Deleted node {found.name}.", found)
+    if abandon:
+        await session.client.nodes.abandon(found.org_id, found.id)
+        left = f" Nobody can tell whether its {found.workers} workers still run on that machine." * bool(found.workers)
+        session.out.done(f"Gave node {found.name} up.{left}", found)
+        return
+    waiting = await session.client.nodes.delete(found.org_id, found.id, force=force)
+    if waiting is None:
+        session.out.done(f"Deleted node {found.name}.", found)
+        return
+    when = "" if waiting.connected else " It is offline now: that happens when it is back (--abandon if it never is)."
+    session.out.done(f"Node {found.name} is deleted as soon as its agent has removed its workers.{when}", waiting)
 
 
 @command(app)
@@ -107,6 +149,10 @@ async def inventory(session: Session, node: NodeArgument) -> None:
     session.out.table(seen.items, INVENTORY, wire=InventoryItem.to_wire)
 
 
+def agent_build(agent: Agent) -> str:
+    return f"{agent.version} ({agent.commit})" if agent.commit else agent.version
+
+
 def _show(session: Session, made: NodeCredentials) -> None:
     fields = (("name", made.node.name), ("id", made.node.id), ("token", made.token.get_secret_value()))
     session.out.record(made, (*fields, ("install", made.install_command)))
@@ -116,14 +162,24 @@ def node_fields(node: Node) -> Iterable[tuple[str, str]]:
     yield from (("name", node.name), ("status", node.status), ("labels", pairs(node.labels.items())))
     if node.error is not None:
         yield "error", node.error.message
+    if node.error is not None or (node.agent is not None and node.agent.outdated):
+        yield "upgrade", node.upgrade_command
+    if node.machine_cpus is not None:
+        yield "machine", f"{node.machine_cpus:g} cpus, {size(node.machine_memory_bytes)}"
+    if node.agent is not None and node.agent.labels:
+        yield "agent's labels", pairs(node.agent.labels.items())
     for header, cell in NODES[2:5]:
         yield header.lower(), cell(node)
     if node.agent is not None:
-        yield from (("agent", node.agent.version), ("engine", f"{node.agent.engine} {node.agent.engine_version}"))
+        newer = " (not the server's)" if node.agent.outdated else ""
+        yield from (
+            ("agent", f"{agent_build(node.agent)}{newer}"),
+            ("engine", f"{node.agent.engine} {node.agent.engine_version}"),
+        )
         yield "engine error", "" if node.agent.engine_error is None else node.agent.engine_error.message
         yield "posture", pairs((key, str(value)) for key, value in node.agent.posture.items())
     yield (
-        "connected" if node.status in ("online", "draining") else "last seen",
+        "connected" if node.connected else "last seen",
         instant(node.connection_changed_at),
     )
     yield from (("created", instant(node.created_at)), ("id", node.id))

@@ -6,6 +6,7 @@ from typing import Literal
 from quart import Blueprint, Response
 from typing_extensions import TypedDict
 
+from spunto.core.kernel.build import this_build
 from spunto.core.kernel.errors import Unavailable
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.responses import json_response
@@ -15,7 +16,11 @@ Readiness = Callable[[], Awaitable[str | None]]
 
 
 class HealthOut(TypedDict):
+    """`commit` is empty where the server does not know which one it was built from."""
+
     status: Literal["ok"]
+    version: str
+    commit: str
 
 
 class ReadinessOut(TypedDict):
@@ -24,11 +29,12 @@ class ReadinessOut(TypedDict):
 
 def health_blueprint(readiness: Readiness) -> Blueprint:
     routes = Blueprint("health", __name__)
+    build = this_build()
 
     @routes.get("/healthz")
     @operation("Say that the process lives", answers={200: HealthOut}, operation_id="getHealth")
     async def healthz() -> Response:
-        alive: HealthOut = {"status": "ok"}
+        alive: HealthOut = {"status": "ok", "version": build.version, "commit": build.commit}
         return json_response(alive)
 
     @routes.get("/readyz")

@@ -35,6 +35,11 @@ def install_command(address: PublicAddress, token: Secret) -> str:
     return f'{fetched} && SPUNTO_AGENT_TOKEN={quote(token.reveal())} sh -c "$script"'
 
 
+def upgrade_command(address: PublicAddress) -> str:
+    """For root's shell on a machine that is a node already: this server's agent, with the token that is there."""
+    return f"curl -fsSL {quote(address.url + '/api/agent/install.sh')} | sh"
+
+
 def cloud_init(address: PublicAddress, token: Secret) -> str:
     """User data for a fresh server; see cloudinit.readthedocs.io."""
     return CLOUD_INIT.format(token=token.reveal(), url=address.url)

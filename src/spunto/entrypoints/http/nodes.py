@@ -1,17 +1,24 @@
 """Nodes over HTTP."""
 
-from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 from quart import Blueprint, Response
-from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId
-from spunto.core.kernel.problem import Problem
-from spunto.core.nodes.inventory import Found, Inventory, Standing
-from spunto.core.nodes.model import Agent, Node, NodeId, NodeStatus
-from spunto.core.nodes.service import NodeService, NodeWithToken
-from spunto.entrypoints.http.install import cloud_init, install_command
+from spunto.core.nodes.changes import NodeChanges
+from spunto.core.nodes.model import Node, NodeId, NodeLimits
+from spunto.core.nodes.service import NodeService
+from spunto.entrypoints.http.errors import invalid_fields
+from spunto.entrypoints.http.node_answers import (
+    EnrolmentOut,
+    InventoryOut,
+    NodeOut,
+    NodesOut,
+    enrolment_out,
+    inventory_out,
+    node_out,
+)
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.projects import Labels
@@ -19,180 +26,80 @@ from spunto.entrypoints.http.requests import In, Name, Nothing, Query, idempoten
 from spunto.entrypoints.http.responses import Reply, json_response, made, no_content
 from spunto.entrypoints.serving.security import PublicAddress
 
+NodeCpus = Annotated[float, Field(gt=0, le=4096)]
+
 
 class NodeIn(In):
     name: Name
     labels: Labels = Field(default_factory=dict)
 
 
+class LimitsIn(In):
+    """What is given away of the node at most; null is as much as its agent offers."""
+
+    cpus: NodeCpus | None = None
+    memory_bytes: Annotated[int, Field(ge=1, le=2**53 - 1)] | None = None
+
+
+class NodePatchIn(In):
+    """A merge patch: what is absent stays. `labels` are replaced whole; null takes all of them, or all limits, away."""
+
+    name: Name | None = None
+    labels: Labels | None = None
+    limits: LimitsIn | None = None
+
+    def changes(self, before: NodeLimits) -> NodeChanges:
+        """Raises Invalid for a null that nothing can stand for."""
+        given = self.model_fields_set
+        if "name" in given and self.name is None:
+            raise invalid_fields([{"pointer": "/name", "message": "Can't be cleared"}])
+        return NodeChanges(
+            name=self.name,
+            labels=(self.labels or {}) if "labels" in given else None,
+            limits=_limits(self.limits, before) if "limits" in given else None,
+        )
+
+
+def _limits(asked: LimitsIn | None, before: NodeLimits) -> NodeLimits:
+    if asked is None:
+        return NodeLimits()
+    cpu_millis, memory_bytes = before.cpu_millis, before.memory_bytes
+    if "cpus" in asked.model_fields_set:
+        cpu_millis = None if asked.cpus is None else round(asked.cpus * 1000)
+    if "memory_bytes" in asked.model_fields_set:
+        memory_bytes = asked.memory_bytes
+    return NodeLimits(cpu_millis=cpu_millis, memory_bytes=memory_bytes)
+
+
 class DeleteQuery(Query):
+    """`force` also where it holds workers; `abandon` where its machine never comes back."""
+
     force: bool = False
-
-
-class ErrorOut(TypedDict):
-    """What is wrong with a thing: `code` for programs, `message` for people, with a way out."""
-
-    code: str
-    message: str
-
-
-class AgentOut(TypedDict):
-    """What the node's agent said of itself and its engine; `engineError` while the engine is away."""
-
-    version: str
-    engine: str
-    engineVersion: str
-    engineError: ErrorOut | None
-    posture: dict[str, str | bool]
-
-
-class NodeOut(TypedDict):
-    """`cpus` and `memoryBytes` are null until the agent has connected once; `error` shuts the node out."""
-
-    id: NodeId
-    orgId: OrgId
-    name: str
-    status: NodeStatus
-    draining: bool
-    labels: dict[str, str]
-    cpus: float | None
-    memoryBytes: int | None
-    reservedCpus: float
-    reservedMemoryBytes: int
-    workers: int
-    agent: AgentOut | None
-    error: ErrorOut | None
-    connectionChangedAt: datetime | None
-    createdAt: datetime
-
-
-class NodesOut(TypedDict):
-    items: list[NodeOut]
-    nextCursor: str | None
-
-
-class EnrolmentOut(TypedDict):
-    """How a server becomes this node. The token is shown here and never again."""
-
-    node: NodeOut
-    token: str
-    installCommand: str
-    cloudInit: str
-
-
-class EngineOut(TypedDict):
-    name: str
-    version: str
-    error: str | None
-
-
-class FoundOut(TypedDict):
-    """A container on the node: `orphan` is removed by the node, `quarantined` was never heard of and is left alone."""
-
-    containerId: str
-    name: str
-    kind: str
-    id: str
-    generation: int
-    dockerState: str
-    known: Standing
-
-
-class InventoryOut(TypedDict):
-    sampledAt: datetime
-    engine: EngineOut
-    items: list[FoundOut]
-
-
-def node_out(node: Node) -> NodeOut:
-    capacity = node.capacity
-    return {
-        "id": node.id,
-        "orgId": node.org_id,
-        "name": node.name,
-        "status": node.status,
-        "draining": node.draining,
-        "labels": dict(node.labels),
-        "cpus": None if capacity is None else capacity.cpu_millis / 1000,
-        "memoryBytes": None if capacity is None else capacity.memory_bytes,
-        "reservedCpus": node.reserved.cpu_millis / 1000,
-        "reservedMemoryBytes": node.reserved.memory_bytes,
-        "workers": node.assignments,
-        "agent": None if node.agent is None else agent_out(node.agent),
-        "error": problem_out(node.quarantine),
-        "connectionChangedAt": node.connection_changed_at,
-        "createdAt": node.created_at,
-    }
-
-
-def agent_out(agent: Agent) -> AgentOut:
-    return {
-        "version": agent.version,
-        "engine": agent.engine,
-        "engineVersion": agent.engine_version,
-        "engineError": problem_out(agent.engine_problem),
-        "posture": dict(agent.posture),
-    }
-
-
-def problem_out(problem: Problem | None) -> ErrorOut | None:
-    return None if problem is None else {"code": problem.code, "message": problem.message}
-
-
-def enrolment_out(made: NodeWithToken, address: PublicAddress) -> EnrolmentOut:
-    """The one answer that shows the token."""
-    return {
-        "node": node_out(made.node),
-        "token": made.token.reveal(),
-        "installCommand": install_command(address, made.token),
-        "cloudInit": cloud_init(address, made.token),
-    }
-
-
-def inventory_out(inventory: Inventory) -> InventoryOut:
-    engine = inventory.engine
-    return {
-        "sampledAt": inventory.sampled_at,
-        "engine": {"name": engine.name, "version": engine.version, "error": engine.error},
-        "items": [found_out(found) for found in inventory.items],
-    }
-
-
-def found_out(found: Found) -> FoundOut:
-    item = found.item
-    return {
-        "containerId": item.container_id,
-        "name": item.name,
-        "kind": item.kind,
-        "id": item.id,
-        "generation": item.generation,
-        "dockerState": item.docker_state,
-        "known": found.known,
-    }
-
-
-def _changed(node: Node) -> Reply:
-    return Reply(node_out(node))
+    abandon: bool = False
 
 
 def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
     routes = Blueprint("nodes", __name__, url_prefix="/api/orgs/<org_id>/nodes")
 
+    def shown(node: Node) -> NodeOut:
+        return node_out(node, address)
+
     @routes.get("")
     @operation("List the nodes", query=PageQuery, answers={200: NodesOut})
     async def list_all(actor: Actor, org_id: OrgId) -> Response:
-        return page_response(await nodes.list(actor, org_id, asked_page("nod")), node_out)
+        return page_response(await nodes.list(actor, org_id, asked_page("nod")), shown)
 
     @routes.post("")
     @operation(
         "Create a node, and get the command that makes a server into it",
         body=NodeIn,
         answers={201: EnrolmentOut},
-        errors=("node_name_taken", "token_not_repeatable"),
+        errors=("node_name_taken", "token_not_repeatable", "public_url_missing"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(NodeIn)
+        address.require_known()
         new = await nodes.create(
             actor, org_id, name=asked.name, labels=asked.labels, idempotency=await idempotency_key(actor)
         )
@@ -201,19 +108,45 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
     @routes.get("/<node_id>")
     @operation("Get a node", answers={200: NodeOut})
     async def get(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
-        return json_response(node_out(await nodes.get(actor, org_id, node_id)))
+        return json_response(shown(await nodes.get(actor, org_id, node_id)))
+
+    @routes.patch("/<node_id>")
+    @operation(
+        "Change a node's name, labels or limits",
+        body=NodePatchIn,
+        answers={200: NodeOut},
+        errors=("node_name_taken",),
+    )
+    async def update(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
+        asked = await read(NodePatchIn)
+        before = await nodes.get(actor, org_id, node_id)
+        return json_response(shown(await nodes.update(actor, org_id, node_id, asked.changes(before.limits))))
 
     @routes.delete("/<node_id>")
     @operation(
         "Delete a node",
-        description="A node that holds anything is deleted only with `force`; its agent then removes what it holds.",
+        description="An empty node is gone at once (204). One that holds anything is deleted only with `force`: it "
+        "stays `deleting` (202) until its agent has removed everything, which happens when it is back if it is away. "
+        "`abandon` forgets a node whose machine never comes back, with what may still stand there.",
         query=DeleteQuery,
-        answers={204: None},
-        errors=("node_not_empty",),
+        answers={202: NodeOut, 204: None},
+        errors=("node_not_empty", "node_connected"),
     )
     async def delete(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
-        await nodes.delete(actor, org_id, node_id, force=query(DeleteQuery).force)
-        return no_content()
+        asked = query(DeleteQuery)
+        if asked.abandon:
+            await nodes.abandon(actor, org_id, node_id)
+            return no_content()
+        node = await nodes.delete(actor, org_id, node_id, force=asked.force)
+        return no_content() if node is None else json_response(shown(node), 202)
+
+    _add_actions(routes, nodes, address)
+    return routes
+
+
+def _add_actions(routes: Blueprint, nodes: NodeService, address: PublicAddress) -> None:
+    def changed(node: Node) -> Reply:
+        return Reply(node_out(node, address))
 
     @routes.post("/<node_id>/token")
     @operation(
@@ -221,12 +154,13 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         description="The connection made with the old token is cut at once, and a quarantine ends.",
         body=Nothing,
         answers={200: EnrolmentOut},
-        errors=("token_not_repeatable",),
+        errors=("token_not_repeatable", "public_url_missing"),
         idempotent=True,
         operation_id="rotateNodeToken",
     )
     async def rotate_token(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
+        address.require_known()
         rotated = await nodes.rotate_token(actor, org_id, node_id, idempotency=await idempotency_key(actor))
         return json_response(enrolment_out(rotated, address))
 
@@ -240,21 +174,19 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
     )
     async def drain(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
-        return _changed(
-            await nodes.drain(actor, org_id, node_id, idempotency=await idempotency_key(actor, _changed))
+        return changed(
+            await nodes.drain(actor, org_id, node_id, idempotency=await idempotency_key(actor, changed))
         ).response()
 
     @routes.post("/<node_id>/undrain")
     @operation("Let a node take new work again", body=Nothing, answers={200: NodeOut}, idempotent=True)
     async def undrain(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         await read_nothing()
-        return _changed(
-            await nodes.undrain(actor, org_id, node_id, idempotency=await idempotency_key(actor, _changed))
+        return changed(
+            await nodes.undrain(actor, org_id, node_id, idempotency=await idempotency_key(actor, changed))
         ).response()
 
     @routes.get("/<node_id>/inventory")
     @operation("See what is on a node's engine now", answers={200: InventoryOut}, errors=("node_offline",))
     async def inventory(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         return json_response(inventory_out(await nodes.inventory(actor, org_id, node_id)))
-
-    return routes

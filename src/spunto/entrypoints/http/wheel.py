@@ -9,6 +9,8 @@ from importlib.metadata import distribution, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from spunto.core.kernel.build import COMMIT_FILE, this_build
+
 PACKAGES = ("spunto", "spunto_agent")
 DESCRIPTION = ("METADATA", "entry_points.txt", "licenses/LICENSE")
 _TAGS = "Wheel-Version: 1.0\nGenerator: spunto\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -21,7 +23,9 @@ def wheel_name(of_version: str) -> str:
 def build_wheel() -> bytes:
     """The wheel's bytes; equal installations give equal ones."""
     info = f"spunto-{version('spunto')}.dist-info"
-    files = [*_package_files(), *_described(info), (f"{info}/WHEEL", _TAGS.encode())]
+    commit = (f"spunto/{COMMIT_FILE}", this_build().commit.encode())
+    packaged = [each for each in _package_files() if each[0] != commit[0]]
+    files = [*packaged, commit, *_described(info), (f"{info}/WHEEL", _TAGS.encode())]
     record = "".join(f"{name},sha256={_digest(content)},{len(content)}\n" for name, content in files)
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:

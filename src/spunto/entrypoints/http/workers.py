@@ -18,7 +18,7 @@ from spunto.core.workers.explain import Explanation
 from spunto.core.workers.model import DockerState, WorkerId, WorkerState
 from spunto.core.workers.secrets import Wishes
 from spunto.core.workers.service import WorkerService, WorkerView
-from spunto.entrypoints.http.nodes import ErrorOut, problem_out
+from spunto.entrypoints.http.node_answers import ErrorOut, problem_out
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
 from spunto.entrypoints.http.projects import Env, SecretNames

@@ -89,6 +89,7 @@ HTTP: Final[Mapping[str, Access]] = {
     f"GET {_ORG}/nodes": Action.NODE_READ,
     f"POST {_ORG}/nodes": Action.NODE_CREATE,
     f"GET {_NODE}": Action.NODE_READ,
+    f"PATCH {_NODE}": Action.NODE_UPDATE,
     f"DELETE {_NODE}": Action.NODE_DELETE,
     f"POST {_NODE}/token": Action.NODE_ROTATE_TOKEN,
     f"POST {_NODE}/drain": Action.NODE_DRAIN,

@@ -10,7 +10,7 @@ from werkzeug.datastructures import Headers
 
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
-from spunto.core.kernel.errors import Forbidden, Malformed, SpuntoError, Unauthenticated
+from spunto.core.kernel.errors import Conflict, Forbidden, Malformed, SpuntoError, Unauthenticated
 from spunto.core.kernel.secret import Secret
 
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -21,9 +21,22 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,128}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicAddress:
-    """Where browsers and agents reach this server: an absolute http or https URL without a path."""
+    """Where browsers and agents reach this server: an absolute http or https URL without a path.
+
+    `is_guessed` where the server listens on every address and nobody said by which one it is reached.
+    """
 
     url: str
+    is_guessed: bool = False
+
+    def require_known(self) -> None:
+        """Raises Conflict `public_url_missing` where other machines can't be told how to reach this server."""
+        if self.is_guessed:
+            raise Conflict(
+                "public_url_missing",
+                "The server listens on every address, and was not told by which one other machines reach it: set "
+                "SPUNTO_PUBLIC_URL to that (https://spunto.example.org), and start it again.",
+            )
 
     @property
     def is_https(self) -> bool:

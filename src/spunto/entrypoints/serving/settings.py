@@ -152,6 +152,11 @@ class Settings(BaseSettings):
         return local_url(self.host, self.port)
 
     @property
+    def is_url_guessed(self) -> bool:
+        """Whether nobody said how other machines reach a server that listens for them."""
+        return self.public_url is None and self.host in ("0.0.0.0", "::", "")
+
+    @property
     def rates(self) -> Mapping[Limit, Rate]:
         if not self.rate_limits:
             return {}

@@ -17,6 +17,10 @@ def _nobody(method: str, route: str, status: int, seconds: float) -> None:
     pass
 
 
+def _no_one(event: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
     """Nothing is told unless somebody listens."""
@@ -30,6 +34,8 @@ class Telemetry:
     """Makes the ASGI application that stands before the one it is given."""
     request_came: RequestCame | None = None
     request_took: RequestTook = _nobody
+    node_event: Callable[[str], None] = _no_one
+    """Told by its name what happened between a node and this process."""
 
 
 SILENT = Telemetry()

@@ -9,7 +9,7 @@ from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Observation, Tombstone
-from spunto.core.nodes.model import Demand
+from spunto.core.nodes.model import Demand, NodeLimits
 from spunto.core.protocol.messages import Phase
 from spunto.core.workers.assigned import spec_of
 from spunto.testing.contracts.store import A_DEMAND, LATER, NOW, Store, a_node, a_tenant, an_assignment, node_in
@@ -19,7 +19,14 @@ class NodeRepositoryContract:
     async def test_a_node_comes_back_whole(self, store: Store) -> None:
         tenant = a_tenant()
         connected = await node_in(
-            store, tenant, quarantine=Problem(code="flapping", message="Twice"), reserved=A_DEMAND, assignments=1
+            store,
+            tenant,
+            quarantine=Problem(code="flapping", message="Twice"),
+            reserved=A_DEMAND,
+            assignments=1,
+            limits=NodeLimits(cpu_millis=2000),
+            incompatible=Problem(code="agent_incompatible", message="Old"),
+            deleting_at=LATER,
         )
         fresh = await node_in(
             store, tenant, capacity=None, epoch=0, connected=False, connection_changed_at=None, agent=None
@@ -75,6 +82,35 @@ class NodeRepositoryContract:
         with pytest.raises(StaleVersion):
             async with store() as tx:
                 await tx.nodes.update(node)
+
+    async def test_a_node_that_is_being_deleted_goes_with_the_last_thing_on_it(self, store: Store) -> None:
+        tenant = a_tenant()
+        kept, deleting = await node_in(store, tenant), await node_in(store, tenant, deleting_at=NOW)
+        held = an_assignment(tenant, deleting.id)
+        async with store() as tx:
+            await tx.assignments.add(held)
+            await tx.commit()
+
+        async with store() as tx:
+            before = [await tx.nodes.remove_emptied(each.id) for each in (kept, deleting)]
+            await tx.assignments.remove(held, at=NOW)
+            after = [await tx.nodes.remove_emptied(each.id) for each in (kept, deleting)]
+            await tx.commit()
+
+        assert (before, after) == ([False, False], [False, True])
+        async with store.reading() as tx:
+            assert await tx.nodes.all_of(tenant) == [kept]
+
+    async def test_what_stands_on_a_node_that_is_away_takes_its_room_again_while_there_is_some(
+        self, store: Store
+    ) -> None:
+        node = await node_in(store, a_tenant(), connected=False, draining=True)
+        async with store() as tx:
+            new = await tx.nodes.reserve(node.id, A_DEMAND)
+            taken = [await tx.nodes.reserve_again(node.id, A_DEMAND) for _ in range(5)]
+            await tx.commit()
+
+        assert (new, taken) == (False, [True, True, True, True, False])
 
     async def test_a_removed_node_takes_assignments_and_tombstones_along(self, store: Store) -> None:
         tenant = a_tenant()

@@ -13,7 +13,7 @@ from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.ids import encode
 from spunto.core.kernel.reconcile import WorkQueue
 from spunto.core.nodes.assignment import Assignment
-from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
+from spunto.core.nodes.model import Agent, Capacity, Demand, Machine, Node, NodeId
 from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
@@ -230,6 +230,10 @@ def a_node(tenant: Tenant, **changes: Any) -> Node:
             engine="docker",
             engine_version="20",
             posture={"rootless": True, "os": "linux"},
+            commit="0123456789ab",
+            labels={"disk": "ssd"},
+            offers=Capacity(cpu_millis=4000, memory_bytes=4 * 1024**3, max_worker_cpu_millis=4000),
+            machine=Machine(cpu_millis=1000, memory_bytes=4 * 1024**3),
         ),
     }
     return Node(**fields | changes)

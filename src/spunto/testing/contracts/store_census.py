@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.model import NodeStatus
 from spunto.core.workers.census import Backlog, Census
 from spunto.core.workers.model import WorkerState
@@ -28,6 +29,9 @@ class CensusContract:
             await tx.nodes.add(a_node(tenant, epoch=1, connected=True))
             await tx.nodes.add(a_node(tenant, epoch=1, connected=True, draining=True))
             await tx.nodes.add(a_node(tenant, epoch=2, connected=False))
+            await tx.nodes.add(a_node(tenant, incompatible=Problem(code="x", message="Old"), connected=False))
+            await tx.nodes.add(a_node(tenant, quarantine=Problem(code="x", message="Twice")))
+            await tx.nodes.add(a_node(tenant, deleting_at=NOW))
             await tx.workers.add(a_worker(project, node_id=node.id, state=WorkerState.ERROR))
             await tx.due.add("worker", "wkr_early", at=NOW - timedelta(seconds=3))
             await tx.due.add("worker", "wkr_late", at=LATER)
@@ -42,6 +46,9 @@ class CensusContract:
                 NodeStatus.ONLINE: 1,
                 NodeStatus.DRAINING: 1,
                 NodeStatus.OFFLINE: 1,
+                NodeStatus.ERROR: 1,
+                NodeStatus.QUARANTINED: 1,
+                NodeStatus.DELETING: 1,
             },
             workers={a_worker(project, node_id=node.id).state: 2, WorkerState.ERROR: 1},
             backlogs={"worker": Backlog(depth=3, oldest_due_at=NOW - timedelta(seconds=3))},

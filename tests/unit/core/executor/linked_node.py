@@ -9,9 +9,9 @@ from typing import Any
 from tests.unit.core.executor.living_node import LivingNode
 from tests.unit.core.executor.node_values import NODE, WORKER, a_desired_item, desired
 
-from spunto.core.executor.settings import silent
 from spunto.core.executor.streams.serving import NodeStreams
 from spunto.core.executor.uplink import Uplink
+from spunto.core.kernel.log import silent
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, Inventory, Observed, ObservedItem, Phase, StateMessage, Welcome
 from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair

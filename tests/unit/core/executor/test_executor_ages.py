@@ -23,9 +23,9 @@ from spunto.core.executor.listing import UNCHANGED_LISTS
 from spunto.core.executor.notes import Notes
 from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import ContainerState
-from spunto.core.executor.settings import silent
 from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.log import silent
 from spunto.core.protocol.messages import DesiredItem, Inventory, Phase, Wanted
 from spunto.core.specs.kind import SPECS
 from spunto.core.specs.spec import SpecUnknown

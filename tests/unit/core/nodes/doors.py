@@ -10,14 +10,19 @@ from tests.unit.core.memory import Memory
 
 from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
 from spunto.core.kernel.errors import StaleVersion, Unavailable
+from spunto.core.kernel.log import Log, silent
 from spunto.core.kernel.secret import Secret
+from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId, ReplicaId
+from spunto.core.nodes.ports import NodesTransaction
+from spunto.core.nodes.presence import Presence
 from spunto.core.protocol.connection import Connection, OnStream
 from spunto.core.protocol.events import Closed
 from spunto.core.protocol.messages import EngineReport, Hello, Resources, StateMessage
 from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
+from spunto.core.protocol.transport import TransportClosed
 from spunto.testing.settling import settle
 
 REPLICA = ReplicaId("rpl_1")
@@ -57,24 +62,36 @@ class TroubledStore:
             yield tx
 
 
+def presence_of(
+    memory: Memory, links: NodeLinks, *, uow: UnitOfWork[NodesTransaction] | None = None, log: Log = silent
+) -> Presence:
+    return Presence(uow or memory.store, links=links, auditor=memory.auditor, clock=memory.clock, log=log)
+
+
 class Door:
     """The gateway over the memory store, with agents that say what a test has them say."""
 
     def __init__(self, memory: Memory, *, links: NodeLinks | None = None, replica_id: ReplicaId = REPLICA) -> None:
         self.store = TroubledStore(memory.store)
+        self.logged: list[dict[str, Any]] = []
         self.gateway = NodeGateway(
             self.store,
             secrets=memory.worker_secrets,
             links=memory.links if links is None else links,
             auditor=memory.auditor,
+            presence=presence_of(memory, memory.links if links is None else links, uow=self.store, log=self.log),
             clock=memory.clock,
             wakeups=memory.wakeups,
             replica_id=replica_id,
             timeline_id="t",
+            log=self.log,
         )
         self._memory = memory
         self._ends: list[MemoryTransport] = []
         self.tasks: list[asyncio.Task[Any]] = []
+
+    def log(self, event: str, /, **fields: object) -> None:
+        self.logged.append({"event": event, **fields})
 
     async def connect(
         self, token: Secret, *, on_stream: OnStream | None = None
@@ -88,6 +105,18 @@ class Door:
         self.tasks += [asyncio.ensure_future(self.gateway.serve(server_end, token)), running]
         await settle()
         return connection, running
+
+    async def say(self, token: Secret, frame: str) -> TransportClosed:
+        """Dial, say that one frame, and listen to the end; how the server closed."""
+        agent_end, server_end = memory_transport_pair()
+        serving = asyncio.ensure_future(self.gateway.serve(server_end, token))
+        await agent_end.send(frame)
+        try:
+            while True:
+                await agent_end.receive()
+        except TransportClosed as closed:
+            await serving
+            return closed
 
     async def close(self) -> None:
         self.store.answers.set()

@@ -8,6 +8,8 @@ from tests.unit.core.builders import GIB, ORG
 from tests.unit.core.memory import Memory
 from tests.unit.core.nodes.doors import Door, enrolled
 
+from spunto.core.activity.events import EventType
+from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeStatus, ReplicaId
@@ -190,3 +192,80 @@ async def a_worker_on(memory: Memory) -> WorkerId:
 
 def observed(worker_id: WorkerId, phase: Phase, memory: Memory) -> ObservedItem:
     return ObservedItem(kind="worker", id=worker_id, generation=1, phase=phase, at=memory.clock.now())
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        '{"type":"hello","protocolMin":1,"protocolMax":1,"agentVersion":"0.0.9"}',
+        '{"type":"hello","protocolMin":3,"protocolMax":4,"said":"otherwise"}',
+        '{"type":"hello","agentVersion":7}',
+    ],
+)
+async def test_an_agent_that_is_not_understood_makes_the_node_an_error_until_one_is(
+    memory: Memory, door: Door, hello: str
+) -> None:
+    node_id, token = await enrolled(memory)
+
+    for _ in range(3):
+        assert (await door.say(token, hello)).code == closing.BAD_PROTOCOL
+    node = await memory.node(node_id)
+    project = await memory.add_project()
+    with pytest.raises(Conflict, match="has an agent that is not understood"):
+        await memory.workers.spawn(memory.owner, ORG, project.id)
+
+    assert (node.status, node.version) == (NodeStatus.ERROR, 2)
+    assert node.problem is not None
+    assert node.problem.code == "agent_incompatible"
+    assert "install line" in node.problem.message
+    assert [each["event"] for each in door.logged] == ["agent_incompatible"]
+
+    await door.connect(token)
+    node = await memory.node(node_id)
+    assert (node.status, node.problem) == (NodeStatus.ONLINE, None)
+
+
+async def test_an_agent_that_is_not_understood_leaves_alone_who_is_connected(memory: Memory, door: Door) -> None:
+    node_id, token = await enrolled(memory)
+    await door.connect(token)
+
+    await door.say(token, '{"type":"hello","protocolMin":1,"protocolMax":1}')
+
+    assert (await memory.node(node_id)).status is NodeStatus.ONLINE
+
+
+async def test_agents_come_and_go_by_the_log_and_the_events_with_the_reason(memory: Memory, door: Door) -> None:
+    node_id, token = await enrolled(memory)
+    await door.connect(token)
+
+    door.cut()
+    await settle()
+
+    assert [(each["event"], each.get("reason")) for each in door.logged] == [
+        ("agent_connected", None),
+        ("agent_disconnected", "connection_lost"),
+        ("node_offline", "connection_lost"),
+    ]
+    async with memory.store.reading() as tx:
+        events = [each for each in await tx.events.after(ORG, 0, limit=9) if each.subject_id == node_id]
+    assert [(each.type, dict(each.data)) for each in events[1:]] == [
+        (EventType.NODE_ONLINE, {"agentVersion": "1", "agentCommit": ""}),
+        (EventType.NODE_OFFLINE, {"reason": "connection_lost"}),
+    ]
+
+
+async def test_a_report_that_a_mistake_of_ours_loses_ends_the_connection_too(
+    memory: Memory, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, token = await enrolled(memory)
+    connection, ended = await door.connect(token)
+    worker_id = await a_worker_on(memory)
+
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(door.gateway.reports, "record", fail)
+    connection.send(Observed(epoch=1, items=(observed(worker_id, Phase.RUNNING, memory),)))
+
+    closed = await ended
+    assert (closed.code, closed.reason) == (closing.BUSY, "internal_error")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from tests.unit.core.builders import ORG
 from tests.unit.core.memory import Memory
-from tests.unit.core.nodes.doors import Door, enrolled
+from tests.unit.core.nodes.doors import Door, enrolled, presence_of
 
 from spunto.core.activity.events import EventType
 from spunto.core.kernel.problem import Problem
@@ -39,7 +39,7 @@ class Process:
             self.memory.store,
             replica=self.replica,
             links=self.links,
-            auditor=self.memory.auditor,
+            presence=presence_of(self.memory, self.links),
             clock=self.memory.clock,
             wakeups=self.memory.wakeups,
             report=lambda _, __, error: self.reported.append(error),

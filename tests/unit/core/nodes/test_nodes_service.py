@@ -1,14 +1,19 @@
 """Use cases of nodes: enrolment, rotation, draining and removal."""
 
+from dataclasses import replace
+
 import pytest
-from tests.unit.core.builders import ORG, OTHER_ORG, OTHER_USER, an_actor
+from tests.unit.core.builders import GIB, ORG, OTHER_ORG, OTHER_USER, an_actor
 from tests.unit.core.memory import Memory
 
+from spunto.core.access.policy import Scope
+from spunto.core.activity.events import EventType
 from spunto.core.kernel.errors import Conflict, Forbidden, NotFound, Unavailable
 from spunto.core.kernel.paging import PageRequest
+from spunto.core.nodes.changes import NodeChanges
 from spunto.core.nodes.inventory import Standing, judge
-from spunto.core.nodes.model import NodeStatus
-from spunto.core.protocol.messages import InventoryItem
+from spunto.core.nodes.model import Capacity, NodeLimits, NodeStatus
+from spunto.core.protocol.messages import InventoryItem, Wanted
 from spunto.core.specs.token import node_of_token, token_hash
 from spunto.core.workers.model import WorkerState
 
@@ -93,15 +98,63 @@ async def test_a_node_that_holds_something_is_removed_by_force_alone(memory: Mem
 
     with pytest.raises(Conflict) as caught:
         await memory.nodes.delete(memory.owner, ORG, node.id, force=False)
-    await memory.nodes.delete(memory.owner, ORG, node.id, force=True)
+    waiting = await memory.nodes.delete(memory.owner, ORG, node.id, force=True)
+    again = await memory.nodes.delete(memory.owner, ORG, node.id, force=True)
     await memory.reconciler.handle(view.worker.id)
 
     worker = await memory.worker(view.worker.id)
     assert caught.value.code == "node_not_empty"
+    assert waiting is not None
+    assert again is not None
+    assert (waiting.status, again.deleting_at) == (NodeStatus.DELETING, waiting.deleting_at)
     assert worker is not None
-    assert worker.state is WorkerState.ERROR
-    assert worker.problem is not None
-    assert worker.problem.code == "node_removed"
+    assert worker.state is WorkerState.DESTROYING
+    assert (await memory.assignment(view.worker.id)).wanted is Wanted.ABSENT
+    with pytest.raises(Conflict, match="one is being deleted"):
+        await memory.workers.spawn(memory.owner, ORG, project.id)
+
+
+async def test_a_node_is_given_up_only_while_it_is_away_and_what_may_be_left_is_told(memory: Memory) -> None:
+    node = await memory.add_node()
+    project = await memory.add_project()
+    view = await memory.workers.spawn(memory.owner, ORG, project.id)
+
+    with pytest.raises(Conflict) as caught:
+        await memory.nodes.abandon(memory.owner, ORG, node.id)
+    await memory.set_connected(node.id, connected=False)
+    left = await memory.nodes.abandon(memory.owner, ORG, node.id)
+    await memory.reconciler.handle(view.worker.id)
+
+    assert (caught.value.code, left) == ("node_connected", [view.worker.id])
+    async with memory.store.reading() as tx:
+        events = await tx.events.after(ORG, 0, limit=100)
+    [told] = [dict(each.data) for each in events if each.type is EventType.NODE_DELETED]
+    assert told == {"name": "one", "abandoned": "1", "left": view.worker.id}
+    assert await memory.worker(view.worker.id) is None
+
+
+async def test_what_is_not_given_stays_as_it_is_and_limits_only_lower_what_is_offered(memory: Memory) -> None:
+    node = await memory.add_node(cpus=8, labels={"disk": "ssd"})
+
+    renamed = await memory.nodes.update(memory.owner, ORG, node.id, NodeChanges(name="two"))
+    limits = NodeLimits(cpu_millis=2000, memory_bytes=10**15)
+    limited = await memory.nodes.update(memory.owner, ORG, node.id, NodeChanges(limits=limits))
+
+    assert (renamed.name, renamed.labels, renamed.capacity) == ("two", {"disk": "ssd"}, node.capacity)
+    assert limited.capacity == Capacity(cpu_millis=2000, memory_bytes=16 * GIB, max_worker_cpu_millis=2000)
+    assert (limited.name, limited.labels) == ("two", {"disk": "ssd"})
+
+
+async def test_a_key_that_acts_for_an_admin_enrols_nodes_and_rotates_their_tokens(memory: Memory) -> None:
+    scopes = frozenset({Scope.NODES_WRITE})
+    key = replace(memory.owner, scopes=scopes)
+
+    made = await memory.nodes.create(key, ORG, name="one")
+    rotated = await memory.nodes.rotate_token(key, ORG, made.node.id)
+
+    assert rotated.token != made.token
+    with pytest.raises(Forbidden, match="role"):
+        await memory.nodes.create(replace(memory.member, scopes=scopes), ORG, name="two")
 
 
 async def test_an_inventory_is_had_from_a_connected_node_alone(memory: Memory) -> None:

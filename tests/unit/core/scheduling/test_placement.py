@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.core.builders import GIB, NODE, a_node
+from tests.unit.core.builders import GIB, NODE, NOW, a_node
 
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.model import Capacity, Demand, Node, NodeId
@@ -82,6 +82,11 @@ def test_the_scarcer_of_cpu_and_memory_decides_then_fewer_workers_then_age() -> 
     [
         (a_node(), None),
         (a_node(quarantine=Problem(code="x", message="Two agents.")), "is quarantined: Two agents."),
+        (a_node(deleting_at=NOW), "is being deleted"),
+        (
+            a_node(epoch=0, connected=False, incompatible=Problem(code="x", message="Old.")),
+            "has an agent that is not understood: Old.",
+        ),
         (a_node(epoch=0, connected=False), "never connected yet"),
         (a_node(connected=False), "is offline"),
         (a_node(draining=True), "is draining"),
@@ -132,3 +137,13 @@ def test_who_asks_for_nothing_fits_a_node_that_offers_nothing() -> None:
     bare = a_node(capacity=Capacity(cpu_millis=0, memory_bytes=0, max_worker_cpu_millis=0))
 
     assert placement_for(nothing, [bare]) == bare.id
+
+
+def test_labels_of_the_agent_s_settings_count_and_those_set_here_outdo_them() -> None:
+    node = a_node(labels={"disk": "hdd"})
+    assert node.agent is not None
+    told = replace(node, agent=replace(node.agent, labels={"disk": "ssd", "zone": "b"}))
+    asked = Request(demand=ONE_CPU.demand, labels={"zone": "b"})
+
+    assert obstacle(asked, told) is None
+    assert obstacle(replace(asked, labels={"disk": "ssd"}), told) == "lacks the label disk=ssd"

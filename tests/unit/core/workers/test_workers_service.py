@@ -1,6 +1,7 @@
 """Use cases of workers: what is acknowledged is asked of the node, once, and only of who may ask."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.core.builders import GIB, ORG, OTHER_ORG, OTHER_USER, an_actor, later
@@ -345,8 +346,28 @@ async def test_a_node_that_is_not_there_is_no_node(memory: Memory) -> None:
     await memory.add_node()
     project = await memory.add_project()
 
-    with pytest.raises(Conflict, match="another node was asked for"):
+    with pytest.raises(Invalid) as caught:
         await memory.workers.spawn(memory.owner, ORG, project.id, node_id=NodeId("nod_x"))
+
+    assert [each["pointer"] for each in caught.value.fields["errors"]] == ["/nodeId"]
+
+
+@pytest.mark.parametrize("away", [{"connected": False}, {"draining": True}])
+async def test_a_stopped_worker_starts_on_its_node_though_that_takes_nothing_new(
+    memory: Memory, away: dict[str, Any]
+) -> None:
+    node, project, worker = await spawned(memory)
+    await memory.workers.stop(memory.owner, ORG, project.id, worker.id)
+    await memory.reported(worker.id, phase=Phase.STOPPED, container_state="exited")
+    async with memory.store() as tx:
+        await tx.nodes.update(replace(await memory.node(node.id), **away))
+        await tx.commit()
+
+    with pytest.raises(Conflict, match="No node can take the worker"):
+        await memory.workers.spawn(memory.owner, ORG, project.id)
+    started = await memory.workers.start(memory.owner, ORG, project.id, worker.id)
+
+    assert (started.worker.state, (await memory.node(node.id)).assignments) == (S.STARTING, 1)
 
 
 async def test_a_handled_worker_that_is_gone_is_forgotten(memory: Memory) -> None:

@@ -61,7 +61,7 @@ def test_every_command_that_is_promised_is_there() -> None:
     }  # fmt: skip
     assert names_in(keys.app) == {"list", "create", "revoke"}
     assert names_in(nodes.app) == {
-        "list", "create", "show", "delete", "rotate-token", "drain", "undrain", "inventory",
+        "list", "create", "show", "update", "delete", "rotate-token", "drain", "undrain", "inventory",
     }  # fmt: skip
     assert names_in(projects.app) == {"list", "create", "show", "update", "delete", "versions", "restore"}
     assert names_in(workers.app) == {
@@ -240,4 +240,4 @@ def test_the_version_is_told_to_programs_too(
 ) -> None:
     called(monkeypatch, "version", "--json")
 
-    assert set(json.loads(capsys.readouterr().out)) == {"version"}
+    assert set(json.loads(capsys.readouterr().out)) == {"version", "commit"}

@@ -17,15 +17,21 @@ async def test_a_new_node_is_told_with_all_that_makes_it_one(site: Site) -> None
         "orgId": site.owner.org_id,
         "name": "box",
         "status": "provisioning",
+        "connected": False,
+        "deletingSince": None,
         "draining": False,
         "labels": {"zone": "a"},
         "cpus": None,
         "memoryBytes": None,
+        "machineCpus": None,
+        "machineMemoryBytes": None,
+        "limits": {"cpus": None, "memoryBytes": None},
         "reservedCpus": 0.0,
         "reservedMemoryBytes": 0,
         "workers": 0,
         "agent": None,
         "error": None,
+        "upgradeCommand": f"curl -fsSL {LOCAL}/api/agent/install.sh | sh",
         "connectionChangedAt": None,
         "createdAt": "2026-01-01T00:00:00Z",
     }
@@ -58,8 +64,12 @@ async def test_a_connected_node_tells_what_it_has(site: Site) -> None:
     shown = await site.json("GET", f"{site.org}/nodes/{node.id}")
 
     assert (shown["status"], shown["cpus"], shown["agent"]["engine"]) == ("online", 4.0, "fake")
-    assert shown["agent"] == {
+    assert (shown["machineCpus"], shown["limits"]) == (4.0, {"cpus": None, "memoryBytes": None})
+    assert without(shown["agent"], "capabilities") == {
         "version": "harness",
+        "commit": "",
+        "outdated": True,
+        "labels": {},
         "engine": "fake",
         "engineVersion": "1",
         "engineError": None,
@@ -174,13 +184,60 @@ async def test_a_node_that_holds_something_is_deleted_by_force_only(site: Site) 
     path = f"{site.org}/nodes/{node.id}"
 
     assert await site.problem("DELETE", path) == (409, "node_not_empty")
-    response = await site.call("DELETE", f"{path}?force=true")
-
-    assert (response.status_code, await response.get_data(as_text=False)) == (204, b"")
-    assert await site.problem("GET", path) == (404, "node_not_found")
+    node.disconnect()
     await site.harness.settle()
-    shown = await site.json("GET", worker)
-    assert (shown["state"], shown["error"]["code"]) == ("error", "node_removed")
+    waiting = await site.json("DELETE", f"{path}?force=true", status=202)
+
+    assert (waiting["status"], waiting["connected"], waiting["deletingSince"]) == (
+        "deleting",
+        False,
+        "2026-01-01T00:00:00Z",
+    )
+    await site.harness.settle()
+    assert (await site.json("GET", worker))["state"] == "destroying"
+    await node.reconnect()
+    await site.harness.settle()
+    assert await site.problem("GET", path) == (404, "node_not_found")
+    assert await site.problem("GET", worker) == (404, "worker_not_found")
+
+
+async def test_a_machine_that_never_comes_back_is_given_up(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    path = f"{site.org}/nodes/{node.id}"
+
+    assert await site.problem("DELETE", f"{path}?abandon=true") == (409, "node_connected")
+    node.disconnect()
+    await site.harness.settle()
+    response = await site.call("DELETE", f"{path}?abandon=true")
+    await site.harness.settle()
+
+    assert response.status_code == 204
+    assert await site.problem("GET", path) == (404, "node_not_found")
+    assert await site.problem("GET", worker) == (404, "worker_not_found")
+
+
+async def test_a_node_s_name_labels_and_limits_are_changed_and_placement_goes_by_them(site: Site) -> None:
+    node = await a_node(site, cpus=4)
+    path = f"{site.org}/nodes/{node.id}"
+    project = await site.project(labels={"disk": "ssd"})
+
+    refused = await site.problem("POST", f"{project}/workers")
+    changed = await site.json("PATCH", path, {"name": "two", "labels": {"disk": "ssd"}, "limits": {"cpus": 1}})
+    await site.worker(project)
+    full = await site.problem("POST", f"{project}/workers")
+    cleared = await site.json("PATCH", path, {"labels": None, "limits": None})
+
+    assert (refused, full) == ((409, "no_node_available"), (409, "no_node_available"))
+    assert [changed[each] for each in ("name", "labels", "cpus", "machineCpus", "limits")] == [
+        "two",
+        {"disk": "ssd"},
+        1.0,
+        4.0,
+        {"cpus": 1.0, "memoryBytes": None},
+    ]
+    assert (cleared["name"], cleared["labels"], cleared["cpus"]) == ("two", {}, 4.0)
+    assert await site.problem("PATCH", path, {"name": None}) == (422, "invalid_request")
 
 
 async def test_an_empty_node_is_deleted_once(site: Site) -> None:

@@ -1,7 +1,7 @@
 """Workers over HTTP: from spawn to destroy."""
 
 import pytest
-from tests.unit.entrypoints.http.house import json_of
+from tests.unit.entrypoints.http.house import json_of, problem_of
 from tests.unit.entrypoints.http.site import Site, a_node, id_of, without
 
 from spunto.core.access.policy import Role
@@ -255,10 +255,8 @@ async def test_a_worker_can_be_put_on_a_node_by_its_id(site: Site) -> None:
     worker = await site.worker(project, nodeId=two.id)
 
     assert (await site.json("GET", worker))["nodeId"] == two.id
-    assert await site.problem("POST", f"{project}/workers", {"nodeId": foreign["node"]["id"]}) == (
-        409,
-        "no_node_available",
-    )
+    refused = await problem_of(await site.call("POST", f"{project}/workers", {"nodeId": foreign["node"]["id"]}))
+    assert (refused["status"], [each["pointer"] for each in refused["errors"]]) == (422, ["/nodeId"])
 
 
 async def test_an_image_that_does_not_exist_is_an_error_in_the_engine_s_words_with_a_way_out(site: Site) -> None:

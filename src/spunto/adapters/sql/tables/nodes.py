@@ -41,6 +41,9 @@ nodes = Table(
     Column("holder", ID),
     Column("agent", JSON_MAP),
     Column("supersessions", JSON_MAP),
+    Column("limits", JSON_MAP),
+    Column("incompatible", JSON_MAP),
+    Column("deleting_at", Instant),
     Column("version", BigInteger, nullable=False),
     # What `scheduling.placement` says of the node, kept for choosing by index: its obstacle to a demand of nothing, the
     # sorted words of what its agent can do, each between bars, and the share in its load key.

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 
 from spunto.core.executor.runtime import Container, ContainerGone, ContainerRuntime, LogChunk, Stats
-from spunto.core.executor.settings import Log, silent
 from spunto.core.executor.streams.exec import run_command
 from spunto.core.executor.streams.params import Params
 from spunto.core.executor.streams.terminals import Terminals
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Invalid, SpuntoError
+from spunto.core.kernel.log import Log, silent
 from spunto.core.protocol.codec import encode
 from spunto.core.protocol.messages import Inventory
 from spunto.core.protocol.stream import Stream

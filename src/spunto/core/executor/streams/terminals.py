@@ -5,11 +5,11 @@ import secrets
 
 from spunto.core.executor.effects import bounded
 from spunto.core.executor.runtime import ContainerRuntime, EngineRefused, Exec, ExecSpec
-from spunto.core.executor.settings import Log
 from spunto.core.executor.streams.params import Params
 from spunto.core.executor.streams.terminal import Terminal
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import NotFound, QuotaExceeded, SpuntoError
+from spunto.core.kernel.log import Log
 from spunto.core.protocol.stream import Stream
 
 DETACHED_SECONDS = 600.0

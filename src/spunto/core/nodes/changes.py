@@ -1,0 +1,22 @@
+"""What an organization may change of a node: None leaves a thing as it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from spunto.core.nodes.model import Node, NodeLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeChanges:
+    name: str | None = None
+    labels: Mapping[str, str] | None = None
+    limits: NodeLimits | None = None
+
+    def of(self, node: Node) -> Node:
+        """The node with the changes."""
+        named = replace(
+            node,
+            name=node.name if self.name is None else self.name,
+            labels=node.labels if self.labels is None else dict(self.labels),
+        )
+        return named if self.limits is None else named.limited(self.limits)
