@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,10 +23,21 @@ class Answered:
         return self.requests / self.seconds
 
 
-def load(url: str, headers: Mapping[str, str], *, seconds: int) -> Answered:
-    """Raises AssertionError where one request was not answered well."""
+def load(url: str, headers: Mapping[str, str], *, seconds: int, tokens: Sequence[str] = ()) -> Answered:
+    """Each request bears the next one of the tokens. Raises AssertionError where one was not answered well."""
     named = [argument for name, value in headers.items() for argument in ("-H", f"{name}: {value}")]
-    command = [answer_of("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(REPORT), *named, url]
+    command = [
+        answer_of("wrk"),
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{seconds}s",
+        "-s",
+        str(REPORT),
+        *named,
+        url,
+        "--",
+        *tokens,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["failed"] == 0, report

@@ -54,7 +54,9 @@ def postgres_database() -> Iterator[str]:
 
 
 @contextmanager
-def server(*, database_url: str | None = None, module: str = "spunto.entrypoints.serve") -> Iterator[Server]:
+def server(
+    *, database_url: str | None = None, module: str = "spunto.entrypoints.serve", rate_limits: str = "off"
+) -> Iterator[Server]:
     """`spunto serve --box`, or another module in its place, on a free port and a data directory of its own."""
     with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
         port = free_port()
@@ -62,7 +64,7 @@ def server(*, database_url: str | None = None, module: str = "spunto.entrypoints
             "SPUNTO_PORT": str(port),
             "SPUNTO_DATA_DIR": folder,
             "SPUNTO_LOG_LEVEL": "error",
-            "SPUNTO_RATE_LIMITS": "off",
+            "SPUNTO_RATE_LIMITS": rate_limits,
         }
         if database_url is not None:
             environment["SPUNTO_DATABASE_URL"] = database_url
