@@ -2,6 +2,8 @@
 set -euo pipefail
 
 scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+agent=$(dirname "$scripts")/agent
+engine_api=$agent/spunto_agent/worker_image/engine_api.py
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/spunto
 if ((EUID == 0)); then state=/run/spunto logs=/var/log/spunto; else state=$cache/run logs=$cache/log; fi
 mkdir -p "$cache" "$state" "$logs"

@@ -14,8 +14,9 @@ import aiodocker
 import psutil
 from tests.chaos.namespaces import Namespace, lone_namespace
 from tests.fixtures.processes import Program
-from tests.fixtures.scripts import SCRIPTS
 from tests.fixtures.waiting import wait_until
+
+from spunto_agent.worker_image import engine_api
 
 _READY_SECONDS = 30.0
 BUSYBOX = "localhost/spunto/busybox:1"
@@ -120,9 +121,7 @@ async def _copy_image(source_url: str, target_url: str) -> None:
 
 
 def _api(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run(
-        ["python3", SCRIPTS / "engine_api.py", *arguments], check=False, capture_output=True, timeout=30
-    )
+    return subprocess.run(["python3", engine_api.__file__, *arguments], check=False, capture_output=True, timeout=30)
 
 
 def _clear_away(engine: PrivateEngine) -> None:

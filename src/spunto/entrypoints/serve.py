@@ -60,7 +60,7 @@ async def _main(
                 boxes.append(own)
                 await _greet(own, settings)
                 if demo:
-                    preparing.append(group.create_task(own.prepare_demo(), name="demo"))
+                    preparing.append(group.create_task(own.prepare_demo(settings.worker_image), name="demo"))
             # What was made so far lives on; collections need not look at it again.
             gc.collect()
             gc.freeze()

@@ -31,11 +31,12 @@ class CommandLine:
     """`home` is where it keeps its login."""
 
     home: Path
+    program: str = SPUNTO
 
     def run(self, *arguments: str, stdin: str = "", code: int = 0, **environment: str) -> Done:
         """Run to the end; another exit code than the one expected is a failure that shows what was said."""
         done = subprocess.run(
-            [SPUNTO, *arguments],
+            [self.program, *arguments],
             env={**self._environment(), **environment},
             input=stdin,
             capture_output=True,
@@ -50,7 +51,11 @@ class CommandLine:
     def piped(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
         """One that goes on, with a pipe for its output; it is ended with the block."""
         process = subprocess.Popen(
-            [SPUNTO, *arguments], env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            [self.program, *arguments],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         with process:
             try:
@@ -61,7 +66,7 @@ class CommandLine:
     @contextmanager
     def on_a_terminal(self, *arguments: str) -> Iterator[PseudoTerminal]:
         """One on a terminal that does not know its size yet."""
-        with PseudoTerminal.running([SPUNTO, *arguments], environment=self._environment()) as terminal:
+        with PseudoTerminal.running([self.program, *arguments], environment=self._environment()) as terminal:
             yield terminal
 
     def _environment(self) -> dict[str, str]:

@@ -20,7 +20,6 @@ from spunto.core.specs.token import token_hash
 from spunto.entrypoints.box.places import node_token_file, owner_token_file, url_file
 from spunto.entrypoints.library import Spunto
 
-DEFAULT_IMAGE = "localhost/spunto/worker:1"
 LOCAL_NODE = "local"
 DEMO_PROJECT = "hello"
 _OWNER_TOKEN_LIFETIME = timedelta(days=365)
@@ -50,11 +49,11 @@ class Box:
         assert owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
         return await self._spunto.access.issue_code(owner.user_id)
 
-    async def prepare_demo(self) -> None:
-        """A project, and a worker of it as soon as a node is online; where that fails the box goes on without them."""
+    async def prepare_demo(self, image: str) -> None:
+        """A project of that image, and a worker of it as soon as a node is online; the box goes on without them."""
         try:
             owner, organization = await self._spunto.bootstrap()
-            project = await self._ensure_demo_project(owner, organization.id)
+            project = await self._ensure_demo_project(owner, organization.id, image)
             await self._ensure_demo_worker(owner, organization.id, project)
         except (SpuntoError, TimeoutError) as error:
             log.warning("demo_not_there", reason=str(error) or "no node came online in time")
@@ -102,7 +101,7 @@ class Box:
         nodes = _all(lambda page: self._spunto.nodes.list(owner, org_id, page))
         return await anext((node async for node in nodes if node.name == LOCAL_NODE), None)
 
-    async def _ensure_demo_project(self, owner: Actor, org_id: OrgId) -> Project:
+    async def _ensure_demo_project(self, owner: Actor, org_id: OrgId, image: str) -> Project:
         projects = _all(lambda page: self._spunto.projects.list(owner, org_id, page))
         found = await anext((project async for project in projects if project.name == DEMO_PROJECT), None)
         if found is not None:
@@ -112,7 +111,7 @@ class Box:
             org_id,
             name=DEMO_PROJECT,
             description="A first project: a small Debian with git, Python and tmux.",
-            environment=Environment(image=DEFAULT_IMAGE),
+            environment=Environment(image=image),
         )
 
     async def _ensure_demo_worker(self, owner: Actor, org_id: OrgId, project: Project) -> None:

@@ -5,6 +5,7 @@ import fcntl
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from spunto.entrypoints.box.supervisor import Program, ProgramFailed, keep_runni
 from spunto.entrypoints.serving.data_directory import make_data_dir
 from spunto.entrypoints.serving.failures import EXIT_CONFIG, ended, told
 from spunto.entrypoints.serving.local_urls import local_url
+from spunto.entrypoints.serving.settings import DEFAULT_WORKER_IMAGE, Settings
 
 _PROBE_SECONDS = 1.0
 
@@ -23,7 +25,7 @@ _PROBE_SECONDS = 1.0
 def run(*, host: str, port: int, data_dir: Path, engine: str, demo: bool) -> int:
     """Run the box until a signal; the exit code."""
     data_dir = data_dir.resolve()
-    refused = ended(lambda: make_data_dir(data_dir))
+    refused = ended(lambda: make_data_dir(data_dir)) or (ended(lambda: _ensure_worker_image(engine)) if demo else 0)
     if refused:
         return refused
     try:
@@ -77,6 +79,14 @@ async def _supervise(programs: list[Program]) -> int:
     except* ProgramFailed:
         exit_code = EXIT_CONFIG
     return exit_code
+
+
+def _ensure_worker_image(engine: str) -> None:
+    """So that the demo's worker has something to run. Where it can't be had the box starts all the same, and it is said
+    why."""
+    if Settings().worker_image == DEFAULT_WORKER_IMAGE:
+        command = [sys.executable, "-m", "spunto_agent.worker_image", "--engine", engine]
+        subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
 
 
 def _listens(url: str) -> bool:

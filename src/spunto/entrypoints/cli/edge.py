@@ -10,10 +10,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Final
 
 from spunto.core.kernel.errors import SpuntoError
+from spunto.entrypoints.cli.programs import become, become_agent
 
 FAILURE: Final = 1
 BROKEN_PIPE: Final = 141
@@ -69,6 +69,8 @@ def _ended(arguments: Sequence[str]) -> int:
 def _called(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["agent"]:
         become_agent(arguments[1:])
+    if arguments[:1] == ["worker-image"]:
+        become("spunto_agent.worker_image", arguments[1:])
     # httpx brings a command line of its own, which takes as long to load as the rest of it. It does without.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # this is how an import is refused
     from spunto.entrypoints.cli.main import main as run
@@ -78,13 +80,6 @@ def _called(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else FAILURE
     return 0
-
-
-def become_agent(arguments: Sequence[str]) -> None:
-    for needed in ("aiodocker", "podman", "uvloop", "websockets"):
-        if find_spec(needed) is None:
-            raise ModuleNotFoundError(f"No module named {needed!r}", name=needed)
-    os.execv(sys.executable, [sys.executable, "-m", "spunto_agent", *arguments])  # noqa: S606 - becomes the agent
 
 
 def _missing(arguments: Sequence[str], error: ModuleNotFoundError) -> tuple[str, str]:

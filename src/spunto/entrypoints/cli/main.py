@@ -45,9 +45,9 @@ app = typer.Typer(
 app.command()(servers.up)
 app.command()(servers.serve)
 app.command()(servers.openapi)
-app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})(
-    servers.agent
-)
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+app.command(context_settings=_PASSED_ON)(servers.agent)
+app.command("worker-image", context_settings=_PASSED_ON)(servers.worker_image)
 for _name, (_, _sentence) in LAZY.items():
     app.command(_name, help=_sentence)(lambda: None)
 

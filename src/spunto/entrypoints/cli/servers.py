@@ -4,14 +4,13 @@ They are found by name, because a door must not know the others, and `spunto` ne
 """
 
 import importlib
-import importlib.util
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from spunto.entrypoints.cli.edge import become_agent
+from spunto.entrypoints.cli.programs import become, become_agent, require
 
 
 class Engine(StrEnum):
@@ -28,9 +27,7 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="With a project and a worker to begin with.")] = False,
 ) -> None:
     """Run everything on this machine: server, agent and database."""
-    for needed in ("aiodocker", "podman"):
-        if importlib.util.find_spec(needed) is None:
-            raise ModuleNotFoundError(f"No module named {needed!r}", name=needed)
+    require("aiodocker", "podman")
     run = _entry_point("spunto.entrypoints.box.up", "run")
     raise typer.Exit(run(host=host, port=port, data_dir=data_dir, engine=engine.value, demo=demo))
 
@@ -43,6 +40,11 @@ def serve() -> None:
 def agent(context: typer.Context) -> None:
     """Run the agent that a node needs; takes the agent's own options."""
     become_agent(context.args)
+
+
+def worker_image(context: typer.Context) -> None:
+    """Build the default worker image for this machine's engine, where it has none; see its own --help."""
+    become("spunto_agent.worker_image", context.args)
 
 
 def openapi() -> None:

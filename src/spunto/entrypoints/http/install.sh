@@ -114,6 +114,8 @@ main() {
     install_agent
     if [ -d /run/systemd/system ]; then run_by_systemd; else run_by_itself; fi
     require_engine
+    # Without it projects need an image that the engine can pull.
+    "$$home/bin/python" -m spunto_agent.worker_image || echo "spunto: this node has no default worker image" >&2
 }
 
 main </dev/null

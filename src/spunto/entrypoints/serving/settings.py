@@ -22,6 +22,8 @@ from spunto.entrypoints.serving.local_urls import local_url
 from spunto.entrypoints.serving.secret_settings import SecretText
 
 CONFIG_FILE = Path("/etc/spunto/server.toml")
+DEFAULT_WORKER_IMAGE = "localhost/spunto/worker:1"
+"""What `spunto worker-image` builds."""
 
 
 class Settings(BaseSettings):
@@ -38,6 +40,9 @@ class Settings(BaseSettings):
         str | None,
         Field(description="sqlite+aiosqlite or postgresql+asyncpg URL; default: SQLite in the data directory"),
     ] = None
+    worker_image: Annotated[
+        str, Field(min_length=1, description="image of the demo's project; other ones than the default are pulled")
+    ] = DEFAULT_WORKER_IMAGE
     public_url: Annotated[
         str | None, Field(description="how browsers and agents reach this server; default: http://host:port")
     ] = None

@@ -31,7 +31,7 @@ async def test_a_second_start_finds_node_and_project_behind_the_first_page(tmp_p
         # There is no agent, so that it goes on waiting for the node.
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await again.prepare_demo()
+                await again.prepare_demo("x:1")
 
 
 async def test_the_box_says_that_its_node_has_not_come_yet(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def main(command: str, *arguments: str) -> int:
     if command == "find":
         kind, *urls = arguments
         found = next((url for url in urls if url and kind_of(url) == kind), None)
-        print(found or "", end="\n" if found else "")
+        sys.stdout.write(f"{found}\n" if found else "")
         return 0 if found else 1
     url, image, *rest = arguments
     if command == "has":
