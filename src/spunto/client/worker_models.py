@@ -1,8 +1,11 @@
 """What the server answers about workers."""
 
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from pydantic import Field, field_validator
 
 from spunto.client.wire import Failure, WireModel
 
@@ -82,32 +85,56 @@ class Stats(WireModel):
 
 
 class ExecResult(WireModel):
+    """How a command ended. `stdout` and `stderr` are what it said as text, `stdout_bytes` and `stderr_bytes` as it is.
+
+    Of each, the first and the last 512 KiB; `truncated` where that was not all.
+    """
+
     exit_code: int
-    stdout: str = ""
-    stderr: str = ""
+    stdout_bytes: bytes = Field(default=b"", alias="stdout")
+    stderr_bytes: bytes = Field(default=b"", alias="stderr")
     truncated: bool = False
     timed_out: bool = False
     duration_ms: int = 0
 
+    @field_validator("stdout_bytes", "stderr_bytes", mode="before")
+    @classmethod
+    def _decoded(cls, value: str | bytes) -> bytes:
+        return value if isinstance(value, bytes) else b64decode(value)
+
+    @property
+    def stdout(self) -> str:
+        return self.stdout_bytes.decode(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        return self.stderr_bytes.decode(errors="replace")
+
 
 class Repository(WireModel):
-    """A git work tree inside a worker."""
+    """A git work tree inside a worker. One with an `error` could not be read: nothing else is known of it."""
 
     path: str
     branch: str | None = None
     head: str | None = None
     ahead: int | None = None
     behind: int | None = None
-    staged: int = 0
-    modified: int = 0
-    untracked: int = 0
+    staged: int | None = None
+    modified: int | None = None
+    untracked: int | None = None
     unpushed: int | None = None
-    stashed: int = 0
+    stashed: int | None = None
+    error: str | None = None
+
+
+class GitStatus(WireModel):
+    """`truncated` where there may be repositories that are not listed."""
+
+    repos: tuple[Repository, ...] = ()
+    truncated: bool
 
 
 class Port(WireModel):
     port: int
     address: str = ""
     process: str | None = None
-    url: str | None = None
-    sharing: str | None = None

@@ -1,6 +1,7 @@
 """Workers, for the client."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
@@ -13,10 +14,11 @@ from spunto.client.retry import Repeat
 from spunto.client.sockets import dial
 from spunto.client.terminal import Terminal
 from spunto.client.watching import WaitedTooLong, WorkerGone, has_arrived, watched
-from spunto.client.worker_models import ExecResult, Port, Repository, Stats, Worker, WorkerRef
+from spunto.client.worker_models import ExecResult, GitStatus, Port, Stats, Worker, WorkerRef
 
 # The server answers an exec that ran out of time by itself; the client only waits a little longer for that.
 _EXEC_GRACE_SECONDS = 15.0
+_GIT_STATUS_SECONDS = 90.0
 
 AnyWorker = Worker | WorkerRef
 
@@ -107,9 +109,10 @@ class Workers:
         """Raises NotNow `worker_not_running`."""
         return await self._api.get(Stats, f"{_path(worker)}/stats")
 
-    async def git_status(self, worker: AnyWorker) -> Sequence[Repository]:
-        answer = json_of(await self._api.request("GET", f"{_path(worker)}/git-status"))
-        return [Repository.model_validate(repository) for repository in answer.get("repos", ())]
+    async def git_status(self, worker: AnyWorker) -> GitStatus:
+        """The state of every repository below /workspace. Raises StateConflict `tool_missing`."""
+        answer = await self._api.request("GET", f"{_path(worker)}/git-status", timeout_seconds=_GIT_STATUS_SECONDS)
+        return parsed(GitStatus, answer)
 
     async def ports(self, worker: AnyWorker) -> Sequence[Port]:
         answer = json_of(await self._api.request("GET", f"{_path(worker)}/ports"))
@@ -122,13 +125,19 @@ class Workers:
         *,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
-        stdin: str | None = None,
+        stdin: str | bytes | None = None,
         user: str | None = None,
         timeout_seconds: float = 60.0,
     ) -> ExecResult:
-        """Run a command and wait for its end; text is given to `sh -c`. Never sent twice, as it might run twice."""
-        given = {"cwd": cwd, "env": None if env is None else dict(env), "stdin": stdin, "user": user}
+        """Run a command and wait for its end; text is given to `sh -c`. Never sent twice, as it might run twice.
+
+        Raises InvalidRequest for more than 512 KiB of `stdin`.
+        """
+        typed = stdin.encode() if isinstance(stdin, str) else stdin
+        sent = None if typed is None else b64encode(typed).decode()
+        given = {"cwd": cwd, "env": None if env is None else dict(env), "stdin": sent, "user": user}
         body: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+        body["encoding"] = "base64"
         body["command"] = command if isinstance(command, str) else [*command]
         answer = await self._api.request(
             "POST",

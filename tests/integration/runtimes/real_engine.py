@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 from tests.integration.runtimes.engines import stalled_registry
 
-from spunto.core.executor.runtime import ContainerState
-from spunto.testing.contracts.container_lab import Lab, StalledImage
+from spunto.adapters.runtimes.log_lines import MAX_LINE_BYTES
+from spunto.core.executor.runtime import CommandNotStarted, ContainerState, ExecSpec
+from spunto.testing.contracts.container_lab import PATIENCE_SECONDS, Lab, StalledImage
 from spunto.testing.contracts.container_runtime import ContainerRuntimeContract
 
 # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT AUDIT_WRITE SETFCAP
@@ -16,6 +18,10 @@ CGROUP_FILES = {
     "pids": ("/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/pids/pids.max"),
     "memory": ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 }
+
+
+def _a_line(length: int) -> str:
+    return f"head -c {length} /dev/zero | tr '\\0' x; echo"
 
 
 class RealEngineContract(ContainerRuntimeContract):
@@ -36,6 +42,54 @@ class RealEngineContract(ContainerRuntimeContract):
         )
         assert status["Seccomp"] == "2"
         assert status["NoNewPrivs"] == "0"  # sudo needs it
+
+    async def test_a_command_that_leaves_something_running_behind_ends(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        async with asyncio.timeout(10):
+            ran = await lab.ran(name, "sh", "-c", "sleep 100 & echo begun; exit 3")
+
+        assert (ran.stdout, ran.code) == (b"begun\n", 3)
+
+    async def test_a_user_that_the_container_has_not_runs_nothing(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        with pytest.raises(CommandNotStarted) as refused:
+            await lab.runtime.exec(name, ExecSpec(command=["true"], user="nobody-here"))
+
+        assert refused.value.exit_code == 126
+
+    async def test_a_file_that_is_no_program_can_not_be_run(self, lab: Lab) -> None:
+        name = await lab.started()
+
+        codes = []
+        for command in ("/etc/passwd", "/none"):
+            with pytest.raises(CommandNotStarted) as refused:
+                await lab.runtime.exec(name, ExecSpec(command=[command]))
+            codes.append(refused.value.exit_code)
+
+        assert codes == [126, 127]
+
+    async def test_a_log_s_tail_has_whole_lines_however_long(self, lab: Lab) -> None:
+        long, too_long = 40_000, 200_000
+        lines = f"{_a_line(long)}; echo last1; {_a_line(too_long)}; echo last2; sleep 1000"
+        name = await lab.started(command=["sh", "-c", lines])
+        async with (
+            asyncio.timeout(PATIENCE_SECONDS),
+            aclosing(lab.runtime.logs(name, tail=None, since=None, follow=True)) as whole,
+        ):
+            async for chunk in whole:
+                if chunk.line == "last2":
+                    break
+
+        found = [chunk.line for chunk in await lab.logged(name, tail=4)]
+        following = lab.runtime.logs(name, tail=4, since=None, follow=True)
+        async with asyncio.timeout(PATIENCE_SECONDS), aclosing(following):
+            followed = [(await anext(following)).line for _ in range(4)]
+
+        mark = f" [spunto: {too_long - MAX_LINE_BYTES} bytes of this line are left out]"
+        assert found == followed == ["x" * long, "last1", "x" * MAX_LINE_BYTES + mark, "last2"]
+        assert [chunk.line for chunk in await lab.logged(name, tail=3)] == found[1:]
 
     async def test_a_worker_has_an_init_that_passes_signals_on(self, lab: Lab) -> None:
         name = await lab.started()

@@ -16,6 +16,7 @@ from spunto.adapters.memory.runtime_processes import (
     main_process,
 )
 from spunto.core.executor.runtime import (
+    CommandNotStarted,
     Container,
     ContainerGone,
     ContainerNotRunning,
@@ -261,7 +262,8 @@ class FakeRuntime:
         container = self._require_running(name)
         self._require_command(spec.command)
         if spec.working_dir is not None and not container.files.has_directory(spec.working_dir):
-            raise EngineRefused(f"chdir to cwd ({spec.working_dir!r}) failed: no such file or directory")
+            message = f"chdir to cwd ({spec.working_dir!r}) failed: no such file or directory"
+            raise CommandNotStarted(message, exit_code=126)
         container.execs = {command for command in container.execs if not command.is_over()}
         if len(container.execs) >= MAX_EXECS:
             raise EngineRefused(f"container {name} runs {MAX_EXECS} commands already")
@@ -353,7 +355,8 @@ class FakeRuntime:
 
     def _require_command(self, command: Sequence[str]) -> None:
         if command and command[0].rpartition("/")[2] not in self._commands:
-            raise EngineRefused(f'exec: "{command[0]}": executable file not found in $PATH')
+            message = f'exec: "{command[0]}": executable file not found in $PATH'
+            raise CommandNotStarted(message, exit_code=127)
 
     async def _end(self, container: FakeContainer, code: int) -> None:
         if container.main is not None and container.state is ContainerState.RUNNING:

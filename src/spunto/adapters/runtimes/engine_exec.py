@@ -12,12 +12,15 @@ from aiodocker.stream import Message, Stream
 from yarl import URL
 
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, engine_answers
-from spunto.adapters.runtimes.exec_state import ExecState
+from spunto.adapters.runtimes.exec_state import ExecState, code_of_unstarted
 from spunto.adapters.runtimes.translate import exec_body
-from spunto.core.executor.runtime import ContainerGone, EngineRefused, ExecSpec
+from spunto.core.executor.runtime import CommandNotStarted, ContainerGone, ExecSpec
 from spunto.core.kernel.errors import SpuntoError
 
 MAX_READ_BYTES = 64 * 1024
+# How long the output of a command that is over may still be on its way; only one who left something running behind
+# makes anybody wait for that.
+LAST_WORDS_SECONDS = 1.0
 _MARK = "SPUNTO_TERMINAL"
 _END_OF_TRANSMISSION = b"\x04"
 _STREAMS: dict[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
@@ -64,10 +67,10 @@ class EngineExec:
         self._mark = secrets.token_hex(8)
         self._ahead: asyncio.Task[Message | None] | None = None
         self._said: deque[Message] = deque()
-        self._ended = self._at_eof = self._closed = False
+        self._ended = self._at_eof = self._closed = self._is_over = False
 
     async def start(self) -> None:
-        """Create and start the command. Raises Refusal where the container does not run, EngineRefused."""
+        """Create and start the command. Raises Refusal where it can't be made, CommandNotStarted."""
         marks = {_MARK: self._mark} if self._spec.tty else {}
         body = exec_body(self._spec, marks=marks)
         created = await self._socket.call("POST", f"containers/{self._container}/exec", body=body)
@@ -155,20 +158,36 @@ class EngineExec:
             self._said.append(message)
         words = b"".join(message.data for message in self._said).decode("utf-8", "replace")
         if self._state.never_ran(inspected, words):
-            raise EngineRefused(words.strip())
+            raise CommandNotStarted(words.strip(), exit_code=code_of_unstarted(words))
 
     async def _message(self) -> Message | None:
         """The next from the connection; None at its end. May be cancelled without losing one."""
         if self._ended:
             return None
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(self._stream.read_out(), name=f"exec-read-{self._exec_id[:12]}")
         with engine_answers():
-            if self._ahead is not None:
-                await asyncio.wait({self._ahead})
-                message, self._ahead = self._ahead.result(), None
-            else:
-                message = await self._stream.read_out()
+            if not await self._has_said_something(self._ahead):
+                self._ended = True
+                return None
+            message, self._ahead = self._ahead.result(), None
         self._ended = message is None
         return message
+
+    async def _has_said_something(self, ahead: asyncio.Task[Message | None]) -> bool:
+        """Wait for output or its end; false where neither comes although the command is over.
+
+        Docker ends nothing as long as input is left that the command has not read, or a process of its own holds on to
+        its output.
+        """
+        pause_seconds = 0.05
+        while True:
+            silence_seconds = LAST_WORDS_SECONDS if self._is_over else pause_seconds
+            await asyncio.wait({ahead}, timeout=None if self._spec.tty else silence_seconds)
+            if ahead.done() or self._is_over:
+                return ahead.done()
+            self._is_over = self._state.is_over(await self._inspect())
+            pause_seconds = min(pause_seconds * 1.5, 1.0)
 
     async def _resize(self, *, cols: int, rows: int) -> None:
         await self._socket.call("POST", f"exec/{self._exec_id}/resize", params={"h": str(rows), "w": str(cols)})

@@ -11,9 +11,10 @@ from spunto.adapters.runtimes import translate
 from spunto.adapters.runtimes.engine_exec import EngineExec
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, json_lines
 from spunto.adapters.runtimes.engine_streams import EngineStreams
-from spunto.adapters.runtimes.exec_state import ExecState
+from spunto.adapters.runtimes.exec_state import NOT_EXECUTABLE_CODE, ExecState
 from spunto.adapters.runtimes.settling_in import SettlingIn
 from spunto.core.executor.runtime import (
+    CommandNotStarted,
     Container,
     ContainerGone,
     ContainerNotRunning,
@@ -195,7 +196,8 @@ class EngineRuntime(EngineStreams):
                 raise ContainerGone(name) from refusal
             if found.state is not ContainerState.RUNNING:
                 raise ContainerNotRunning(name) from refusal
-            raise
+            # Of a running container's commands, engines refuse to make those of a user that it doesn't have.
+            raise CommandNotStarted(refusal.message, exit_code=NOT_EXECUTABLE_CODE) from refusal
         return command
 
     async def _adopted(self, spec: ContainerSpec, refusal: Refusal) -> Container:

@@ -11,6 +11,10 @@ _PODMAN_START_FAILURES = (
     "OCI permission denied",
     "OCI runtime error",
 )
+# Docker tells 126 for every command that never ran, so that which one is not there stands in the OCI runtime's words.
+_NOT_THERE = ("executable file not found", "no such file or directory")
+NOT_FOUND_CODE = 127
+NOT_EXECUTABLE_CODE = 126
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +34,8 @@ PODMAN = ExecState(
     is_over=lambda inspected: not inspected["Running"] and not inspected["Pid"],
     never_ran=lambda _, words: any(failure in words for failure in _PODMAN_START_FAILURES),
 )
+
+
+def code_of_unstarted(words: str) -> int:
+    """What a shell would give for a command that could not be started."""
+    return NOT_FOUND_CODE if any(each in words for each in _NOT_THERE) else NOT_EXECUTABLE_CODE

@@ -16,6 +16,7 @@ StreamName = Literal["stdout", "stderr"]
 class _Line:
     at: datetime
     content: bytearray = field(default_factory=bytearray)
+    missing_bytes: int = 0
 
 
 class LogLines:
@@ -36,7 +37,10 @@ class LogLines:
             if at is None:
                 return None
             line = self._open[stream] = _Line(at)
-        line.content += piece.removesuffix(b"\n")[: MAX_LINE_BYTES - len(line.content)]
+        written = piece.removesuffix(b"\n")
+        kept = written[: MAX_LINE_BYTES - len(line.content)]
+        line.content += kept
+        line.missing_bytes += len(written) - len(kept)
         return self._complete(stream) if piece.endswith(b"\n") else None
 
     def rest(self) -> list[LogChunk]:
@@ -45,4 +49,5 @@ class LogLines:
 
     def _complete(self, stream: StreamName) -> LogChunk:
         line = self._open.pop(stream)
-        return LogChunk(at=line.at, stream=stream, line=line.content.decode("utf-8", "replace"))
+        mark = f" [spunto: {line.missing_bytes} bytes of this line are left out]" if line.missing_bytes else ""
+        return LogChunk(at=line.at, stream=stream, line=line.content.decode("utf-8", "replace") + mark)

@@ -29,6 +29,7 @@ class PodmanRuntime(EngineRuntime):
     """
 
     exec_state = exec_state.PODMAN
+    _counts_frames = False
 
     def __init__(self, socket: EngineSocket, timeouts: Timeouts, client: PodmanClient) -> None:
         super().__init__(socket, timeouts)

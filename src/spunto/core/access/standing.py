@@ -1,8 +1,9 @@
 """Watches over those who hold something open, such as a terminal, that they still may."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, NoReturn, TypeVar
 
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
@@ -17,6 +18,7 @@ LOOK_SECONDS: Final = 2.0
 RECHECK_SECONDS: Final = 30.0
 _NOBODY_SECONDS: Final = 86_400.0
 
+T = TypeVar("T")
 Check = Callable[[], Awaitable[Actor]]
 
 
@@ -48,6 +50,19 @@ class Standing:
         finally:
             self._seats.discard(seat)
 
+    async def during(self, actor: Actor, check: Check, work: Coroutine[Any, Any, T]) -> T:
+        """What the work gives. Who loses the right to it meanwhile ends it, and is told what `check` refuses with."""
+        working = asyncio.create_task(work, name="work that needs a right")
+        watching = asyncio.create_task(self.watch(actor, check), name="watch over a right")
+        both = {working, watching}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            return await (working if working.done() else _refusal(watching))
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.wait(both)
+
     async def run(self) -> None:
         """Look until cancelled: at every hint that rights have changed here, and regularly for what others change."""
         while True:
@@ -62,6 +77,12 @@ class Standing:
         for seat in seats:
             if seat.actor.credential_id in changed:
                 seat.wakeup.hint()
+
+
+async def _refusal(watching: asyncio.Task[None]) -> NoReturn:
+    """A watch ends in no other way."""
+    await watching
+    raise AssertionError
 
 
 class _Seat:

@@ -115,7 +115,8 @@ class Stats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogChunk:
-    """A piece of a container's log: one line without its end, or the first 64 KiB of a longer one."""
+    """A line of a container's log without its end; of one over 64 KiB the beginning, with a mark that says how much
+    of it is missing."""
 
     at: datetime
     stream: Literal["stdout", "stderr"]
@@ -164,6 +165,14 @@ class EngineRefused(Invalid):
         super().__init__("engine_refused", detail)
 
 
+class CommandNotStarted(EngineRefused):
+    """A running container can't run the command; `exit_code` is what a shell gives for that, 127 (not there) or 126."""
+
+    def __init__(self, detail: str, *, exit_code: int) -> None:
+        super().__init__(detail)
+        self.exit_code = exit_code
+
+
 class SubnetTaken(Conflict):
     """The subnet overlaps with a network that is there already."""
 
@@ -192,7 +201,7 @@ class Exec(Protocol):
         """The next output as it comes, at most 64 KiB; None at the end. Slow reading slows the command."""
 
     async def write(self, data: bytes) -> None:
-        """Send to the command's standard input; a command that has ended ignores it."""
+        """Send to the command's standard input, as fast as it reads; a command that has ended ignores it."""
 
     async def write_eof(self) -> None:
         """Close the command's standard input (with a tty: type its end-of-file character). Repeating is harmless."""
@@ -268,7 +277,10 @@ class ContainerRuntime(Protocol):
     def logs(
         self, name: str, *, tail: int | None, since: datetime | None, follow: bool
     ) -> AsyncGenerator[LogChunk, None]:
-        """The container's log, oldest first; with `follow` until the container stops. Raises ContainerGone."""
+        """The container's log, oldest first; with `follow` until the container stops. `tail` counts whole lines.
+
+        Of what was written before the call, at most the newest 8 MiB. Raises ContainerGone.
+        """
 
     async def stats(self, name: str) -> Stats:
         """One sample, within about a second. Raises ContainerGone, ContainerNotRunning."""
@@ -276,7 +288,7 @@ class ContainerRuntime(Protocol):
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         """Run a command in the container.
 
-        Raises ContainerGone, ContainerNotRunning, EngineRefused (no such command or directory).
+        Raises ContainerGone, ContainerNotRunning, CommandNotStarted (no such command, directory or user).
         """
 
     async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:

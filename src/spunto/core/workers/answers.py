@@ -11,16 +11,19 @@ from spunto.core.protocol.multiplexer import StreamReset
 
 # A line of 64 KiB, of which JSON may make six times as much.
 MAX_LINE_BYTES = 512 * 1024
+# What an agent gives of what was written before it was asked: 8 MiB, grown alike.
+MAX_RAW_LOG_BYTES = 64 * 1024 * 1024
+_MAX_TIME_CHARACTERS = 64
 _AGAIN_SECONDS = 5.0
 _KINDS: dict[str, type[SpuntoError]] = {
     "bad_stream_params": Invalid,
-    "engine_refused": Invalid,
     "terminal_not_found": NotFound,
     "terminal_taken": Conflict,
 }
 _PASSING = frozenset(
     {
         "connection_lost",
+        "engine_refused",
         "engine_unavailable",
         "node_offline",
         "stream_refused",
@@ -28,6 +31,13 @@ _PASSING = frozenset(
         "unknown_stream_kind",
     }
 )
+
+
+class WorkerNotRunning(Conflict):
+    """Nothing can be had of a worker without a running container; starting it is the way out."""
+
+    def __init__(self, message: str, **fields: str) -> None:
+        super().__init__("worker_not_running", message, **fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +61,7 @@ def as_asked() -> Iterator[None]:
 def refusal_of(reset: StreamReset) -> SpuntoError:
     """The error that the node meant; one that is not known here is the node's trouble, and may pass."""
     if reset.code in ("container_not_found", "worker_not_running"):
-        return Unavailable("worker_not_running", "The worker's container does not run; start the worker first.")
+        return WorkerNotRunning("The worker's container does not run; start the worker first.")
     if reset.code == "too_many_terminals":
         return QuotaExceeded(reset.code, reset.message, retry_after_seconds=_AGAIN_SECONDS)
     kind = _KINDS.get(reset.code)
@@ -76,6 +86,16 @@ async def log_lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[LogLine]:
         yield _line(rest)
 
 
+async def at_most(pieces: AsyncIterator[bytes], *, max_bytes: int) -> AsyncIterator[bytes]:
+    """The pieces of an answer that has an end. Raises Unavailable `node_answer_unreadable` for more than that."""
+    left_bytes = max_bytes
+    async for piece in pieces:
+        left_bytes -= len(piece)
+        if left_bytes < 0:
+            raise unreadable()
+        yield piece
+
+
 def unreadable() -> Unavailable:
     return Unavailable("node_answer_unreadable", "The node's answer can't be understood; update its agent.")
 
@@ -86,6 +106,8 @@ def _line(raw: bytes) -> LogLine:
     except orjson.JSONDecodeError as error:
         raise unreadable() from error
     match entry:
-        case {"at": str(at), "stream": str(stream), "line": str(line)}:
+        case {"at": str(at), "stream": "stdout" | "stderr" as stream, "line": str(line)} if (
+            len(at) <= _MAX_TIME_CHARACTERS and len(raw) <= MAX_LINE_BYTES
+        ):
             return LogLine(at=at, stream=stream, line=line)
     raise unreadable()

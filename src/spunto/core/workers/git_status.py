@@ -1,24 +1,65 @@
-"""The state of a worker's git repositories, read from git's own machine format (git-status(1), porcelain v2)."""
+"""The state of a worker's git repositories: counted in the worker, from git's own machine format (git-status(1)).
+
+People destroy workers on this answer, so a repository that could not be read whole has an error and no figures.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-_SCRIPT = r"""
-find /workspace -maxdepth 4 -name .git -prune -print 2>/dev/null | sort | while IFS= read -r git; do
+MAX_REPOSITORIES: Final = 200
+TIMEOUT_SECONDS: Final = 60.0
+# A path has at most 4 KiB, and what is said of its repository is shorter than that.
+MAX_ANSWER_BYTES: Final = MAX_REPOSITORIES * 8 * 1024
+MAX_ERROR_CHARACTERS: Final = 300
+_COUNT: Final = re.compile(r"[0-9]{1,18}")
+_NO_TIME: Final = "It was not read within the time that there is for all repositories."
+_UNCLEAR: Final = "What git said of it can't be understood."
+
+# Entries are counted here by the letters of their state, because git says as many lines as files have changed.
+# What a repository's own settings could hide is asked for. Where its .git is damaged, git would go on looking above
+# it, so the directory is named. Whatever goes to stderr means that something was not seen, so it is an answer as well:
+# it comes first and unmarked, since `uniq` has nothing to say before git has ended.
+_EACH: Final = r"""
+unset $(git rev-parse --local-env-vars)
+export LC_ALL=C
+here() {
+  git -C "$repo" --git-dir=.git --no-optional-locks -c safe.directory='*' -c core.fsmonitor=false \
+    -c core.quotePath=true -c status.renames=true "$@"
+}
+all() { here status --porcelain=v2 --branch --untracked-files=all --ignore-submodules=none; echo "exit $?"; }
+counted() { sed 's/^\([12u] ..\) .*/\1/; s/^? .*/?/' | sort | uniq -c | sed 's/^/=/'; }
+one() { value=$(here "$@" 2>&1); echo "$? $value"; }
+printed() {
+  { { all; } 2>&3 | counted; } 3>&1
+  commit=$(here rev-parse -q --verify HEAD 2>&1)
+  printf '=unpushed '; one rev-list --count $commit --branches --not --remotes
+  here rev-parse -q --verify refs/stash >/dev/null && { printf '=stashed '; one rev-list -g --count refs/stash; }
+}
+seen=0
+for git in "$@"; do
+  seen=$((seen + 1))
+  [ "$seen" -le LIMIT ] || { printf 'more\0'; break; }
   repo=${git%/.git}
-  printf 'repo %s\n' "$repo"
-  git -c safe.directory='*' -C "$repo" status --porcelain=v2 --branch --show-stash 2>/dev/null
-  printf 'unpushed %s\n' "$(git -c safe.directory='*' -C "$repo" rev-list --count HEAD --not --remotes 2>/dev/null)"
+  printf 'repo\0%s\0' "${repo:-/}"
+  printf '%s\0' "$(printed 2>&1)"
 done
+""".replace("LIMIT", str(MAX_REPOSITORIES))
+_ALL: Final = r"""
+for tool in git find sed sort uniq; do
+  command -v "$tool" >/dev/null || { printf 'missing\0%s\0' "$tool"; exit; }
+done
+find /workspace -name .git -prune -exec sh -c "$0" sh {} + 2>/dev/null
+printf 'found\0%s\0' "$?"
 """
-COMMAND = ("sh", "-c", _SCRIPT)
-_COUNT = re.compile(r"[0-9]{1,9}")
+COMMAND: Final = ("sh", "-c", _ALL, _EACH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """`ahead` and `behind` against the upstream (None without one); `unpushed` commits are on no remote at all."""
+    """`ahead` and `behind` against the upstream (None without one). `unpushed` are the commits of all local branches
+    and of what is checked out that are on no remote's branch."""
 
     path: str
     branch: str | None = None
@@ -32,42 +73,103 @@ class Repository:
     stashed: int = 0
 
 
-def parse(output: str) -> list[Repository]:
-    """The repositories in the script's output; lines that say nothing to us are passed over."""
-    repositories: list[Repository] = []
-    for line in output.split("\n"):
-        word, _, rest = line.partition(" ")
-        if word == "repo":
-            repositories.append(Repository(path=rest))
-        elif repositories:
-            repositories[-1] = _with_line(repositories[-1], word, rest)
-    return repositories
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadRepository:
+    """One whose state is not known; `error` is what git said, or that it had no time to."""
+
+    path: str
+    error: str
 
 
-def _with_line(repository: Repository, word: str, rest: str) -> Repository:
-    match word:
-        case "#":
-            return _with_header(repository, rest.split(" "))
-        case "1" | "2" | "u":
-            staged, modified = rest[:1] != ".", rest[1:2] != "."
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitStatus:
+    """Repositories by path. `truncated` where there may be more: too many, not readable, or no time left."""
+
+    repos: Sequence[Repository | UnreadRepository]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingTool:
+    """The program that the image lacks."""
+
+    name: str
+
+
+def parse(output: str) -> GitStatus | MissingTool:
+    """What the command said. What is not clear is an error of its repository, or makes the whole answer truncated."""
+    # A field without its NUL was not said whole.
+    fields = iter(output.split("\0")[:-1])
+    found: dict[str, Repository | UnreadRepository] = {}
+    is_whole, has_more = False, False
+    for word in fields:
+        match word:
+            case "missing":
+                return MissingTool(name=next(fields, "git"))
+            case "repo" if (path := next(fields, None)) is not None:
+                said = next(fields, None)
+                found[path] = UnreadRepository(path=path, error=_NO_TIME) if said is None else _repository(path, said)
+            case "more":
+                has_more = True
+            case "found":
+                is_whole = next(fields, None) == "0"
+    paths = sorted(found)[:MAX_REPOSITORIES]
+    truncated = has_more or not is_whole or len(paths) < len(found)
+    return GitStatus(repos=[found[path] for path in paths], truncated=truncated)
+
+
+def _repository(path: str, said: str) -> Repository | UnreadRepository:
+    lines = said.split("\n")
+    complaint = next((line for line in lines if line and not line.startswith("=")), None)
+    if complaint is not None:
+        return UnreadRepository(path=path, error=complaint[:MAX_ERROR_CHARACTERS])
+    try:
+        return _with_figures(path, [line[1:].split() for line in lines if line])
+    except ValueError as error:
+        return UnreadRepository(path=path, error=str(error))
+
+
+def _with_figures(path: str, lines: Iterable[Sequence[str]]) -> Repository:
+    """Raises ValueError with what is wrong."""
+    repository = Repository(path=path)
+    told = set[str]()
+    for words in lines:
+        match words:
+            case ["unpushed", "0", count]:
+                repository = replace(repository, unpushed=_number(count))
+            case ["stashed", "0", count]:
+                repository = replace(repository, stashed=_number(count))
+            case ["unpushed" | "stashed", _, *complaint]:
+                raise ValueError(" ".join(complaint)[:MAX_ERROR_CHARACTERS] or _UNCLEAR)
+            case [_, "exit", "0"]:
+                pass
+            case [count, *entry]:
+                repository = _with_entry(repository, _number(count), entry)
+        told.update(words)
+    if not told >= {"exit", "branch.oid", "unpushed"}:
+        raise ValueError(_UNCLEAR)
+    return repository
+
+
+def _with_entry(repository: Repository, count: int, entry: Sequence[str]) -> Repository:
+    match entry:
+        case ["1" | "2" | "u", state] if len(state) == 2:
+            staged, modified = (0 if letter == "." else count for letter in state)
             return replace(repository, staged=repository.staged + staged, modified=repository.modified + modified)
-        case "?":
-            return replace(repository, untracked=repository.untracked + 1)
-        case "unpushed" if _COUNT.fullmatch(rest):
-            return replace(repository, unpushed=int(rest))
-        case _:
+        case ["?"]:
+            return replace(repository, untracked=repository.untracked + count)
+        case ["#", "branch.oid", head]:
+            return replace(repository, head=None if head == "(initial)" else head)
+        case ["#", "branch.head", branch]:
+            return replace(repository, branch=None if branch == "(detached)" else branch)
+        case ["#", "branch.ab", ahead, behind]:
+            return replace(repository, ahead=_number(ahead[1:]), behind=_number(behind[1:]))
+        case ["#", *_]:
             return repository
+    raise ValueError(_UNCLEAR)
 
 
-def _with_header(repository: Repository, words: Sequence[str]) -> Repository:
-    match words:
-        case ["branch.oid", head] if head != "(initial)":
-            return replace(repository, head=head)
-        case ["branch.head", branch] if branch != "(detached)":
-            return replace(repository, branch=branch)
-        case ["branch.ab", ahead, behind] if _COUNT.fullmatch(ahead[1:]) and _COUNT.fullmatch(behind[1:]):
-            return replace(repository, ahead=int(ahead[1:]), behind=int(behind[1:]))
-        case ["stash", count] if _COUNT.fullmatch(count):
-            return replace(repository, stashed=int(count))
-        case _:
-            return repository
+def _number(text: str) -> int:
+    if _COUNT.fullmatch(text) is None:
+        raise ValueError(_UNCLEAR)
+    return int(text)

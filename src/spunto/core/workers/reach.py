@@ -1,21 +1,21 @@
 """Reaching into a running worker through its node: commands, terminal, logs and figures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
-from spunto.core.kernel.errors import Invalid, Unavailable
+from spunto.core.kernel.errors import Conflict, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.reach import NodeReach
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
 from spunto.core.workers import git_status, listening
-from spunto.core.workers.answers import as_asked
+from spunto.core.workers.answers import WorkerNotRunning, as_asked
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.looks import Looks, require_entry, require_output
 from spunto.core.workers.model import Worker, WorkerId, WorkerState
@@ -23,8 +23,11 @@ from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.transcript import ExecResult, Transcript
 
 ANSWER_SECONDS = 15.0
-MAX_OUTPUT_BYTES = 1024 * 1024
+LOG_SECONDS = 60.0
+HEAD_BYTES = 512 * 1024
+TAIL_BYTES = 512 * 1024
 _NOT_EXECUTABLE = (126, 127)
+_PACKAGES = {"ss": "iproute2", "find": "findutils", "sort": "coreutils", "uniq": "coreutils", "sh": "a shell"}
 _RUNNING = frozenset({WorkerState.READY, WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.STOPPING})
 
 
@@ -41,8 +44,8 @@ class ExecRequest:
 
 
 class WorkerReach:
-    """Everything that needs the worker's node now. Raises Unavailable `node_offline` or `worker_not_running` where it
-    can't be had, and Forbidden `not_owner` for somebody else's worker."""
+    """Everything that needs the worker's node now. Raises Unavailable `node_offline` where that can't be had, Conflict
+    `worker_not_running`, and Forbidden `not_owner` for somebody else's worker."""
 
     def __init__(self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach, looks: Looks) -> None:
         self._uow = uow
@@ -52,17 +55,23 @@ class WorkerReach:
     async def exec(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId, request: ExecRequest
     ) -> ExecResult:
-        """Run the command to its end. Output over a MiB a stream is cut off and said to be."""
+        """Run the command to its end. Of each output the first and the last 512 KiB are kept, and a cut is told."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
-        return await self._run(worker, request)
+        return await self._run(actor, worker, request)
 
     async def git_status(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
-    ) -> Sequence[git_status.Repository]:
-        """The state of every git repository below /workspace."""
+    ) -> git_status.GitStatus:
+        """The state of every git repository below /workspace. Raises Conflict `tool_missing`."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
-        result = await self._run(worker, ExecRequest(command=git_status.COMMAND, timeout_seconds=30))
-        return git_status.parse(result.stdout.decode(errors="replace"))
+        asked = ExecRequest(command=git_status.COMMAND, timeout_seconds=git_status.TIMEOUT_SECONDS)
+        result = await self._run(actor, worker, asked, head_bytes=git_status.MAX_ANSWER_BYTES, tail_bytes=0)
+        if result.exit_code in _NOT_EXECUTABLE:
+            raise _tool_missing("sh")
+        found = git_status.parse(result.stdout.decode(errors="replace"))
+        if isinstance(found, git_status.MissingTool):
+            raise _tool_missing(found.name)
+        return found
 
     async def listening_ports(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
@@ -70,18 +79,20 @@ class WorkerReach:
         """What listens for TCP in the worker."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
         # As the worker's own user: root may not trace others' processes in there, so it can't tell their sockets.
-        result = await self._run(worker, ExecRequest(command=listening.COMMAND, timeout_seconds=15))
+        result = await self._run(actor, worker, ExecRequest(command=listening.COMMAND, timeout_seconds=15))
         if result.exit_code in _NOT_EXECUTABLE:
-            raise Invalid("tool_missing", "The worker's image has no `ss`; install iproute2 in it.", tool="ss")
+            raise _tool_missing("ss")
         return listening.parse(result.stdout.decode(errors="replace"))
 
     async def stats(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> JsonObject:
-        """One sample of figures."""
+        """One sample of figures. Where there are none for now, `worker_not_running` is Unavailable."""
         worker = await self._look(actor, org_id, project_id, worker_id)
-        if worker.state not in _RUNNING:
-            raise _not_running(worker)
-        async with await self._open(worker, "stats", {}) as stream, _patience(ANSWER_SECONDS):
-            body = await stream.next()
+        try:
+            _require_running(worker)
+            async with await self._open(actor, worker, "stats", {}) as stream, _patience(ANSWER_SECONDS):
+                body = await stream.next()
+        except WorkerNotRunning as error:
+            raise Unavailable("worker_not_running", error.message, **error.fields) from error
         if not isinstance(body, dict):
             raise Unavailable("node_answer_missing", "The node ended the answer before giving it; try again.")
         return body
@@ -99,19 +110,21 @@ class WorkerReach:
     ) -> AsyncIterator[bytes]:
         """The container's log as JSON lines `{at, stream, line}`, in pieces that needn't end at a line's end.
 
-        For its owner and admins, whose looks are audited.
+        For its owner and admins, whose looks are audited. Unless it is followed, it ends within a minute.
         """
         worker = await self._listen(actor, org_id, project_id, worker_id)
         params = {"tail": tail, "since": None if since is None else since.isoformat(), "follow": follow}
-        async with await self._open(worker, "logs", params) as stream:
-            while (piece := await _next_of_log(stream, follow=follow)) is not None:
-                yield piece
+        async with await self._open(actor, worker, "logs", params) as stream:
+            pieces = _followed(stream) if follow else _log_pieces(stream)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    yield piece
 
     async def open_logs(self, actor: Actor, worker_id: WorkerId, *, tail: int) -> Stream:
         """A followed log for a socket that names the worker alone; close the stream in the end."""
         found = await self._find(actor, worker_id)
         worker = await self._listen(actor, found.org_id, found.project_id, worker_id)
-        return await self._open(worker, "logs", {"tail": tail, "since": None, "follow": True})
+        return await self._open(actor, worker, "logs", {"tail": tail, "since": None, "follow": True})
 
     async def open_terminal(
         self, actor: Actor, worker_id: WorkerId, *, cols: int, rows: int, session: str | None, offset: int | None
@@ -120,7 +133,7 @@ class WorkerReach:
         found = await self._find(actor, worker_id)
         worker = await self._enter(actor, found.org_id, found.project_id, worker_id)
         params = {"session": session, "offset": offset, "cols": cols, "rows": rows}
-        return await self._open(worker, "terminal", params)
+        return await self._open(actor, worker, "terminal", params)
 
     async def may_stay(self, actor: Actor, worker_id: WorkerId, action: Action) -> None:
         """Check an open socket's right again; raises what the first check would."""
@@ -137,7 +150,15 @@ class WorkerReach:
             worker = await tx.workers.find(worker_id)
         return None if worker is None else worker.org_id
 
-    async def _run(self, worker: Worker, request: ExecRequest) -> ExecResult:
+    async def _run(
+        self,
+        actor: Actor,
+        worker: Worker,
+        request: ExecRequest,
+        *,
+        head_bytes: int = HEAD_BYTES,
+        tail_bytes: int = TAIL_BYTES,
+    ) -> ExecResult:
         params = {
             "command": list(request.command),
             "env": dict(request.env),
@@ -146,9 +167,11 @@ class WorkerReach:
             "stdin": bool(request.stdin),
             "timeoutSeconds": request.timeout_seconds,
         }
+        transcript = Transcript(head_bytes=head_bytes, tail_bytes=tail_bytes)
         patience_seconds = request.timeout_seconds + ANSWER_SECONDS
-        async with await self._open(worker, "exec", params) as stream, _patience(patience_seconds):
-            return await _converse(stream, request.stdin)
+        async with await self._open(actor, worker, "exec", params) as stream, _patience(patience_seconds):
+            await _converse(stream, request.stdin, transcript)
+        return transcript.result()
 
     async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:
         """A worker named without its organization; one of another organization is as unknown as a missing one."""
@@ -172,8 +195,7 @@ class WorkerReach:
         tenant = actor.require(Action.WORKER_ENTER, org_id=org_id)
         worker = await self._get(tenant, project_id, worker_id)
         require_entry(tenant, worker)
-        if worker.state not in _RUNNING:
-            raise _not_running(worker)
+        _require_running(worker)
         await self._looks.note(tenant, Action.WORKER_ENTER, worker)
         return worker
 
@@ -184,8 +206,9 @@ class WorkerReach:
             raise not_found(worker_id)
         return worker
 
-    async def _open(self, worker: Worker, kind: str, params: JsonObject) -> Stream:
-        return await self._nodes.open(worker.node_id, kind, {"subjectId": worker.id, **params})
+    async def _open(self, actor: Actor, worker: Worker, kind: str, params: JsonObject) -> Stream:
+        whose = {"subjectId": worker.id, "requestId": actor.request_id}
+        return await self._nodes.open(worker.node_id, kind, {**whose, **params})
 
 
 @asynccontextmanager
@@ -199,17 +222,25 @@ async def _patience(seconds: float) -> AsyncIterator[None]:
         raise Unavailable("node_silent", "The node did not answer in time; try again.") from error
 
 
-async def _next_of_log(stream: Stream, *, follow: bool) -> bytes | None:
-    """The next piece; only a follower waits for one that nobody has written yet."""
-    if follow:
-        with as_asked():
-            return await stream.read()
-    async with _patience(ANSWER_SECONDS):
-        return await stream.read()
+async def _followed(stream: Stream) -> AsyncGenerator[bytes, None]:
+    """Waits also for what nobody has written yet."""
+    with as_asked():
+        while (piece := await stream.read()) is not None:
+            yield piece
 
 
-async def _converse(stream: Stream, stdin: bytes) -> ExecResult:
-    transcript = Transcript(limit_bytes=MAX_OUTPUT_BYTES)
+async def _log_pieces(stream: Stream) -> AsyncGenerator[bytes, None]:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LOG_SECONDS
+    while True:
+        async with _patience(min(ANSWER_SECONDS, deadline - loop.time())):
+            piece = await stream.read()
+        if piece is None:
+            return
+        yield piece
+
+
+async def _converse(stream: Stream, stdin: bytes, transcript: Transcript) -> None:
     failure: Unavailable | None = None
     async with asyncio.TaskGroup() as group:
         feeding = group.create_task(_feed(stream, stdin), name="exec stdin")
@@ -222,7 +253,6 @@ async def _converse(stream: Stream, stdin: bytes) -> ExecResult:
         feeding.cancel()
     if failure is not None:
         raise failure
-    return transcript.result()
 
 
 async def _feed(stream: Stream, stdin: bytes) -> None:
@@ -233,7 +263,12 @@ async def _feed(stream: Stream, stdin: bytes) -> None:
         await stream.write_eof()
 
 
-def _not_running(worker: Worker) -> Unavailable:
-    return Unavailable(
-        "worker_not_running", f"The worker is {worker.state}; start it first.", id=worker.id, state=worker.state.value
-    )
+def _require_running(worker: Worker) -> None:
+    if worker.state not in _RUNNING:
+        raise WorkerNotRunning(f"The worker is {worker.state}; start it first.", id=worker.id, state=worker.state.value)
+
+
+def _tool_missing(tool: str) -> Conflict:
+    package = _PACKAGES.get(tool, tool)
+    message = f"The worker's image has no `{tool}`; add {package} to the image and rebuild the worker."
+    return Conflict("tool_missing", message, tool=tool)

@@ -1,9 +1,13 @@
 """What a command in a worker said, gathered up to a limit."""
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.protocol.messages import JsonObject
+
+_CODES: Final = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,24 +23,21 @@ class ExecResult:
 
 
 class Transcript:
-    """Takes the pieces of an exec stream in their order; keeps the first `limit_bytes` of each output."""
+    """Takes the pieces of an exec stream in their order; of each output it keeps `head_bytes` and `tail_bytes`."""
 
-    def __init__(self, *, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
-        self._outputs = {1: bytearray(), 2: bytearray()}
+    def __init__(self, *, head_bytes: int, tail_bytes: int) -> None:
+        self._outputs = {fd: _Output(head_bytes, tail_bytes) for fd in (1, 2)}
         self._fd = 1
-        self._truncated = False
         self._end: JsonObject | None = None
 
     def add(self, piece: bytes | JsonObject) -> None:
-        if isinstance(piece, dict):
-            self._fd = 2 if piece.get("fd", self._fd) == 2 else 1
-            self._end = piece if isinstance(piece.get("exitCode"), int) else self._end
+        if isinstance(piece, bytes):
+            self._outputs[self._fd].add(piece)
             return
-        output = self._outputs[self._fd]
-        room = self._limit_bytes - len(output)
-        output += piece[:room]
-        self._truncated = self._truncated or len(piece) > room
+        self._fd = 2 if piece.get("fd", self._fd) == 2 else 1
+        code = piece.get("exitCode")
+        if isinstance(code, int) and code in _CODES:
+            self._end = piece
 
     def result(self) -> ExecResult:
         """Raises Unavailable `exec_cut_off` where the command's end was never told."""
@@ -45,9 +46,44 @@ class Transcript:
         duration_ms = self._end.get("durationMs")
         return ExecResult(
             exit_code=self._end["exitCode"],
-            stdout=bytes(self._outputs[1]),
-            stderr=bytes(self._outputs[2]),
-            truncated=self._truncated,
+            stdout=self._outputs[1].kept(),
+            stderr=self._outputs[2].kept(),
+            truncated=any(output.missing_bytes for output in self._outputs.values()),
             timed_out=self._end.get("timedOut") is True,
             duration_ms=duration_ms if isinstance(duration_ms, int) else 0,
         )
+
+
+class _Output:
+    """The beginning says what was done, and the end what became of it: what is left out lies between."""
+
+    def __init__(self, head_bytes: int, tail_bytes: int) -> None:
+        self._head_bytes = head_bytes
+        self._tail_bytes = tail_bytes
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._held_bytes = 0
+        self.missing_bytes = 0
+
+    def add(self, piece: bytes) -> None:
+        room = self._head_bytes - len(self._head)
+        self._head += piece[:room]
+        if rest := piece[room:]:
+            self._tail.append(rest)
+            self._held_bytes += len(rest)
+            self._let_go()
+
+    def kept(self) -> bytes:
+        if not self.missing_bytes:
+            return bytes(self._head) + b"".join(self._tail)
+        gap = f"\n[spunto: {self.missing_bytes} bytes are left out here]\n"
+        return b"".join((self._head, gap.encode(), *self._tail))
+
+    def _let_go(self) -> None:
+        while (excess := self._held_bytes - self._tail_bytes) > 0:
+            oldest = self._tail.popleft()
+            gone = min(excess, len(oldest))
+            if gone < len(oldest):
+                self._tail.appendleft(oldest[gone:])
+            self._held_bytes -= gone
+            self.missing_bytes += gone

@@ -1,19 +1,24 @@
-"""`spunto worker logs | exec | shell`: what goes on inside a worker."""
+"""`spunto worker logs | exec | shell | git-status`: what goes on inside a worker."""
 
 import sys
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from spunto.client.logs import LogLine
+from spunto.client.worker_models import ExecResult, Repository
 from spunto.entrypoints.cli.exits import ExitCode
 from spunto.entrypoints.cli.options import WorkerArgument, moment_of, pairs_of
-from spunto.entrypoints.cli.output import Output
+from spunto.entrypoints.cli.output import Columns, Output
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 from spunto.entrypoints.cli.shell import attached_shell, window_size
 from spunto.entrypoints.cli.workers import app
+
+MAX_STDIN_BYTES = 512 * 1024
 
 
 @command(app)
@@ -26,17 +31,22 @@ async def logs(
         datetime | None, typer.Option(parser=moment_of, metavar="WHEN", help="Such as 10m, 2h or 2026-01-31T12:00:00Z.")
     ] = None,
     timestamps: Annotated[bool, typer.Option("--timestamps", "-t", help="Begin each line with its time.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Let control characters do their work on a terminal.")] = False,
 ) -> None:
-    """Print a worker's log; with --json a line of JSON for each line."""
+    """Print a worker's log; with --json a line of JSON for each line.
+
+    On a terminal control characters are spelt out, so that no log can colour it, move in it or write to its clipboard.
+    """
     found = await session.worker(worker)
+    write = session.out.text if raw else session.out.passed_on
     if follow:
         async for line in session.client.workers.follow_logs(found, tail=tail, since=since):
-            _print_line(session.out, line, timestamps=timestamps)
+            _print_line(session.out, line, timestamps=timestamps, write=write)
     elif session.out.as_json:
         for line in await session.client.workers.log_lines(found, tail=tail, since=since):
             session.out.json(line.to_wire())
     else:
-        session.out.text(await session.client.workers.logs(found, tail=tail, since=since, timestamps=timestamps))
+        write(await session.client.workers.logs(found, tail=tail, since=since, timestamps=timestamps))
 
 
 @command(app, "exec")
@@ -50,25 +60,54 @@ async def execute(
     user: Annotated[str | None, typer.Option(help="User in the worker.", show_default=False)] = None,
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1)] = 60.0,
 ) -> int:
-    """Run a command in a worker; exits with its exit code, and with 124 when its time is over."""
+    """Run a command in a worker; exits with its exit code, and with 124 when its time is over.
+
+    Bytes go in and come out as they are: up to 512 KiB in, and of each output the first and the last 512 KiB.
+    """
+    given = _stdin() if interactive else None
     found = await session.worker(worker)
     result = await session.client.workers.exec(
         found,
         command_line,
         cwd=cwd,
         env=pairs_of(env, option="--env") or None,
-        stdin=_stdin() if interactive else None,
+        stdin=given,
         user=user,
         timeout_seconds=timeout,
     )
     if session.out.as_json:
-        session.out.json(result.to_wire())
+        session.out.json(_as_json(result))
+        return ExitCode.TIMEOUT if result.timed_out else result.exit_code
+    session.out.data(result.stdout_bytes)
+    sys.stderr.flush()
+    sys.stderr.buffer.write(result.stderr_bytes)
+    sys.stderr.buffer.flush()
+    if result.truncated:
+        session.out.note("spunto: the output was longer than the server passes on; a line in it says what is left out.")
+    if result.timed_out:
+        return ExitCode.TIMEOUT
+    # What can't be read line by line is of no use in parts.
+    is_spoilt = result.truncated and not result.exit_code and not _is_text(result.stdout_bytes)
+    return ExitCode.FAILURE if is_spoilt else result.exit_code
+
+
+@command(app, "git-status")
+async def git_status(session: Session, worker: WorkerArgument) -> int:
+    """Show what in a worker's git repositories is nowhere else yet.
+
+    Exits with 1 where a repository could not be read, or where there may be more of them.
+    """
+    found = await session.client.workers.git_status(await session.worker(worker))
+    if session.out.as_json:
+        session.out.json(found.to_wire())
     else:
-        session.out.text(result.stdout)
-        sys.stderr.write(result.stderr)
-        if result.truncated:
-            session.out.note("spunto: the output was longer than the server passes on; this is only a part of it.")
-    return ExitCode.TIMEOUT if result.timed_out else result.exit_code
+        session.out.table(found.repos, _REPOSITORY_COLUMNS, wire=Repository.to_wire)
+        for repository in found.repos:
+            if repository.error is not None:
+                session.out.note(f"{repository.path}: {repository.error}")
+        if found.truncated:
+            session.out.note("There may be more repositories than these.")
+    return ExitCode.FAILURE if found.truncated or any(each.error for each in found.repos) else ExitCode.OK
 
 
 @command(app)
@@ -83,16 +122,55 @@ async def shell(session: Session, worker: WorkerArgument) -> int:
         return await attached_shell(terminal)
 
 
-def _stdin() -> str:
+def _stdin() -> bytes:
+    """Raises a usage error for more than a command can be given."""
+    data = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
+    if len(data) > MAX_STDIN_BYTES:
+        raise typer.BadParameter(f"exec passes on at most {MAX_STDIN_BYTES} bytes of stdin, and there are more.")
+    return data
+
+
+def _as_json(result: ExecResult) -> Mapping[str, Any]:
+    """Text where all of it is text, and base64 where it is not; `encoding` says which."""
+    outputs = {"stdout": result.stdout_bytes, "stderr": result.stderr_bytes}
+    is_text = all(map(_is_text, outputs.values()))
+    return {
+        "exitCode": result.exit_code,
+        **{name: data.decode() if is_text else b64encode(data).decode() for name, data in outputs.items()},
+        "encoding": "utf8" if is_text else "base64",
+        "truncated": result.truncated,
+        "timedOut": result.timed_out,
+        "durationMs": result.duration_ms,
+    }
+
+
+def _is_text(data: bytes) -> bool:
     try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise typer.BadParameter("stdin is not text in UTF-8, which is all that exec can pass on.") from error
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _print_line(out: Output, line: LogLine, *, timestamps: bool) -> None:
+def _figure(name: str) -> Callable[[Repository], str]:
+    """Unknown is not none: a repository that could not be read has a question mark."""
+
+    def cell(repository: Repository) -> str:
+        value = getattr(repository, name)
+        return "?" if repository.error is not None else "-" if value is None else str(value)
+
+    return cell
+
+
+_REPOSITORY_COLUMNS: Columns[Repository] = (
+    ("PATH", lambda each: each.path),
+    *((name.upper(), _figure(name)) for name in ("branch", "staged", "modified", "untracked", "unpushed", "stashed")),
+)
+
+
+def _print_line(out: Output, line: LogLine, *, timestamps: bool, write: Callable[[str], None]) -> None:
     if out.as_json:
         out.json(line.to_wire())
         return
     at = f"{line.at.isoformat().replace('+00:00', 'Z')} " if timestamps and line.at is not None else ""
-    out.text(f"{at}{line.line}\n")
+    write(f"{at}{line.line}\n")

@@ -11,6 +11,8 @@ from spunto.core.kernel.errors import SpuntoError
 from spunto.entrypoints.cli.exits import problem_of, sentence_of
 
 T = TypeVar("T")
+# Control characters, what changes the direction of writing, halves of characters, and separators of lines.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 Columns = Sequence[tuple[str, Callable[[T], str]]]
 
 
@@ -44,7 +46,17 @@ class Output:
             self.text(f"{printable(sentence)}\n")
 
     def json(self, value: Any) -> None:
-        self.text(json.dumps(value, ensure_ascii=False) + "\n")
+        self.text(_json(value) + "\n")
+
+    def passed_on(self, text: str) -> None:
+        """Lines that a worker wrote: as they are into pipes and files, and harmless on a terminal."""
+        self.text("".join(map(visible, text.splitlines(keepends=True))) if sys.stdout.isatty() else text)
+
+    def data(self, data: bytes) -> None:
+        """Bytes as they are."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
     def text(self, text: str) -> None:
         sys.stdout.write(text)
@@ -57,7 +69,7 @@ class Output:
 
     def error(self, error: SpuntoError) -> None:
         if self.as_json:
-            sys.stderr.write(json.dumps(problem_of(error), ensure_ascii=False) + "\n")
+            sys.stderr.write(_json(problem_of(error)) + "\n")
         else:
             sys.stderr.write("\n".join(map(printable, f"error: {sentence_of(error)}".split("\n"))) + "\n")
         sys.stderr.flush()
@@ -66,11 +78,26 @@ class Output:
 def printable(text: str) -> str:
     """Text from elsewhere that can't move the cursor, ring or colour the terminal: control characters are spelt out."""
     return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs")
-        else character
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in _UNSEEN else character
         for character in text
     )
+
+
+def visible(line: str) -> str:
+    """`printable`, but for a line's end and the tabs in it."""
+    content = line.removesuffix("\n")
+    return "\t".join(map(printable, content.split("\t"))) + line[len(content) :]
+
+
+def _json(value: Any) -> str:
+    """As people read it; what would do something to a terminal is escaped, which means the same to a program."""
+    return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in _UNSEEN:
+        return character
+    return json.dumps(character)[1:-1]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -14,6 +14,7 @@ from spunto.core.kernel.errors import Unavailable
 
 _CTRL_C, _CTRL_D, _BELL = b"\x03", b"\x04", b"\a"
 _CHUNK_BYTES = 4096
+_END_SECONDS = 0.5
 # 256 KiB that somebody typed or pasted ahead while there was no connection.
 _CHUNKS_AHEAD = 64
 _USUAL_SIZE = os.terminal_size((80, 24))
@@ -93,7 +94,11 @@ class _Shell:
                 _write(_BELL)
             else:
                 self._typed.put_nowait(data)
-        await self._typed.put(_CTRL_D)
+        # What reads from an ended input finds its end each time, but a shell that is still starting up throws away
+        # what was typed to it by then.
+        while True:
+            await self._typed.put(_CTRL_D)
+            await asyncio.sleep(_END_SECONDS)
 
     async def _send_keys(self) -> None:
         while True:

@@ -40,7 +40,6 @@ PORTS: Columns[Port] = (
     ("PORT", lambda port: str(port.port)),
     ("ADDRESS", lambda port: port.address),
     ("PROCESS", lambda port: port.process or ""),
-    ("URL", lambda port: port.url or ""),
 )
 
 

@@ -103,7 +103,7 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         install_blueprint(place.address),
         reference_blueprint(place.address),
         workers_blueprint(spunto.workers),
-        reach_blueprint(spunto.reach),
+        reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing),
     )
 
 

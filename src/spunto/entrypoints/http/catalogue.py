@@ -7,13 +7,16 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
+    """`also` is a second status, of the operations that say so."""
+
     status: int
     meaning: str
     way_out: str
+    also: int | None = None
 
 
-def _e(status: int, meaning: str, way_out: str) -> Entry:
-    return Entry(status=status, meaning=meaning, way_out=way_out)
+def _e(status: int, meaning: str, way_out: str, *, also: int | None = None) -> Entry:
+    return Entry(status=status, meaning=meaning, way_out=way_out, also=also)
 
 
 _AGAIN: Final = "Try again after `Retry-After`."
@@ -120,9 +123,13 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
         "The request was answered before, with a token or secret that is shown once.",
         "`id` names what was made; make another, or rotate its token or secret.",
     ),
+    "tool_missing": _e(409, "The worker's image lacks a program (`tool`).", "Add it to the image, then rebuild."),
     "webhook_disabled": _e(409, "The webhook is disabled.", "Enable it first."),
     "webhooks_full": _e(409, "An organization has only so many webhooks.", "Delete one first."),
     "worker_name_taken": _e(409, "The project has a worker of this name.", _NAME),
+    "worker_not_running": _e(
+        409, "The worker does not run (503 where its figures are asked for).", "Start it first.", also=503
+    ),
     "worker_state": _e(409, "The worker's state does not allow it.", "`state` says where it is; wait, or destroy it."),
     # What can't be taken
     "body_too_large": _e(413, "The body is larger than 1 MiB.", "Send less."),
@@ -130,7 +137,6 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "unsupported_media_type": _e(415, "The body is not JSON in UTF-8.", "Send `Content-Type: application/json`."),
     "misdirected_request": _e(421, "The server answers only by its public URL.", "Ask at that address."),
     "bad_stream_params": _e(422, "The node can't do what was asked for.", "See `detail`."),
-    "engine_refused": _e(422, "The node's engine won't do it.", "`detail` has its own words."),
     "env_too_large": _e(422, "Names and values of `env` are too many bytes together.", "Put files in the image."),
     "env_name_reserved": _e(422, "A variable's name is one that Spunto sets.", _NAME),
     "expiry_passed": _e(422, "The expiry lies in the past.", "Take a later one."),
@@ -140,7 +146,6 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "idempotency_key_reused": _e(422, "The Idempotency-Key came with another body before.", "Take a new key."),
     "invalid_request": _e(422, "Fields of the body are not as they should be.", "`errors` says which ones."),
     "not_storable": _e(422, "A value is too large or has characters that can't be stored.", "Change it."),
-    "tool_missing": _e(422, "The worker's image lacks a program (`tool`).", "Install it in the image."),
     "secret_name_invalid": _e(422, "A secret's name has A to Z, 0 to 9 and _.", _NAME),
     "secret_name_reserved": _e(422, "The name would change how programs run in a worker.", _NAME),
     "secret_value_invalid": _e(422, "A secret's value has 1 byte to 64 KiB, and no NUL.", "Change it."),
@@ -161,6 +166,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "connection_lost": _e(503, "The connection to the node was lost.", "Try again when the node is back."),
     "database_damaged": _e(503, "The database's file is damaged.", "Tell whoever runs the server: restore a backup."),
     "database_unavailable": _e(503, "The database can't answer now.", _AGAIN),
+    "engine_refused": _e(503, "The node's engine won't do it.", "`detail` has its own words."),
     "engine_unavailable": _e(503, "The node's container engine does not answer.", "Look at the node."),
     "exec_cut_off": _e(503, "The connection ended before the command.", "See whether it ran; try again."),
     "node_answer_missing": _e(503, "The node ended its answer before giving it.", "Try again."),
@@ -180,6 +186,5 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "terminal_input_stuck": _e(503, "Nothing in the terminal reads what was typed.", "Open another terminal."),
     "too_many_streams": _e(503, "The node has as many streams as it may.", "Close some, or try again."),
     "unknown_stream_kind": _e(503, "The node's agent is too old for this.", "Update the agent."),
-    "worker_not_running": _e(503, "The worker does not run.", "Start it first."),
     "version_not_supported": _e(505, "The request is not in HTTP/1.1.", "Use HTTP/1.1; a proxy may speak others."),
 }

@@ -14,6 +14,7 @@ _MARK: Final = "operation"
 class Operation:
     """`answers` are by status: a TypedDict, a media type, several of them, or None for no content. `errors` are the
     problem codes of this operation's own; those that its action, body, query or ids bring with them go without saying.
+    `unavailable` are those of them that are 503 here and something else elsewhere.
     `body` is Nothing where an empty object may come, `form` what a page of ours sends in its place. `operation_id` is
     for what its method and path name badly. `examples` are a body under "body" and answers under their status.
     """
@@ -24,6 +25,7 @@ class Operation:
     body: type[In] | None = None
     query: type[Query] | None = None
     errors: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
     idempotent: bool = False
     examples: Mapping[str, Any] = field(default_factory=dict)
     operation_id: str | None = None
@@ -38,6 +40,7 @@ def operation(
     body: type[In] | None = None,
     query: type[Query] | None = None,
     errors: tuple[str, ...] = (),
+    unavailable: tuple[str, ...] = (),
     idempotent: bool = False,
     examples: Mapping[str, Any] | None = None,
     operation_id: str | None = None,
@@ -51,6 +54,7 @@ def operation(
         body=body,
         query=query,
         errors=errors,
+        unavailable=unavailable,
         idempotent=idempotent,
         examples=examples or {},
         operation_id=operation_id,

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from spunto.core.executor.runtime import (
+    CommandNotStarted,
     ContainerGone,
     ContainerNotRunning,
     ContainerRuntime,
-    EngineRefused,
     ExecSpec,
 )
 from spunto.testing.contracts.container_lab import PATIENCE_SECONDS, Lab, Ran, closing, read_until, result
@@ -77,12 +77,26 @@ class ContainerCommandContract:
         assert ended.code == 0
         assert await running.read() is None
 
+    async def test_a_command_that_reads_none_of_its_input_ends_all_the_same(self, lab: Lab) -> None:
+        name = await lab.started()
+        more_than_a_pipe_holds = b"x" * 520_000
+
+        for _ in range(3):
+            async with closing(await lab.runtime.exec(name, ExecSpec(command=["sh", "-c", "exit 3"]))) as running:
+                feeding = asyncio.create_task(running.write(more_than_a_pipe_holds))
+                ended = await result(running)
+                feeding.cancel()
+                await asyncio.wait({feeding})
+
+            assert ended.code == 3
+
     async def test_an_unknown_command_is_refused_in_the_engines_words(self, lab: Lab) -> None:
         name = await lab.started()
 
         for tty in (False, True):
-            with pytest.raises(EngineRefused, match="no-such-command"):
+            with pytest.raises(CommandNotStarted, match="no-such-command") as refused:
                 await lab.runtime.exec(name, ExecSpec(command=["no-such-command"], tty=tty))
+            assert refused.value.exit_code == 127
 
     async def test_an_exit_code_that_shells_use_is_no_refusal(self, lab: Lab) -> None:
         name = await lab.started()
@@ -92,8 +106,9 @@ class ContainerCommandContract:
     async def test_a_missing_working_directory_is_refused(self, lab: Lab) -> None:
         name = await lab.started()
 
-        with pytest.raises(EngineRefused):
+        with pytest.raises(CommandNotStarted) as refused:
             await lab.runtime.exec(name, ExecSpec(command=["pwd"], working_dir="/none"))
+        assert refused.value.exit_code in (126, 127)
 
     async def test_a_command_has_its_directory_user_and_environment(self, lab: Lab) -> None:
         name = await lab.started(env={"COLOUR": "green", "SIZE": "1"})

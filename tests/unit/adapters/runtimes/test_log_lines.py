@@ -38,13 +38,17 @@ def test_pieces_of_the_two_streams_do_not_mix() -> None:
     assert lines.rest() == [LogChunk(at=AT, stream="stdout", line="o")]
 
 
-def test_a_line_without_end_takes_bounded_memory() -> None:
+def test_a_line_without_end_takes_bounded_memory_and_its_cut_is_marked() -> None:
     lines = LogLines()
 
     for _ in range(20):
         lines.feed("stdout", STAMP + b"x" * 16 * 1024)
 
-    assert [len(chunk.line) for chunk in lines.rest()] == [MAX_LINE_BYTES]
+    kept = "x" * MAX_LINE_BYTES
+    missing_bytes = 20 * 16 * 1024 - MAX_LINE_BYTES
+    assert [chunk.line for chunk in lines.rest()] == [
+        f"{kept} [spunto: {missing_bytes} bytes of this line are left out]"
+    ]
 
 
 @given(st.binary(max_size=200))

@@ -50,10 +50,15 @@ class Server:
 class LinkedNode(LivingNode):
     """`up` is one life of the agent; `connected` one connection within it."""
 
+    def note(self, event: str, /, **fields: Any) -> None:
+        self.told.append((event, fields))
+
     @asynccontextmanager
     async def up(self) -> AsyncIterator[Uplink]:
         async with self.running(attached=False) as (runner, _):
-            streams = NodeStreams(self.runtime, clock=self.clock, standing=runner.standing, inventory=runner.inventory)
+            streams = NodeStreams(
+                self.runtime, clock=self.clock, standing=runner.standing, inventory=runner.inventory, log=self.note
+            )
             holding = asyncio.ensure_future(streams.run())
             try:
                 await runner.engine_answered()

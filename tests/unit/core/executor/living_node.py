@@ -70,6 +70,7 @@ class LivingNode:
     clock: ManualClock = field(default_factory=ManualClock)
     settings: dict[str, Any] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @asynccontextmanager
     async def running(self, *, attached: bool = True) -> AsyncIterator[tuple[NodeRunner, Listener]]:

@@ -57,7 +57,6 @@ async def test_a_command_that_takes_too_long_is_ended_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("kind", "params", "code"),
     [
-        ("exec", {"command": ["no-such-command"]}, "engine_refused"),
         ("exec", {"command": "echo"}, "bad_stream_params"),
         ("exec", {"command": ["echo"], "env": {"A": 1}}, "bad_stream_params"),
         ("exec", {"command": ["echo"], "timeoutSeconds": -1}, "bad_stream_params"),
@@ -69,6 +68,23 @@ async def test_a_command_that_takes_too_long_is_ended_and_says_so() -> None:
 async def test_what_can_not_be_done_is_refused_by_its_code(kind: str, params: dict[str, Any], code: str) -> None:
     async with LinkedNode().with_worker() as server:
         assert await refusal(server.open(kind, **params)) == code
+
+
+async def test_a_command_that_is_not_there_ends_as_in_a_shell() -> None:
+    async with LinkedNode().with_worker() as server:
+        said, last = await output_of(server.open("exec", command=["no-such-command"]))
+
+    assert (last["exitCode"], last["timedOut"], said[1]) == (127, False, b"")
+    assert b"no-such-command" in said[2]
+
+
+async def test_the_agent_tells_which_request_a_stream_serves() -> None:
+    node = LinkedNode()
+    async with node.with_worker() as server:
+        await output_of(server.open("exec", command=["true"], requestId="r" * 500))
+
+    [opened] = [fields for event, fields in node.told if event == "stream_opened"]
+    assert opened == {"kind": "exec", "subject": WORKER, "request_id": "r" * 128}
 
 
 async def test_only_containers_that_are_wanted_here_can_be_reached() -> None:

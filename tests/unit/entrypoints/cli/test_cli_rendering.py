@@ -1,5 +1,6 @@
 """What people and programs read."""
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from spunto.client.worker_models import SetupStatus, Worker
 from spunto.core.kernel.errors import NotFound
 from spunto.entrypoints.cli import rendering
 from spunto.entrypoints.cli.orgs import ORGANIZATIONS
-from spunto.entrypoints.cli.output import Output, aligned, printable
+from spunto.entrypoints.cli.output import Output, _json, aligned, printable
 from spunto.entrypoints.cli.progress import reporting, stage_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -140,3 +141,30 @@ def test_progress_is_silent_with_json_even_on_a_terminal(
         report(a_worker("spawning"))
 
     assert capsys.readouterr() == ("", "")
+
+
+HOSTILE = "tab\there \x1b]52;c;ZXZpbA==\a \x9b31m \u202egnp\n"
+
+
+def test_what_a_worker_wrote_does_nothing_to_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    Output(as_json=False).passed_on(HOSTILE * 2)
+
+    assert capsys.readouterr().out == "tab\there \\x1b]52;c;ZXZpbA==\\x07 \\x9b31m \\u202egnp\n" * 2
+
+
+def test_what_a_worker_wrote_goes_into_a_pipe_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).passed_on(HOSTILE)
+
+    assert capsys.readouterr().out == HOSTILE
+
+
+@given(st.text())
+def test_json_means_the_same_and_has_nothing_that_a_terminal_obeys(text: str) -> None:
+    written = _json({"name": text, HOSTILE: 1})
+
+    assert json.loads(written) == {"name": text, HOSTILE: 1}
+    assert printable(written) == written

@@ -12,7 +12,7 @@ from tests.unit.entrypoints.http.site import Site
 
 from spunto.core.kernel.errors import Malformed
 from spunto.entrypoints.http.paging import cursor_of, last_seen
-from spunto.entrypoints.http.reach import LogsQuery
+from spunto.entrypoints.http.reach_shapes import LogsQuery
 
 
 @given(st.text(min_size=1))

@@ -1,20 +1,22 @@
 """What needs a worker's node now, over HTTP: commands, logs, figures, git status and ports."""
 
 import asyncio
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pytest
-from tests.unit.entrypoints.http.house import problem_of
+from tests.unit.entrypoints.http.house import Person, problem_of
 from tests.unit.entrypoints.http.site import Site, a_node, container_of
 
-from spunto.adapters.memory.runtime_commands import Process
-from spunto.core.access.policy import Role
+from spunto.adapters.memory.runtime_commands import Command, Process
+from spunto.core.access.policy import Action, Role
 from spunto.core.executor.streams import serving as streams
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.workers import reach as worker_reach
 from spunto.entrypoints.http import reach as door
+from spunto.entrypoints.http import reach_shapes as shapes
 
 READS = ("/logs", "/stats", "/git-status", "/ports")
 
@@ -70,14 +72,40 @@ async def test_a_command_that_takes_too_long_ends_with_124(site: Site) -> None:
     assert (result["exitCode"], result["timedOut"], result["stdout"]) == (124, True, "begun\n")
 
 
-async def test_output_over_the_limit_is_cut_off_and_said_to_be(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_reach, "MAX_OUTPUT_BYTES", 5)
+async def test_of_long_output_both_ends_are_kept_and_the_gap_is_told(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_reach.WorkerReach._run, "__kwdefaults__", {"head_bytes": 3, "tail_bytes": 4})
     await a_node(site)
     worker = await site.worker()
 
-    result = await run(site, worker, "echo 1234567; echo 12 >&2")
+    result = await run(site, worker, "echo 1234567890; echo 12 >&2")
 
-    assert (result["stdout"], result["stderr"], result["truncated"]) == ("12345", "12\n", True)
+    gap = "\n[spunto: 4 bytes are left out here]\n"
+    assert (result["stdout"], result["stderr"], result["truncated"]) == (f"123{gap}890\n", "12\n", True)
+
+
+BYTES = bytes(range(256)) * 3
+
+
+async def test_any_bytes_go_in_and_come_out_as_base64(site: Site) -> None:
+    await a_node(site)
+    worker = await site.worker()
+
+    result = await run(site, worker, ["cat"], stdin=b64encode(BYTES).decode(), encoding="base64")
+
+    assert (b64decode(result["stdout"]), result["stderr"]) == (BYTES, "")
+
+
+async def test_the_largest_input_fits_in_either_encoding(site: Site) -> None:
+    await a_node(site)
+    worker = await site.worker()
+    largest = "\u8a9e" * (shapes.MAX_STDIN_BYTES // 3)
+
+    as_text = await run(site, worker, ["cat"], stdin=largest)
+    as_bytes = await run(site, worker, ["cat"], stdin=b64encode(largest.encode()).decode(), encoding="base64")
+
+    assert as_text["stdout"] == b64decode(as_bytes["stdout"]).decode() == largest
 
 
 async def test_output_that_is_no_text_is_told_as_well_as_it_can_be(site: Site) -> None:
@@ -91,14 +119,15 @@ async def test_output_that_is_no_text_is_told_as_well_as_it_can_be(site: Site) -
     assert (await run(site, worker, ["scribble"]))["stdout"] == "a\ufffd\x00b"
 
 
-async def test_a_command_that_the_image_has_not_is_the_asker_s_mistake(site: Site) -> None:
+async def test_a_command_that_the_image_has_not_ends_as_in_a_shell(site: Site) -> None:
     await a_node(site)
     worker = await site.worker()
 
-    problem = await problem_of(await site.call("POST", f"{worker}/exec", {"command": ["nope"]}))
+    missing = await run(site, worker, ["nope"])
+    elsewhere = await run(site, worker, ["true"], cwd="/none")
 
-    assert (problem["status"], problem["code"]) == (422, "engine_refused")
-    assert "nope" in problem["detail"]
+    assert (missing["exitCode"], "nope" in missing["stderr"]) == (127, True)
+    assert (elsewhere["exitCode"], "/none" in elsewhere["stderr"]) == (126, True)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +151,10 @@ async def test_a_command_that_the_image_has_not_is_the_asker_s_mistake(site: Sit
         {"command": ["é" * 40_000, "é" * 30_000]},
         {"command": ["x"] * 1001},
         {"command": "cat", "stdin": "x" * (512 * 1024 + 1)},
+        {"command": "cat", "stdin": "\u8a9e" * 200_000},
+        {"command": "cat", "stdin": "no base64!", "encoding": "base64"},
+        {"command": "cat", "stdin": b64encode(b"x" * (512 * 1024 + 1)).decode(), "encoding": "base64"},
+        {"command": "cat", "encoding": "latin1"},
     ],
 )
 async def test_a_command_that_can_not_be_run_is_refused(site: Site, body: dict[str, Any]) -> None:
@@ -134,7 +167,7 @@ async def test_a_command_that_can_not_be_run_is_refused(site: Site, body: dict[s
 async def test_the_largest_command_fits_into_a_frame(site: Site) -> None:
     await a_node(site)
     worker = await site.worker()
-    control = "\x01" * (door.MAX_COMMAND_BYTES // 2 - 100)
+    control = "\x01" * (shapes.MAX_COMMAND_BYTES // 2 - 100)
 
     result = await run(site, worker, ["true", control, control])
 
@@ -208,6 +241,7 @@ async def test_of_a_log_that_is_too_long_the_newest_lines_are_kept(site: Site, m
     response = await site.call("GET", f"{worker}/logs")
 
     assert await response.get_data(as_text=True) == "bbb\nccc\n"
+    assert response.headers["Log-Truncated"] == "true"
 
 
 async def test_the_log_of_a_stopped_worker_can_be_read(site: Site) -> None:
@@ -228,7 +262,7 @@ async def test_the_figures_have_every_field(site: Site) -> None:
 
     stats = await site.json("GET", f"{worker}/stats")
 
-    assert set(stats) == set(door.StatsOut.__annotations__)
+    assert set(stats) == set(shapes.StatsOut.__annotations__)
     assert None not in stats.values()
     assert stats["sampledAt"].endswith("Z")
 
@@ -236,7 +270,7 @@ async def test_the_figures_have_every_field(site: Site) -> None:
 @pytest.mark.parametrize("body", [{}, {"cpuPercent": "much"}])
 def test_figures_that_are_none_are_the_nodes_trouble(body: dict[str, Any]) -> None:
     with pytest.raises(Unavailable) as refused:
-        door.stats_out(body)
+        shapes.stats_out(body)
 
     assert refused.value.code == "node_answer_unreadable"
 
@@ -256,28 +290,46 @@ async def test_listening_ports_are_told_with_who_listens(site: Site) -> None:
 
     assert ports == {
         "items": [
-            {"port": 9, "address": "::1", "process": None, "url": None, "sharing": "private"},
-            {"port": 8080, "address": "0.0.0.0", "process": "python3", "url": None, "sharing": "private"},
+            {"port": 9, "address": "::1", "process": None},
+            {"port": 8080, "address": "0.0.0.0", "process": "python3"},
         ]
     }
 
 
-async def test_an_image_without_the_tool_that_lists_ports_is_told_so(site: Site) -> None:
+@pytest.mark.parametrize(("below", "lacking", "tool"), [("/ports", "ss", "ss"), ("/git-status", "sh", "sh")])
+async def test_an_image_that_lacks_a_tool_is_told_so(site: Site, below: str, lacking: str, tool: str) -> None:
     async def missing(_: Process, __: Sequence[str]) -> int:
         return 127
 
-    await a_node(site, commands={"ss": missing})
+    await a_node(site, commands={lacking: missing})
     worker = await site.worker()
 
-    assert await site.problem("GET", f"{worker}/ports") == (422, "tool_missing")
+    problem = await problem_of(await site.call("GET", f"{worker}{below}"))
+
+    assert (problem["status"], problem["code"], problem["tool"]) == (409, "tool_missing", tool)
+
+
+def says(output: bytes) -> Command:
+    async def command(process: Process, _: Sequence[str]) -> int:
+        await process.write("stdout", output)
+        return 0
+
+    return command
+
+
+async def test_an_image_without_git_is_told_so(site: Site) -> None:
+    await a_node(site, commands={"sh": says(b"missing\0git\0")})
+    worker = await site.worker()
+
+    problem = await problem_of(await site.call("GET", f"{worker}/git-status"))
+
+    assert (problem["status"], problem["code"], problem["tool"]) == (409, "tool_missing", "git")
 
 
 async def test_git_repositories_are_told(site: Site) -> None:
-    async def sh(process: Process, _: Sequence[str]) -> int:
-        await process.write("stdout", b"repo /workspace/a\n# branch.oid 12\n# branch.head main\n? new\nunpushed 2\n")
-        return 0
-
-    await a_node(site, commands={"sh": sh})
+    counts = b"=  1 # branch.oid 12\n=  1 # branch.head main\n=  7 ?\n=  1 exit 0\n=unpushed 0 2\n"
+    said = b"repo\0/workspace/a\0" + counts + b"\0repo\0/workspace/b\0fatal: broken\n=  1 exit 128\n\0found\x001\x00"
+    await a_node(site, commands={"sh": says(said)})
     worker = await site.worker()
 
     assert await site.json("GET", f"{worker}/git-status") == {
@@ -290,12 +342,19 @@ async def test_git_repositories_are_told(site: Site) -> None:
                 "behind": None,
                 "staged": 0,
                 "modified": 0,
-                "untracked": 1,
+                "untracked": 7,
                 "unpushed": 2,
                 "stashed": 0,
-            }
-        ]
+            },
+            {"path": "/workspace/b", "error": "fatal: broken"},
+        ],
+        "truncated": True,
     }
+
+
+def not_running(below: str) -> tuple[int, str]:
+    """A conflict with the worker's state; but its figures are only not there for now."""
+    return 503 if below == "/stats" else 409, "worker_not_running"
 
 
 async def reach(site: Site, worker: str, below: str) -> tuple[int, str]:
@@ -311,7 +370,7 @@ async def test_a_stopped_worker_is_not_running(site: Site, below: str) -> None:
     await site.json("POST", f"{worker}/stop", status=202)
     await site.harness.settle()
 
-    assert await reach(site, worker, below) == (503, "worker_not_running")
+    assert await reach(site, worker, below) == not_running(below)
 
 
 @pytest.mark.parametrize("below", ["/exec", *READS])
@@ -322,7 +381,7 @@ async def test_a_worker_without_a_container_is_not_running(site: Site, below: st
     spawned = await site.json("POST", f"{project}/workers", {}, status=202)
     await site.harness.settle()
 
-    assert await reach(site, f"{project}/workers/{spawned['id']}", below) == (503, "worker_not_running")
+    assert await reach(site, f"{project}/workers/{spawned['id']}", below) == not_running(below)
 
 
 @pytest.mark.parametrize("below", ["/exec", "/stats", "/git-status", "/ports"])
@@ -334,7 +393,7 @@ async def test_a_container_that_has_just_ended_is_not_running(site: Site, below:
     refusal = await reach(site, worker, below)
     await exiting
 
-    assert refusal == (503, "worker_not_running")
+    assert refusal == not_running(below)
 
 
 @pytest.mark.parametrize("below", ["/exec", *READS])
@@ -390,10 +449,25 @@ async def test_a_node_that_says_nothing_is_not_waited_for_for_ever(
     assert refusal == (503, "node_silent")
 
 
-@pytest.mark.parametrize("said", [b"nonsense\n", b"[]\n", b'{"at": 1, "stream": "stdout", "line": ""}\n', b'{"at": "'])
+LINE = b'{"at": "", "stream": "stdout", "line": ""}\n'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        LINE * 4,
+        LINE * 3 + b"x" * 1000,
+        b"nonsense\n",
+        b"[]\n",
+        b'{"at": 1, "stream": "stdout", "line": ""}\n',
+        b'{"at": "',
+    ],
+)
 async def test_a_node_that_speaks_nonsense_is_not_believed(
     site: Site, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
+    monkeypatch.setattr(door, "MAX_RAW_LOG_BYTES", 500)
+
     async def send_nonsense(stream: Any, chunks: Any) -> None:
         await chunks.aclose()
         await stream.write(said)
@@ -403,7 +477,7 @@ async def test_a_node_that_speaks_nonsense_is_not_believed(
     await a_node(site)
     worker = await site.worker()
 
-    assert await site.problem("GET", f"{worker}/logs") == (503, "node_answer_unreadable")
+    assert await site.problem("GET", f"{worker}/logs?tail=3") == (503, "node_answer_unreadable")
 
 
 async def test_only_its_owner_reaches_into_a_worker(site: Site) -> None:
@@ -415,3 +489,40 @@ async def test_only_its_owner_reaches_into_a_worker(site: Site) -> None:
         assert await site.problem("GET", f"{worker}{below}", by=ada) == (403, "not_owner")
     assert await site.problem("POST", f"{worker}/exec", {"command": "true"}, by=ada) == (403, "not_owner")
     assert await site.json("GET", f"{worker}/stats", by=ada)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("below", ["/exec", "/git-status"])
+async def test_what_runs_in_a_worker_ends_within_five_seconds_of_its_key(
+    site: Site, below: str, *, elsewhere: bool
+) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def go_on(_: Process, __: Sequence[str]) -> int:
+        begun.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.set()
+
+    await a_node(site, commands={"sh": go_on})
+    worker = await site.worker()
+    made = await site.json("POST", f"{site.org}/api-keys", {"name": "CI", "scopes": ["workers:exec"]}, status=201)
+    method, body = ("POST", {"command": "go on"}) if below == "/exec" else ("GET", None)
+    key = Person(user_id=site.owner.user_id, org_id=site.owner.org_id, token=made["token"])
+    asking = asyncio.ensure_future(site.problem(method, f"{worker}{below}", body, by=key))
+    await begun.wait()
+    await site.harness.settle()
+
+    if elsewhere:
+        tenant = site.harness.owner.require(Action.API_KEY_REVOKE, org_id=site.owner.org_id)
+        async with site.house.store() as tx:
+            await tx.api_keys.revoke(tenant, made["id"], at=site.house.clock.now())
+            await tx.commit()
+        await site.harness.advance(5)
+    else:
+        await site.call("DELETE", f"{site.org}/api-keys/{made['id']}")
+
+    async with asyncio.timeout(5):
+        assert await asking == (401, "credential_not_good")
+        await ended.wait()

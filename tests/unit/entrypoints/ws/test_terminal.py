@@ -237,8 +237,8 @@ async def test_a_worker_that_can_not_be_entered_now_is_refused_before_the_upgrad
     assert refusals == [
         (404, "terminal_not_found"),
         (503, "engine_unavailable"),
-        (503, "worker_not_running"),
-        (503, "worker_not_running"),
+        (409, "worker_not_running"),
+        (409, "worker_not_running"),
         (503, "node_offline"),
     ]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from spunto.core.executor.effects import bounded
-from spunto.core.executor.runtime import ContainerRuntime, Exec, ExecSpec
+from spunto.core.executor.runtime import CommandNotStarted, ContainerRuntime, Exec, ExecSpec
 from spunto.core.executor.streams.params import Params
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
@@ -28,7 +28,10 @@ Later = Callable[[Coroutine[Any, Any, None]], None]
 async def run_command(
     runtime: ContainerRuntime, stream: Stream, name: str, params: Params, *, clock: Clock, later: Later
 ) -> None:
-    """Run it with what the stream brings as its input; output goes back tagged by descriptor, and its end last."""
+    """Run it with what the stream brings as its input; output goes back tagged by descriptor, and its end last.
+
+    One that can't be started ends as in a shell: with 127 or 126, and the reason on its stderr.
+    """
     mark = secrets.token_hex(8)
     user = params.optional_text("user")
     spec = ExecSpec(
@@ -39,34 +42,53 @@ async def run_command(
     )
     seconds = min(params.optional_seconds("timeoutSeconds") or MAX_SECONDS, MAX_SECONDS)
     begun = clock.monotonic()
-    command = await runtime.exec(name, spec)
+    try:
+        command = await runtime.exec(name, spec)
+    except CommandNotStarted as refused:
+        await stream.send_control({"fd": _FD["stderr"]})
+        await stream.write(f"{refused.message}\n".encode())
+        await _tell_end(stream, refused.exit_code, duration_seconds=clock.monotonic() - begun)
+        return
     exit_code: int | None = None
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 exit_code = await _converse(stream, command, takes_input=params.flag("stdin"))
-        await stream.send_control(
-            {
-                "exitCode": TIMED_OUT_CODE if exit_code is None else exit_code,
-                "durationMs": round((clock.monotonic() - begun) * 1000),
-                "timedOut": exit_code is None,
-            }
-        )
-        await stream.write_eof()
+        await _tell_end(stream, exit_code, duration_seconds=clock.monotonic() - begun)
     finally:
         if exit_code is None:
             later(_kill(runtime, name, mark=mark, user=user))
         later(command.aclose())
 
 
-async def _converse(stream: Stream, command: Exec, *, takes_input: bool) -> int:
+async def _tell_end(stream: Stream, exit_code: int | None, *, duration_seconds: float) -> None:
+    """Without an exit code its time was over, or nobody is left to be told."""
+    await stream.send_control(
+        {
+            "exitCode": TIMED_OUT_CODE if exit_code is None else exit_code,
+            "durationMs": round(duration_seconds * 1000),
+            "timedOut": exit_code is None,
+        }
+    )
+    await stream.write_eof()
+
+
+async def _converse(stream: Stream, command: Exec, *, takes_input: bool) -> int | None:
+    """The command's exit code; None where whoever asked for it has gone."""
     if not takes_input:
         await command.write_eof()
     async with asyncio.TaskGroup() as group:
         feeding = group.create_task(_feed(stream, command, takes_input=takes_input), name="exec input")
-        exit_code = await _show(stream, command)
+        showing = group.create_task(_show(stream, command), name="exec output")
+        # A silent command would not notice by itself, and there is nothing to hear of one who has said all.
+        leaving = group.create_task(stream.given_up(), name="exec asker")
+        await asyncio.wait({showing, leaving}, return_when=asyncio.FIRST_COMPLETED)
         feeding.cancel()
-    return exit_code
+        leaving.cancel()
+        if not showing.done():
+            showing.cancel()
+            return None
+    return showing.result()
 
 
 async def _feed(stream: Stream, command: Exec, *, takes_input: bool) -> None:

@@ -19,6 +19,7 @@ from spunto.core.protocol.messages import Inventory
 from spunto.core.protocol.stream import Stream
 
 _MAX_TAIL = 10_000
+_MAX_REQUEST_ID = 128
 STREAMS = ("exec", "inventory", "logs", "stats", "terminal")
 """The kinds that are served, as the agent announces them."""
 
@@ -86,6 +87,7 @@ class NodeStreams:
         container = self._standing(subject_id)
         if container is None:
             raise ContainerGone(subject_id)
+        self._log("stream_opened", kind=stream.kind, subject=subject_id, request_id=_request_of(params))
         await serve(stream, container.name, params)
 
     async def _tell_inventory(self, stream: Stream) -> None:
@@ -114,6 +116,11 @@ class NodeStreams:
 
     async def _terminal(self, stream: Stream, name: str, params: Params) -> None:
         await self._terminals.serve(stream, name, params)
+
+
+def _request_of(params: Params) -> str | None:
+    """The request on the server that the stream serves; an older server doesn't say it."""
+    return (params.optional_text("requestId") or "")[:_MAX_REQUEST_ID] or None
 
 
 async def _send_logs(stream: Stream, chunks: AsyncGenerator[LogChunk, None]) -> None:

@@ -1,7 +1,7 @@
 """Which errors an operation can answer, and how the document shows them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from spunto.core.access.policy import POLICY, Action, Role, Scope
@@ -38,11 +38,11 @@ def codes_of(operation: Operation, access: Access, method: str, arguments: Itera
     return sorted({code for code in codes if code in CATALOGUE})
 
 
-def responses_of(codes: Iterable[str], access: Access) -> dict[str, Any]:
+def responses_of(codes: Iterable[str], access: Access, *, unavailable: Collection[str] = ()) -> dict[str, Any]:
     """By status, each with its codes in words, as `x-codes`, and as examples."""
     by_status: defaultdict[int, list[str]] = defaultdict(list)
     for code in codes:
-        by_status[CATALOGUE[code].status].append(code)
+        by_status[503 if code in unavailable else CATALOGUE[code].status].append(code)
     return {str(status): _response(status, found, access) for status, found in sorted(by_status.items())}
 
 
