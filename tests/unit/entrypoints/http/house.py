@@ -114,6 +114,7 @@ def house_of(
     clock: ManualClock,
     *,
     url: str = LOCAL,
+    is_url_guessed: bool = False,
     readiness: Any = ready,
     rates: Mapping[Limit, Rate] | None = None,
     clients: ClientAddresses | None = None,
@@ -121,7 +122,7 @@ def house_of(
     **more: Any,
 ) -> House:
     """The doors of a Spunto; nothing is limited but what is in `rates`; `more` goes into Place."""
-    address = PublicAddress(url=url)
+    address = PublicAddress(url=url, is_guessed=is_url_guessed)
     gate = Gate(Doorkeeper(spunto.access, address), Limits(rates or {}, clock=clock), clients or ClientAddresses())
     place = Place(
         streams=Streams(spunto.wakeups),

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.unit.entrypoints.http.house import LOCAL, json_of, problem_of
-from tests.unit.entrypoints.http.site import Site, a_node, container_of, id_of, without
+from tests.unit.entrypoints.http.site import Site, a_node, container_of, id_of, open_site, without
 
 from spunto.core.access.policy import Role
 from spunto.core.protocol.closing import FORBIDDEN
@@ -284,3 +284,17 @@ async def test_another_organization_s_node_is_unknown(site: Site) -> None:
         404,
         "node_not_found",
     )
+
+
+async def test_nothing_is_enrolled_by_an_address_that_was_guessed() -> None:
+    """A server that listens on every address would send each node to the node itself."""
+    async with open_site(is_url_guessed=True) as site:
+        node = await a_node(site)
+
+        refused = [
+            await site.problem("POST", f"{site.org}/nodes", {"name": "box"}),
+            await site.problem("POST", f"{site.org}/nodes/{node.id}/token"),
+        ]
+
+        assert refused == [(409, "public_url_missing")] * 2
+        assert len((await site.json("GET", f"{site.org}/nodes"))["items"]) == 1

@@ -42,3 +42,19 @@ def test_limits_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPUNTO_RATE_LIMITS", "off")
 
     assert Settings().rates == {}
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url", "is_guessed"),
+    [
+        ("127.0.0.1", None, False),
+        ("10.0.0.5", None, False),
+        ("0.0.0.0", None, True),
+        ("::", None, True),
+        ("0.0.0.0", "https://spunto.example.org", False),
+    ],
+)
+def test_an_address_is_guessed_where_a_server_listens_on_all_of_them(
+    host: str, public_url: str | None, is_guessed: bool
+) -> None:
+    assert Settings(host=host, public_url=public_url).is_url_guessed is is_guessed
