@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -60,7 +59,7 @@ def _ended(arguments: Sequence[str]) -> int:
         return _told(arguments, "system_error", _sentence(error), FAILURE)
     except Exception as error:  # noqa: BLE001 - a bug is told like everything else, and its trace to who asks for it
         if os.environ.get(TRACE):
-            traceback.print_exc()
+            sys.excepthook(type(error), error, error.__traceback__)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _told(arguments, "bug", f"This is a bug in Spunto: {what} ({TRACE}=1 shows where.)", FAILURE)
     return code
