@@ -80,7 +80,7 @@ def _never_started(seen: Seen, action: Action | None, error: Exception) -> Conta
 
 _WAYS_OUT: Mapping[str, str] = {
     "image_not_found": "Correct the project's image, or load it on the node, and start the worker again.",
-    "engine_refused": "Correct the project, then rebuild or start the worker; or destroy it.",
+    "engine_refused": "Mend that, in the project or on the node, then rebuild or start the worker; or destroy it.",
     "container_name_taken": "Remove or rename that container on the node and start the worker again.",
 }
 
@@ -90,4 +90,6 @@ def _problem_of(error: Exception) -> Problem:
         words = str(error) or "no message"
         return Problem(code="node_error", message=f"The node failed with {type(error).__name__}: {words}"[:3800])
     way_out = _WAYS_OUT.get(error.code)
-    return Problem(code=error.code, message=" ".join(filter(None, (error.message[:3800], way_out))))
+    # An engine's words end anyhow.
+    said = error.message[:3800].rstrip()
+    return Problem(code=error.code, message=said if way_out is None else f"{said.rstrip('.')}. {way_out}")

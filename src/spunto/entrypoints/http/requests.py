@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from quart import request
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -207,8 +207,18 @@ def _invalid_query(errors: Sequence[Mapping[str, str]]) -> Malformed:
 
 
 def _places(error: ValidationError, body: Any) -> list[dict[str, str]]:
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return [{"pointer": pointer(each["loc"], body), "message": each["msg"]} for each in found]
+    found = error.errors(include_url=False, include_input=False)
+    return [{"pointer": pointer(each["loc"], body), "message": _sentence(each)} for each in found]
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """pydantic's own words, but where these would show people a regular expression or how its validators work."""
+    if fault["type"] == "string_pattern_mismatch":
+        name = next((part for part in reversed(fault["loc"]) if isinstance(part, str)), "value")
+        return f"This is not a valid {name}."
+    if fault["type"] in ("string_too_short", "too_short") and fault.get("ctx", {}).get("min_length") == 1:
+        return "This must not be empty."
+    return fault["msg"]
 
 
 def pointer(loc: Sequence[str | int], body: Any) -> str:

@@ -29,7 +29,9 @@ def ended(work: Callable[[], object]) -> int:
             return told(f"can't use {failure.filename}: {failure.strerror}", EXIT_FAILED)
         if not isinstance(failure, SpuntoError):
             raise
-        cause = "" if failure.__cause__ is None else f" ({failure.__cause__})"
+        # SQLAlchemy adds the statement and an address on the web to what the driver said.
+        cause = getattr(failure.__cause__, "orig", failure.__cause__)
+        cause = "" if cause is None else f" ({cause})"
         is_for_good = isinstance(failure, Invalid) or failure.code in _FOR_GOOD
         return told(f"{failure.message}{cause}", EXIT_CONFIG if is_for_good else EXIT_FAILED)
     return 0

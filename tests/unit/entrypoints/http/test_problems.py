@@ -93,6 +93,24 @@ async def test_wrong_fields_are_told_by_json_pointer(house: House) -> None:
     assert {each["pointer"] for each in problem["errors"]} == {"/env/a~1b~0c", "/env/D", "/memoryBytes", "/colour"}
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/api/users/me/secrets", {"name": "A", "value": ""}, "This must not be empty."),
+        ("/api/users/me/secrets", {"name": "a b", "value": "x"}, "This is not a valid name."),
+        ("/api/orgs/{org}/invites", {"email": "nobody", "role": "member"}, "This is not a valid email."),
+    ],
+)
+async def test_what_is_wrong_with_a_field_is_said_in_plain_words(
+    house: House, path: str, body: dict[str, str], said: str
+) -> None:
+    ann = await house.person("ann")
+
+    answer = await house.call(ann, "POST", path.replace("{org}", ann.org_id), body)
+
+    assert (answer.status_code, [each["message"] for each in (await problem_of(answer))["errors"]]) == (422, [said])
+
+
 async def test_a_refused_method_names_those_that_work(house: House) -> None:
     ann = await house.person("ann")
 
