@@ -111,13 +111,19 @@ class Api:
         *,
         params: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         repeat: Repeat = Repeat.ALWAYS,
         timeout_seconds: float | None = None,
     ) -> httpx.Response:
         """The successful answer. Raises SpuntoApiError, ServerUnreachable."""
         request = self._http.build_request(
-            method, path, params=_params(params), json=body, headers={**(headers or {}), **self._credential()}
+            method,
+            path,
+            params=_params(params),
+            json=body,
+            data=form,
+            headers={**(headers or {}), **self._credential()},
         )
         return await self._answer(request, repeat, timeout_seconds=timeout_seconds or self.timeout_seconds)
 

@@ -1,8 +1,9 @@
 """Signing in and out, for the client: the device code of RFC 8628, for programs without a browser of their own."""
 
 from datetime import datetime
+from typing import Annotated, Final
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from spunto.client.api import Api, parsed
 from spunto.client.errors import NotNow, ServerUnreachable, SpuntoApiError
@@ -14,17 +15,18 @@ from spunto.core.kernel.clock import Clock
 class DeviceCode(WireModel):
     """What a terminal is signed in by: the one code is its own, the other one a person's."""
 
-    device_code: SecretStr
-    user_code: str
-    verification_uri: str
-    verification_uri_complete: str
-    interval_seconds: int = 5
-    expires_in_seconds: int = 600
+    # OAuth's names are not those of the other answers.
+    device_code: Annotated[SecretStr, Field(alias="device_code")]
+    user_code: Annotated[str, Field(alias="user_code")]
+    verification_uri: Annotated[str, Field(alias="verification_uri")]
+    verification_uri_complete: Annotated[str, Field(alias="verification_uri_complete")]
+    interval_seconds: Annotated[int, Field(alias="interval")] = 5
+    expires_in_seconds: Annotated[int, Field(alias="expires_in")] = 600
 
 
 class SignedIn(WireModel):
-    token: SecretStr
-    expires_at: datetime
+    token: Annotated[SecretStr, Field(alias="access_token")]
+    expires_in_seconds: Annotated[int, Field(alias="expires_in")]
 
 
 class IdentityOrganization(WireModel):
@@ -43,7 +45,11 @@ class Identity(WireModel):
     organizations: tuple[IdentityOrganization, ...] = ()
 
 
+CLIENT_ID: Final = "spunto"
+# As RFC 8628 has it, 3.5.
+SLOWER_SECONDS: Final = 5.0
 _DEVICE = "/api/auth/device"
+_DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class Auth:
@@ -53,8 +59,8 @@ class Auth:
 
     async def begin_device(self, client_name: str) -> DeviceCode:
         """Codes to be signed in by; show `user_code` and `verification_uri` to a person. Needs no token."""
-        body = {"clientName": client_name}
-        return parsed(DeviceCode, await self._api.request("POST", _DEVICE, body=body))
+        form = {"client_id": CLIENT_ID, "client_name": client_name}
+        return parsed(DeviceCode, await self._api.request("POST", _DEVICE, form=form))
 
     async def wait_for_device(self, code: DeviceCode) -> SignedIn:
         """Ask until a person has approved, as often as the server wants it.
@@ -63,19 +69,25 @@ class Auth:
         """
         interval_seconds = float(code.interval_seconds)
         ends_at = self._clock.monotonic() + code.expires_in_seconds
-        asked = {"deviceCode": code.device_code.get_secret_value()}
+        asked = {
+            "grant_type": _DEVICE_GRANT,
+            "client_id": CLIENT_ID,
+            "device_code": code.device_code.get_secret_value(),
+        }
         while True:
             await self._clock.sleep(interval_seconds)
             try:
                 answer = await self._api.request(
                     "POST",
                     f"{_DEVICE}/token",
-                    body=asked,
+                    form=asked,
                     repeat=Repeat.UNSENT,
                 )
                 return parsed(SignedIn, answer)
             except SpuntoApiError as error:
-                if error.code in ("slow_down", "rate_limited"):
+                if error.code == "slow_down":
+                    interval_seconds += SLOWER_SECONDS
+                elif error.code == "rate_limited":
                     interval_seconds = max(interval_seconds, error.retry_after_seconds or 0.0)
                 elif error.code != "authorization_pending" and not isinstance(error, NotNow):
                     raise

@@ -13,6 +13,8 @@ from tests.fixtures.processes import Program, Server, ended, free_port, server_o
 from tests.fixtures.waiting import wait_until
 from tests.integration.signin.foreign import ForeignSite
 
+from spunto.entrypoints.http.oauth import DEVICE_GRANT
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -70,11 +72,15 @@ class SignInSite:
         return answer.status, str(body.get("userId") or body.get("code"))
 
     def begin_device(self) -> Mapping[str, str]:
-        body: dict[str, str] = httpx.post(f"{self.url}/api/auth/device", json={}).raise_for_status().json()
+        body: dict[str, str] = (
+            httpx.post(f"{self.url}/api/auth/device", data={"client_id": "tests"}).raise_for_status().json()
+        )
         return body
 
     def device_answer(self, device_code: str) -> str:
-        answer = httpx.post(f"{self.url}/api/auth/device/token", json={"deviceCode": device_code})
+        answer = httpx.post(
+            f"{self.url}/api/auth/device/token", data={"grant_type": DEVICE_GRANT, "device_code": device_code}
+        )
         return "signed_in" if answer.is_success else str(answer.json()["code"])
 
 

@@ -74,7 +74,7 @@ def test_a_foreign_form_changes_nothing(site: SignInSite, origin: str) -> None:
     site.foreign.page = f"""
       <form id="out" method="post" action="{site.url}/api/auth/logout" target="_blank"></form>
       <form id="device" method="post" action="{site.url}/device">
-        <input name="code" value="{device["userCode"]}"><input name="decision" value="approve">
+        <input name="code" value="{device["user_code"]}"><input name="decision" value="approve">
       </form>"""
 
     for form in ("out", "device"):
@@ -85,7 +85,7 @@ def test_a_foreign_form_changes_nothing(site: SignInSite, origin: str) -> None:
         assert caught.value.status == {"cross-site": 401, "same-site": 403}[origin]
 
     assert site.session_of(victim)[0] == 200
-    assert site.device_answer(device["deviceCode"]) == "authorization_pending"
+    assert site.device_answer(device["device_code"]) == "authorization_pending"
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
@@ -133,7 +133,7 @@ def test_no_page_of_ours_shows_in_a_foreign_frame(site: SignInSite, origin: str,
 
 def test_nobody_approves_a_terminal_through_a_frame(site: SignInSite) -> None:
     victim, device = site.person("ada"), site.begin_device()
-    shown = f"{site.url}/device?code={device['userCode']}"
+    shown = f"{site.url}/device?code={device['user_code']}"
     # On another site the frame would get no cookie, and no further than the sign-in.
     site.foreign.page = f'<iframe src="{shown}"></iframe>'
 

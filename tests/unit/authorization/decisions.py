@@ -132,6 +132,7 @@ OPEN: Final = frozenset(
     {
         "GET /",
         "GET /healthz",
+        "GET /.well-known/oauth-authorization-server",
         "GET /readyz",
         "GET /api/agent/install.sh",
         "GET /api/agent/wheels/{name}",

@@ -81,8 +81,8 @@ class DeviceSignInService:
     async def redeem(self, device_code: Secret, *, request_id: str = "") -> Opened:
         """A session, once, when a person has approved.
 
-        Raises Conflict `authorization_pending`, QuotaExceeded `slow_down`, Forbidden `access_denied`, and
-        Unauthenticated `expired_token`, also for a code that was used or never given.
+        Raises Malformed `authorization_pending`, `slow_down`, `access_denied`, and `expired_token`, also for a code
+        that was used or never given.
         """
         now, device_hash = self._clock.now(), hash_of(device_code)
         async with self._uow.reading() as tx:

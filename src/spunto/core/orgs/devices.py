@@ -1,4 +1,7 @@
-"""Terminals that want to be signed in (RFC 8628): what they ask, what a person decides, and how often they may look."""
+"""Terminals that want to be signed in (RFC 8628): what they ask, what a person decides, and how often they may look.
+
+OAuth answers each refusal to a terminal by 400, whatever its reason.
+"""
 
 import secrets
 from dataclasses import dataclass, field
@@ -8,7 +11,7 @@ from typing import Final
 
 from spunto.core.access.model import UserId
 from spunto.core.access.sessions import hash_of
-from spunto.core.kernel.errors import Conflict, Forbidden, QuotaExceeded, SpuntoError, Unauthenticated
+from spunto.core.kernel.errors import Malformed, SpuntoError
 from spunto.core.kernel.secret import Secret
 
 DEVICE_LIFETIME: Final = timedelta(minutes=10)
@@ -51,7 +54,7 @@ class DeviceRequest:
         if now >= self.expires_at:
             return expired()
         if self.state is DeviceState.DENIED:
-            return Forbidden("access_denied", "The sign-in was denied.")
+            return Malformed("access_denied", "The sign-in was denied.")
         return None
 
 
@@ -67,20 +70,13 @@ def user_code_hash(typed: str) -> bytes:
     return hash_of(Secret(f"user-code {letters}"))
 
 
-def expired() -> Unauthenticated:
-    return Unauthenticated("expired_token", "This sign-in is over: it was used, or took too long; begin again.")
+def expired() -> Malformed:
+    return Malformed("expired_token", "This sign-in is over: it was used, or took too long; begin again.")
 
 
-def pending(interval_seconds: int) -> Conflict:
-    return Conflict(
-        "authorization_pending", "Nobody has decided on it yet; ask again.", intervalSeconds=interval_seconds
-    )
+def pending(interval_seconds: int) -> Malformed:
+    return Malformed("authorization_pending", "Nobody has decided on it yet; ask again.", interval=interval_seconds)
 
 
-def slow_down(interval_seconds: int) -> QuotaExceeded:
-    return QuotaExceeded(
-        "slow_down",
-        "That was too soon; wait longer between two tries.",
-        retry_after_seconds=interval_seconds,
-        intervalSeconds=interval_seconds,
-    )
+def slow_down(interval_seconds: int) -> Malformed:
+    return Malformed("slow_down", "That was too soon; wait longer between two tries.", interval=interval_seconds)

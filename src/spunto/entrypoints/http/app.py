@@ -21,6 +21,7 @@ from spunto.entrypoints.http.invitation_page import invitation_page_blueprint
 from spunto.entrypoints.http.invitations import invitations_blueprint
 from spunto.entrypoints.http.metrics import Figures, metrics_blueprint
 from spunto.entrypoints.http.nodes import nodes_blueprint
+from spunto.entrypoints.http.oauth import metadata_blueprint
 from spunto.entrypoints.http.orgs import organizations_blueprint
 from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
@@ -94,9 +95,10 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         secrets_blueprint(spunto.secrets),
         org_secrets_blueprint(spunto.org_secrets),
         sign_in_blueprint(spunto.sign_in, place.address),
-        invitations_blueprint(spunto.invitations, place.address),
+        invitations_blueprint(spunto.invitations, place.address, sign_in_on=spunto.sign_in.is_on),
         invitation_page_blueprint(spunto.invitations, spunto.access, place.address, sign_in_on=spunto.sign_in.is_on),
-        devices_blueprint(spunto.devices, place.address, place.gate),
+        devices_blueprint(spunto.devices, place.address, place.gate, sign_in_on=spunto.sign_in.is_on),
+        metadata_blueprint(place.address),
         device_page_blueprint(spunto.devices, place.address, place.gate, sign_in_on=spunto.sign_in.is_on),
         projects_blueprint(spunto.projects),
         nodes_blueprint(spunto.nodes, place.address),

@@ -36,6 +36,13 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "invalid_query": _e(400, "A query parameter is unknown or not as it should be.", "`errors` says which one."),
     "json_too_deep": _e(400, "The body is nested deeper than 32 levels.", "Send a flatter one."),
     "nul_character": _e(400, "A text holds the character NUL.", "Leave it out."),
+    "access_denied": _e(400, "A person denied the terminal's sign-in.", "Begin again, if it was a mistake."),
+    "authorization_pending": _e(400, "Nobody has decided yet.", "Ask again after `interval` seconds."),
+    "expired_token": _e(400, "The terminal's sign-in was used, or took too long.", "Begin again."),
+    "invalid_form": _e(400, "A field of the form is missing or not as it should be.", "`detail` says which one."),
+    "invalid_scope": _e(400, "A terminal's sign-in has no scopes.", "Leave `scope` out."),
+    "slow_down": _e(400, "The terminal asked too soon.", "Wait `interval` seconds between two tries."),
+    "unsupported_grant_type": _e(400, "Only terminals are signed in here.", "Take the device grant's `grant_type`."),
     "sign_in_not_begun": _e(400, "The sign-in was begun elsewhere, or too long ago.", "Begin again."),
     "upgrade_not_known": _e(
         400, "Nothing but `websocket` is upgraded to.", "Leave the header Upgrade out; in Java, ask for `HTTP_1_1`."
@@ -44,11 +51,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "code_not_good": _e(401, "The sign-in link was used or has expired.", "Ask for a new one."),
     "credential_missing": _e(401, "Nobody said who asks.", "Sign in, or send `Authorization: Bearer <token>`."),
     "credential_not_good": _e(401, "The token is unknown, expired or revoked.", "Sign in again, or make a new key."),
-    "expired_token": _e(401, "The terminal's sign-in was used, or took too long.", "Begin again."),
     "identity_not_good": _e(401, "The provider's ID token is not good for this sign-in.", "Begin again."),
     "sign_in_refused": _e(401, "The provider refused the sign-in.", "Begin again; `providerError` has its word."),
     # What they may do
-    "access_denied": _e(403, "A person denied the terminal's sign-in.", "Begin again, if it was a mistake."),
     "domain_not_allowed": _e(403, "Only accounts of one domain may sign in here.", "Take such an account."),
     "invitation_of_another_address": _e(
         403, "The invitation is for another e-mail address.", "Sign in with the account that has that address."
@@ -81,7 +86,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "project_version_not_found": _e(404, "The project has no such version.", "List its versions."),
     "route_not_found": _e(404, "There is nothing at this address.", "See `/api/docs`."),
     "secret_not_found": _e(404, "There is no such secret.", _LIST),
-    "sign_in_off": _e(404, "No sign-in provider is set up.", "The operator sets `SPUNTO_OIDC_CLIENT_ID`."),
+    "sign_in_off": _e(
+        404, "No sign-in provider is set up.", "Take a token, or have the operator set `SPUNTO_OIDC_CLIENT_ID`."
+    ),
     "ssh_key_not_found": _e(404, "There is no such SSH key.", _LIST),
     "terminal_not_found": _e(404, "The terminal has ended.", "Open a new one."),
     "user_not_found": _e(404, "There is no such user here.", "List the members."),
@@ -94,7 +101,6 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "request_timeout": _e(408, "The body did not arrive in time.", "Send it faster."),
     # What the present state forbids
     "assignment_exists": _e(409, "This stands on a node already.", "Look at it again."),
-    "authorization_pending": _e(409, "Nobody has decided yet.", "Ask again after `intervalSeconds`."),
     "email_taken": _e(409, "There is a user with this e-mail address.", "Sign in as that one."),
     "grant_needed": _e(
         409,
@@ -156,7 +162,6 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     ),
     "websocket_version": _e(426, "WebSockets are spoken in version 13 alone.", "Ask for version 13."),
     "rate_limited": _e(429, "That was too often; `limit` says of what.", "Wait as long as `Retry-After` says."),
-    "slow_down": _e(429, "The terminal asked too soon.", "Wait `intervalSeconds` between two tries."),
     "too_many_terminals": _e(429, "The worker has as many terminals as it may.", "Close one."),
     "too_many_headers": _e(431, "The request has more than 100 headers.", "Send fewer."),
     "head_too_large": _e(431, "The request's head is larger than 16 KiB.", "Send fewer or shorter headers."),

@@ -1,24 +1,25 @@
 """Signing a terminal in: its two endpoints, and the page where a person decides."""
 
-from datetime import datetime
 from html import escape
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import AfterValidator, StringConstraints, ValidationError
 from quart import Blueprint, Response, g, redirect, request
 from typing_extensions import TypedDict
 from werkzeug.exceptions import UnsupportedMediaType
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from spunto.core.access.model import Actor
-from spunto.core.kernel.errors import Invalid, SpuntoError, Unauthenticated
+from spunto.core.kernel.errors import Invalid, Malformed, NotFound, SpuntoError, Unauthenticated
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.device_sign_in import DeviceBegun, DeviceSignInService
 from spunto.core.orgs.devices import DEVICE_LIFETIME, DeviceRequest
+from spunto.entrypoints.http import oauth
+from spunto.entrypoints.http.oauth import DEVICE, DEVICE_GRANT, Form
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.pages import page, refusal
-from spunto.entrypoints.http.requests import In, Name, Query, query, read
+from spunto.entrypoints.http.requests import Name, Query, query
 from spunto.entrypoints.http.responses import json_response
 from spunto.entrypoints.serving.limits import Gate
 from spunto.entrypoints.serving.security import PublicAddress
@@ -48,12 +49,35 @@ SIGN_IN_FIRST: Final = """<p>Sign in in this browser first, by the one-time link
 started; then open this page again.</p>"""
 
 
-class DeviceIn(In):
-    client_name: Name = "a terminal"
+NOBODY_TO_APPROVE: Final = (
+    "No sign-in provider is set up here, so nobody could approve the code; take a token: that in `owner.token` of a "
+    "box's data directory, what `spunto db owner-token` prints on the server's machine, or an API key."
+)
 
 
-class DeviceTokenIn(In):
-    device_code: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+def _printable(text: str) -> str:
+    """Nothing that could make the person who reads it see something else, such as text from right to left."""
+    if not text.isprintable():
+        raise ValueError("Must be one line of printable characters")
+    return text
+
+
+OneLine = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_printable)]
+
+
+class DeviceForm(Form):
+    """`client_id` is any name of the program; it needs no registration, and proves nothing. `client_name` is shown to
+    the person in its place."""
+
+    client_id: OneLine
+    client_name: Name | None = None
+    scope: Annotated[str, StringConstraints(max_length=1000)] = ""
+
+
+class DeviceTokenForm(Form):
+    grant_type: Annotated[str, StringConstraints(max_length=100)]
+    device_code: Annotated[str, StringConstraints(max_length=512)]
+    client_id: OneLine | None = None
 
 
 class DeviceQuery(Query):
@@ -66,64 +90,86 @@ class DecisionForm(Query):
 
 
 class DeviceOut(TypedDict):
-    deviceCode: str
-    userCode: str
-    verificationUri: str
-    verificationUriComplete: str
-    intervalSeconds: int
-    expiresInSeconds: int
+    device_code: str
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    expires_in: int
+    interval: int
 
 
 class DeviceTokenOut(TypedDict):
-    token: str
-    expiresAt: datetime
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
 
 
 def device_out(begun: DeviceBegun, address: PublicAddress) -> DeviceOut:
     return {
-        "deviceCode": begun.device_code.reveal(),
-        "userCode": begun.user_code,
-        "verificationUri": f"{address.url}{PAGE}",
-        "verificationUriComplete": f"{address.url}{PAGE}?code={begun.user_code}",
-        "intervalSeconds": begun.request.interval_seconds,
-        "expiresInSeconds": int(DEVICE_LIFETIME.total_seconds()),
+        "device_code": begun.device_code.reveal(),
+        "user_code": begun.user_code,
+        "verification_uri": f"{address.url}{PAGE}",
+        "verification_uri_complete": f"{address.url}{PAGE}?code={begun.user_code}",
+        "expires_in": int(DEVICE_LIFETIME.total_seconds()),
+        "interval": begun.request.interval_seconds,
     }
 
 
-def devices_blueprint(devices: DeviceSignInService, address: PublicAddress, gate: Gate) -> Blueprint:
-    routes = Blueprint("devices", __name__, url_prefix="/api/auth/device")
+def devices_blueprint(
+    devices: DeviceSignInService, address: PublicAddress, gate: Gate, *, sign_in_on: bool
+) -> Blueprint:
+    routes = Blueprint("devices", __name__, url_prefix=DEVICE)
+    routes.register_error_handler(SpuntoError, oauth.refusal)
 
     @routes.post("")
     @operation(
         "Begin to sign a terminal in",
         description=(
-            "As RFC 8628 in this API's own words: show `userCode` and `verificationUri` to a person, and ask for the "
-            "token with `deviceCode` every `intervalSeconds`."
+            "RFC 8628: show `user_code` and `verification_uri` to a person, and ask for the token with `device_code` "
+            "every `interval` seconds. There are no scopes: the terminal may do what its user may."
         ),
-        body=DeviceIn,
-        answers={201: DeviceOut},
+        form=DeviceForm,
+        answers={200: DeviceOut},
+        errors=("invalid_scope", "sign_in_off"),
+        as_oauth=True,
         operation_id="beginDeviceSignIn",
     )
     async def begin() -> Response:
-        asked = await read(DeviceIn)
+        asked = await oauth.read_form(DeviceForm)
+        if asked.scope:
+            raise Malformed("invalid_scope", "There are no scopes here; leave `scope` out.")
+        if not sign_in_on:
+            raise NotFound("sign_in_off", NOBODY_TO_APPROVE)
         begun = await devices.begin(
-            client_name=asked.client_name, address=gate.clients.of(request.remote_addr, request.headers)
+            client_name=asked.client_name or asked.client_id,
+            address=gate.clients.of(request.remote_addr, request.headers),
         )
-        return json_response(device_out(begun, address), 201)
+        return json_response(device_out(begun, address))
 
     @routes.post("/token")
     @operation(
         "Ask whether the terminal is signed in",
-        description="The token is given once. `slow_down` makes the interval five seconds longer from then on.",
-        body=DeviceTokenIn,
+        description=(
+            "The token is given once. After `slow_down` the interval is five seconds longer. `client_id` may be left "
+            "out."
+        ),
+        form=DeviceTokenForm,
         answers={200: DeviceTokenOut},
-        errors=("authorization_pending", "slow_down", "access_denied", "expired_token"),
+        errors=("unsupported_grant_type", "authorization_pending", "slow_down", "access_denied", "expired_token"),
+        as_oauth=True,
         operation_id="redeemDeviceCode",
     )
     async def token() -> Response:
-        asked = await read(DeviceTokenIn)
+        asked = await oauth.read_form(DeviceTokenForm)
+        if asked.grant_type != DEVICE_GRANT:
+            raise Malformed("unsupported_grant_type", f"The only `grant_type` here is {DEVICE_GRANT}.")
         opened = await devices.redeem(Secret(asked.device_code), request_id=g.request_id)
-        out: DeviceTokenOut = {"token": opened.token.reveal(), "expiresAt": opened.session.expires_at}
+        session = opened.session
+        out: DeviceTokenOut = {
+            "access_token": opened.token.reveal(),
+            "token_type": "Bearer",
+            "expires_in": int((session.expires_at - session.created_at).total_seconds()),
+        }
         return json_response(out)
 
     return routes

@@ -1,7 +1,7 @@
 """Invitations over HTTP."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import StringConstraints
 from quart import Blueprint, Response
@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId, UserId
 from spunto.core.access.policy import Role
+from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.invitation import Invitation, InvitationId, MailState, url_of
 from spunto.core.orgs.invitations import InvitationService
@@ -55,6 +56,12 @@ class MadeInvitationOut(InvitationOut):
     url: str
 
 
+NOBODY_TO_ACCEPT: Final = (
+    "No sign-in provider is set up here, so nobody could accept an invitation; whoever runs this server sets "
+    "SPUNTO_OIDC_CLIENT_ID first."
+)
+
+
 class InvitationsOut(TypedDict):
     items: list[InvitationOut]
     nextCursor: str | None
@@ -76,7 +83,7 @@ def _joined(joined: OrganizationView) -> Reply:
     return Reply(organization_out(joined))
 
 
-def invitations_blueprint(invitations: InvitationService, address: PublicAddress) -> Blueprint:
+def invitations_blueprint(invitations: InvitationService, address: PublicAddress, *, sign_in_on: bool) -> Blueprint:
     routes = Blueprint("invitations", __name__, url_prefix="/api")
 
     @routes.get("/orgs/<org_id>/invites")
@@ -92,11 +99,13 @@ def invitations_blueprint(invitations: InvitationService, address: PublicAddress
         "Idempotency-Key is refused with the `id` of the invitation: its link is kept nowhere.",
         body=InvitationIn,
         answers={201: MadeInvitationOut},
-        errors=("member_already", "token_not_repeatable"),
+        errors=("member_already", "sign_in_off", "token_not_repeatable"),
         idempotent=True,
     )
     async def create(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(InvitationIn)
+        if not sign_in_on:
+            raise NotFound("sign_in_off", NOBODY_TO_ACCEPT)
         new = await invitations.create(
             actor, org_id, email=asked.email, role=asked.role, idempotency=await idempotency_key(actor)
         )

@@ -16,7 +16,8 @@ class Operation:
     problem codes of this operation's own; those that its action, body, query or ids bring with them go without saying.
     `unavailable` are those of them that are 503 here and something else elsewhere.
     `body` is Nothing where an empty object may come, `form` what a page of ours sends in its place. `operation_id` is
-    for what its method and path name badly. `examples` are a body under "body" and answers under their status.
+    for what its method and path name badly. `as_oauth`
+    refuses with OAuth's fields beside a problem's. `examples` are a body under "body" and answers under their status.
     """
 
     summary: str
@@ -30,6 +31,7 @@ class Operation:
     examples: Mapping[str, Any] = field(default_factory=dict)
     operation_id: str | None = None
     form: type[Query] | None = None
+    as_oauth: bool = False
 
 
 def operation(
@@ -45,6 +47,7 @@ def operation(
     examples: Mapping[str, Any] | None = None,
     operation_id: str | None = None,
     form: type[Query] | None = None,
+    as_oauth: bool = False,
 ) -> Callable[[V], V]:
     """Describe the route below; goes under its `@routes.…` line."""
     said = Operation(
@@ -59,6 +62,7 @@ def operation(
         examples=examples or {},
         operation_id=operation_id,
         form=form,
+        as_oauth=as_oauth,
     )
 
     def mark(view: V) -> V:

@@ -29,6 +29,7 @@ HTTP: Final[Mapping[str, Access]] = {
     "GET /device": PUBLIC,
     "POST /device": Action.DEVICE_APPROVE,
     "GET /healthz": PUBLIC,
+    "GET /.well-known/oauth-authorization-server": PUBLIC,
     "GET /readyz": PUBLIC,
     "GET /metrics": OWN_CREDENTIAL,
     "GET /api/agent/install.sh": PUBLIC,

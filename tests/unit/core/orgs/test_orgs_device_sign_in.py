@@ -12,7 +12,7 @@ from tests.unit.core.memory import Memory
 
 from spunto.core.access.policy import Scope
 from spunto.core.access.sessions import Opened
-from spunto.core.kernel.errors import Conflict, Forbidden, NotFound, QuotaExceeded, SpuntoError
+from spunto.core.kernel.errors import Forbidden, Malformed, NotFound, SpuntoError
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.device_sign_in import DeviceBegun, DeviceSignInService
 from spunto.core.orgs.devices import DEVICE_LIFETIME, INTERVAL_SECONDS, new_user_code, user_code_hash
@@ -113,8 +113,8 @@ async def test_who_looks_too_often_has_to_wait_longer_from_then_on(
         memory.clock.advance(seconds)
         try:
             await devices.redeem(begun.device_code)
-        except (Conflict, QuotaExceeded) as error:
-            answers.append((error.code, error.fields["intervalSeconds"]))
+        except Malformed as error:
+            answers.append((error.code, error.fields["interval"]))
 
     assert answers == [
         ("authorization_pending", 5),

@@ -116,7 +116,6 @@ async def test_what_is_shown_once_is_not_shown_again(site: Site) -> None:
         ("nodes", {"name": "another"}),
         (f"nodes/{node}/token", None),
         ("api-keys", {"name": "k", "ownerType": "user", "scopes": ["org:read"]}),
-        ("invites", {"email": "x@example.org", "role": "member"}),
         ("webhooks", {"url": "https://hooks.example.org/x"}),
     ]
     key = {"Idempotency-Key": "1"}
@@ -141,7 +140,7 @@ async def test_a_query_that_nothing_reads_is_refused(site: Site, path: str) -> N
 
 
 @pytest.mark.parametrize("name", ["a/b", "\u200b", "a\u202eb", ""])
-@pytest.mark.parametrize("path", ["projects", "nodes", "api-keys", "workers", "org", "device"])
+@pytest.mark.parametrize("path", ["projects", "nodes", "api-keys", "workers", "org"])
 async def test_a_name_that_can_not_be_seen_or_typed_is_refused_with_the_reason(
     site: Site, path: str, name: str
 ) -> None:
@@ -156,8 +155,6 @@ async def test_a_name_that_can_not_be_seen_or_typed_is_refused_with_the_reason(
         address = f"{await site.project()}/workers"
     elif path == "org":
         address = "/api/orgs"
-    elif path == "device":
-        address, body = "/api/auth/device", {"clientName": name}
 
     problem = await problem_of(await site.call("POST", address, body))
 

@@ -170,3 +170,15 @@ async def test_a_name_is_text_on_the_page(house: House) -> None:
 
     assert "<script" not in text
     assert "&lt;script&gt;" in text
+
+
+async def test_a_repeat_is_told_which_invitation_it_made_and_not_its_link(house: House) -> None:
+    ann = await house.person("ann")
+    asked = {"email": "bob@example.org", "role": "member"}, {"Idempotency-Key": "1"}
+
+    first = await json_of(await house.call(ann, "POST", f"/api/orgs/{ann.org_id}/invites", asked[0], headers=asked[1]))
+    again = await problem_of(
+        await house.call(ann, "POST", f"/api/orgs/{ann.org_id}/invites", asked[0], headers=asked[1])
+    )
+
+    assert (again["status"], again["code"], again["id"]) == (409, "token_not_repeatable", first["id"])

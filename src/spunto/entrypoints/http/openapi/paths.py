@@ -81,7 +81,8 @@ def operation_object(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
         media = {"schema": reference, "example": said.examples.get("body", example_of(schemas, reference))}
         shown["requestBody"] = {"required": True, "content": {"application/x-www-form-urlencoded": media}}
     answers = {str(status): _answer(said, status, schemas) for status in sorted(said.answers)}
-    shown["responses"] = {**answers, **responses_of(endpoint.codes, endpoint.access, unavailable=said.unavailable)}
+    refused = responses_of(endpoint.codes, endpoint.access, unavailable=said.unavailable, as_oauth=said.as_oauth)
+    shown["responses"] = {**answers, **refused}
     return shown
 
 

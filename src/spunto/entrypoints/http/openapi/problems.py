@@ -30,7 +30,8 @@ def codes_of(operation: Operation, access: Access, method: str, arguments: Itera
     if operation.body is not None:
         codes += [*_BODY, "unsupported_media_type", "invalid_request", "not_storable"]
     if operation.form is not None:
-        codes += ["request_timeout", "body_too_large", "unsupported_media_type", "invalid_request"]
+        invalid = "invalid_form" if operation.as_oauth else "invalid_request"
+        codes += ["request_timeout", "body_too_large", "unsupported_media_type", invalid]
     if operation.idempotent:
         codes += ["invalid_idempotency_key", "idempotency_key_reused"]
     elif method in UNSAFE and isinstance(access, Action):
@@ -38,12 +39,18 @@ def codes_of(operation: Operation, access: Access, method: str, arguments: Itera
     return sorted({code for code in codes if code in CATALOGUE})
 
 
-def responses_of(codes: Iterable[str], access: Access, *, unavailable: Collection[str] = ()) -> dict[str, Any]:
+def responses_of(
+    codes: Iterable[str], access: Access, *, unavailable: Collection[str] = (), as_oauth: bool = False
+) -> dict[str, Any]:
     """By status, each with its codes in words, as `x-codes`, and as examples."""
     by_status: defaultdict[int, list[str]] = defaultdict(list)
     for code in codes:
         by_status[503 if code in unavailable else CATALOGUE[code].status].append(code)
-    return {str(status): _response(status, found, access) for status, found in sorted(by_status.items())}
+    shown = {str(status): _response(status, found, access) for status, found in sorted(by_status.items())}
+    for response in shown.values() if as_oauth else ():
+        # The framework's own refusals stay problems.
+        response["content"]["application/json"] = response["content"]["application/problem+json"]
+    return shown
 
 
 def examples_of(codes: Iterable[str]) -> dict[str, Any]:
