@@ -105,8 +105,9 @@ def test_every_operation_answers_the_same_through_the_server_that_does_not_hold_
     assert logs[0] == logs[1]
 
     inventories = [each.get(f"{stage.org}/nodes/{stage.node_id}/inventory").json() for each in (stage.a, stage.b)]
+    # The engine is asked each time.
+    assert all(each.pop("sampledAt") for each in inventories)
     assert inventories[0] == inventories[1]
-    assert "sampledAt" in inventories[1]
 
 
 def test_what_is_asked_at_one_server_happens_at_once_on_a_node_of_the_other(stage: Stage) -> None:
@@ -182,7 +183,8 @@ def test_a_starting_server_leaves_the_nodes_of_the_others_alone(stage: Stage) ->
 
     again = stage.b.get(f"{stage.org}/nodes/{stage.node_id}").json()
 
-    assert again == epoch
+    # These two servers have no public address in common.
+    assert again | {"upgradeCommand": ""} == epoch | {"upgradeCommand": ""}
     assert again["status"] == "online"
 
 

@@ -290,3 +290,15 @@ async def test_an_export_that_is_refused_says_why(house: House) -> None:
     async with client_of(house, bob.token) as bobs:
         with pytest.raises(NotAllowed, match="role"):
             [entry async for entry in bobs.activity.export_audit(ann.org_id)]
+
+
+async def test_a_node_is_changed_given_up_and_deleted(house: House, ann: SpuntoClient) -> None:
+    org_id = house.people["ann"].org_id
+    one, two = [(await ann.nodes.create(org_id, name)).node for name in ("one", "two")]
+
+    changed = await ann.nodes.update(org_id, one.id, labels={"disk": "ssd"}, limits={"cpus": 2})
+    gone = await ann.nodes.delete(org_id, one.id)
+    await ann.nodes.abandon(org_id, two.id)
+
+    assert (changed.name, changed.labels, changed.limits.cpus, gone) == ("one", {"disk": "ssd"}, 2.0, None)
+    assert (await ann.nodes.list(org_id)).items == ()

@@ -10,6 +10,7 @@ from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node
 from spunto.core.nodes.sync import topic as node_topic
+from spunto.core.protocol.messages import Wanted
 from spunto.core.specs.worker import Power
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import Worker, WorkerId
@@ -41,6 +42,8 @@ class WorkerReconciler:
             is_buried = assignment is None and (
                 node is None or bool(await tx.assignments.buried(worker.node_id, [subject_id]))
             )
+        if assignment is not None and _outlived_its_node(assignment, node):
+            return await self._ask_absent(assignment)
         step = next_step(
             worker,
             assignment,
@@ -53,6 +56,13 @@ class WorkerReconciler:
                 await self._apply(tx, worker, assignment, step)
                 await tx.commit()
         return step.again_seconds
+
+    async def _ask_absent(self, assignment: Assignment) -> float:
+        async with self._uow() as tx:
+            await tx.assignments.update(assignment.asking_absent(at=self._clock.now()))
+            tx.hint(node_topic(assignment.node_id))
+            await tx.commit()
+        return 0.0
 
     async def _apply(self, tx: WorkersTransaction, before: Worker, assignment: Assignment | None, step: Step) -> None:
         after = step.worker
@@ -71,7 +81,7 @@ class WorkerReconciler:
 
     async def _take_room(self, tx: WorkersTransaction, assignment: Assignment, step: Step) -> Worker | None:
         """What the worker becomes, with room or without."""
-        if await tx.nodes.reserve(assignment.node_id, assignment.demand):
+        if await tx.nodes.reserve_again(assignment.node_id, assignment.demand):
             await tx.assignments.update(replace(assignment, reserves=True))
             return step.worker
         spec = replace(spec_of(assignment), power=Power.STOPPED)
@@ -92,6 +102,11 @@ class WorkerReconciler:
 def topic(worker_id: str) -> str:
     """Hinted by every change of the worker, for whoever watches it."""
     return f"worker:{worker_id}"
+
+
+def _outlived_its_node(assignment: Assignment, node: Node | None) -> bool:
+    """Whether it was put on a node at the moment when that one's deletion was asked for."""
+    return node is not None and node.deleting_at is not None and assignment.wanted is Wanted.PRESENT
 
 
 def _reachable_since(node: Node | None) -> datetime | None:

@@ -352,6 +352,34 @@ async def test_a_node_that_is_not_there_is_no_node(memory: Memory) -> None:
     assert [each["pointer"] for each in caught.value.fields["errors"]] == ["/nodeId"]
 
 
+async def test_what_was_put_on_a_node_while_its_deletion_was_asked_for_goes_with_it(memory: Memory) -> None:
+    node, _, worker = await spawned(memory)
+    async with memory.store() as tx:
+        await tx.nodes.update((await memory.node(node.id)).being_deleted(at=memory.clock.now()))
+        await tx.commit()
+
+    await memory.reported(worker.id)
+    await memory.reconciler.handle(worker.id)
+
+    assert (await memory.assignment(worker.id)).wanted is Wanted.ABSENT
+    found = await memory.worker(worker.id)
+    assert found is not None
+    assert found.state is S.DESTROYING
+
+
+async def test_what_runs_again_by_itself_takes_its_room_on_a_node_that_takes_nothing_new(memory: Memory) -> None:
+    node, project, worker = await spawned(memory)
+    await memory.reported(worker.id, phase=Phase.STOPPED, container_state="exited", exit_code=0)
+    await memory.nodes.drain(memory.owner, ORG, node.id)
+
+    await memory.reported(worker.id)
+
+    found = await memory.worker(worker.id)
+    assert found is not None
+    assert (found.state, (await memory.node(node.id)).assignments) == (S.READY, 1)
+    assert (await memory.workers.get(memory.owner, ORG, project.id, worker.id)).worker.state is S.READY
+
+
 @pytest.mark.parametrize("away", [{"connected": False}, {"draining": True}])
 async def test_a_stopped_worker_starts_on_its_node_though_that_takes_nothing_new(
     memory: Memory, away: dict[str, Any]
