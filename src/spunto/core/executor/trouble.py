@@ -79,9 +79,9 @@ def _never_started(seen: Seen, action: Action | None, error: Exception) -> Conta
 
 
 _WAYS_OUT: Mapping[str, str] = {
-    "image_not_found": "Correct the project's image, or load it on the node, and start the worker again.",
-    "engine_refused": "Mend that, in the project or on the node, then rebuild or start the worker; or destroy it.",
-    "container_name_taken": "Remove or rename that container on the node and start the worker again.",
+    "image_not_found": "Correct the image's name, or load it on the node, and start again.",
+    "engine_refused": "Mend that, where it was asked for or on the node, then start it anew; or destroy it.",
+    "container_name_taken": "Remove or rename that container on the node and start again.",
 }
 
 

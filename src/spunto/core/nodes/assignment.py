@@ -1,5 +1,6 @@
 """Assignments: what should stand on a node, and what the node says of it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +11,26 @@ from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.spec import Spec
+
+MAX_SETUP_BYTES = 64 * 1024
+"""Of a setup's status in JSON: no agent of ours says half as much, and every look at a worker shows it."""
+
+
+def bounded_setup(setup: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The status as it is kept; of one that is too big, that it was."""
+    if setup is None or len(json.dumps(setup, ensure_ascii=False).encode(errors="replace")) <= MAX_SETUP_BYTES:
+        return setup
+    phase = setup.get("phase")
+    error = f"The node's status of the setup is larger than {MAX_SETUP_BYTES // 1024} KiB and was not kept."
+    return {
+        "phase": phase if isinstance(phase, str) and len(phase) <= 32 else "error",
+        "startedAt": None,
+        "repos": [],
+        "postCreate": None,
+        "postStart": None,
+        "error": error,
+        "timings": {},
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.log import Log
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import UnitOfWork, retried
-from spunto.core.nodes.assignment import Assignment, Observation, Tombstone
+from spunto.core.nodes.assignment import Assignment, Observation, Tombstone, bounded_setup
 from spunto.core.nodes.links import Link
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.ports import NodesTransaction
@@ -176,7 +176,7 @@ def _observation_of(item: ObservedItem) -> Observation:
         container_state=item.container_state,
         exit_code=item.exit_code,
         problem=item.error,
-        setup=item.setup,
+        setup=bounded_setup(item.setup),
         at=item.at,
     )
 

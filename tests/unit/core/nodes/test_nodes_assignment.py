@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.core.builders import a_report, a_spec, an_assignment, later
 
-from spunto.core.nodes.assignment import Observation
+from spunto.core.nodes.assignment import Observation, bounded_setup
 from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.worker import Power, WorkerSpec, read, write
 from spunto.core.workers.assigned import spec_of
@@ -86,3 +86,16 @@ def test_it_is_settled_when_the_node_spoke_of_the_newest_generation() -> None:
 @given(specs)
 def test_a_spec_survives_travel_and_storage(spec: WorkerSpec) -> None:
     assert read(orjson.loads(orjson.dumps(write(spec)))) == spec
+
+
+def test_a_setup_s_status_is_kept_up_to_its_limit_and_told_to_be_larger_beyond() -> None:
+    fits = {"phase": "ready", "postCreate": {"exitCode": 0, "outputTail": "x" * 60_000}}
+    floods = {"phase": "ready", "postCreate": {"exitCode": 0, "outputTail": "é" * 40_000}}
+
+    kept, dropped = bounded_setup(fits), bounded_setup(floods)
+
+    assert kept is fits
+    assert dropped is not None
+    assert (dropped["phase"], dropped["postCreate"]) == ("ready", None)
+    assert "64 KiB" in dropped["error"]
+    assert bounded_setup(None) is None
