@@ -7,7 +7,7 @@ import platform
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.log import Log
 from spunto.core.protocol.events import Closed
 from spunto_agent.engine import LateRuntime
+from spunto_agent.firewall import Firewall
 from spunto_agent.journal import SqliteJournal
 from spunto_agent.link import Link, advice_for
 from spunto_agent.log import new_log
@@ -33,6 +34,7 @@ from spunto_agent.settings import AgentSettings, SettingsError, help_text, load,
 TURNED_AWAY = 77
 BAD_SETTINGS = 78
 _ENGINE_SECONDS = 5.0
+_NODE_DELETED = "node_deleted"
 _DESCRIPTION = "The agent that makes this machine a node. It takes its settings from the environment and a file."
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -89,11 +91,13 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
             runtime = given
         journal = _open_journal(settings, node_id, log)
         stack.callback(journal.close)
+        firewall = Firewall(settings.subnet_pool, egress=settings.egress, log=log)
+        await firewall.apply()
         runner = NodeRunner(
             runtime,
             journal=journal,
             clock=clock,
-            settings=_node_settings(settings, node_id),
+            settings=_node_settings(settings, node_id, posture=firewall.posture),
             streams=STREAMS,
             log=log,
         )
@@ -104,6 +108,7 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
             tasks = [
                 group.create_task(runner.run(), name="node runner"),
                 group.create_task(streams.run(), name="node streams"),
+                group.create_task(firewall.run(clock), name="firewall"),
             ]
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ENGINE_SECONDS):
@@ -111,10 +116,12 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
             closed = await link.run()
             for task in tasks:
                 task.cancel()
+        if closed.reason == _NODE_DELETED:
+            await firewall.remove()
     return closed
 
 
-def _node_settings(settings: AgentSettings, node_id: str) -> NodeSettings:
+def _node_settings(settings: AgentSettings, node_id: str, *, posture: Mapping[str, str | bool]) -> NodeSettings:
     build = this_build()
     return NodeSettings(
         node_id=node_id,
@@ -126,6 +133,7 @@ def _node_settings(settings: AgentSettings, node_id: str) -> NodeSettings:
         labels=settings.labels,
         subnet_pool=settings.subnet_pool,
         policy=settings.policy,
+        posture=posture,
         cpu_overcommit=settings.cpu_overcommit,
         memory_reserve_bytes=settings.memory_reserve_bytes,
         concurrent_starts=settings.concurrent_starts,

@@ -15,6 +15,7 @@ from spunto.core.executor.settings import CONCURRENT_STARTS, DEFAULT_SUBNET_POOL
 from spunto.core.kernel.secret import Secret
 from spunto.core.specs.token import node_of_token
 from spunto.core.specs.worker import KIND
+from spunto_agent.firewall import Egress
 
 PREFIX = "SPUNTO_AGENT_"
 FILE = Path("/etc/spunto/agent.toml")
@@ -52,6 +53,7 @@ class AgentSettings(BaseModel):
     max_worker_cpu_millis: int | None = Field(default=None, ge=1)
     max_worker_memory_bytes: int | None = Field(default=None, ge=1)
     max_worker_pids: int | None = Field(default=None, ge=1)
+    egress: Egress = "block-private"
     concurrent_starts: int = Field(default=CONCURRENT_STARTS, ge=1, le=256)
     log_format: Literal["auto", "json", "console"] = "auto"
 

@@ -18,7 +18,8 @@ DEFAULT_SUBNET_POOL = IPv4Network("10.208.0.0/14")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
     """`cpu_overcommit` is how many cpus are announced for each that is there. A container of a make that was never seen
-    to last is watched for `lasting_seconds` before it counts as running."""
+    to last is watched for `lasting_seconds` before it counts as running. `posture` is what the agent says of the
+    machine beside its engine."""
 
     node_id: str
     instance_id: str
@@ -29,6 +30,7 @@ class NodeSettings:
     labels: Mapping[str, str] = field(default_factory=dict)
     subnet_pool: IPv4Network = DEFAULT_SUBNET_POOL
     policy: Policy = field(default_factory=Policy)
+    posture: Mapping[str, str | bool] = field(default_factory=dict)
     cpu_overcommit: float = 4.0
     memory_reserve_bytes: int = 0
     concurrent_starts: int = CONCURRENT_STARTS
@@ -53,7 +55,7 @@ def hello_of(
         engine=engine_report(settings, info, problem),
         resources=resources_of(settings, info),
         labels=dict(settings.labels),
-        posture={} if info is None else dict(info.posture),
+        posture={**({} if info is None else info.posture), **settings.posture},
     )
 
 
