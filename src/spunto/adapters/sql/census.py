@@ -22,6 +22,8 @@ _STANDING = (
     (nodes.c.epoch > 0).label("has_connected"),
     nodes.c.connected,
     nodes.c.draining,
+    # All else that keeps a node from accepting comes before it there.
+    (~nodes.c.accepting).label("without_engine"),
 )
 _NODES = select(*_STANDING, func.count()).group_by(*_STANDING)
 _WORKERS = select(workers.c.state, func.count()).group_by(workers.c.state)

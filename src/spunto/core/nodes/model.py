@@ -144,6 +144,11 @@ class Node:
         return self.quarantine or self.incompatible
 
     @property
+    def engine_problem(self) -> Problem | None:
+        """Why its engine does not answer, while somebody is there who can tell."""
+        return self.agent.engine_problem if self.connected and self.agent is not None else None
+
+    @property
     def status(self) -> NodeStatus:
         return status_of(
             deleting=self.deleting_at is not None,
@@ -152,6 +157,7 @@ class Node:
             has_connected=self.epoch > 0,
             connected=self.connected,
             draining=self.draining,
+            without_engine=self.engine_problem is not None,
         )
 
     def connected_anew(self, *, agent: Agent, capacity: Capacity, holder: ReplicaId, at: datetime) -> "Node":
@@ -208,7 +214,14 @@ class Node:
 
 
 def status_of(
-    *, deleting: bool, quarantined: bool, incompatible: bool, has_connected: bool, connected: bool, draining: bool
+    *,
+    deleting: bool,
+    quarantined: bool,
+    incompatible: bool,
+    has_connected: bool,
+    connected: bool,
+    draining: bool,
+    without_engine: bool,
 ) -> NodeStatus:
     """What hinders most comes first."""
     if deleting:
@@ -221,7 +234,9 @@ def status_of(
         return NodeStatus.PROVISIONING
     if not connected:
         return NodeStatus.OFFLINE
-    return NodeStatus.DRAINING if draining else NodeStatus.ONLINE
+    if draining:
+        return NodeStatus.DRAINING
+    return NodeStatus.ERROR if without_engine else NodeStatus.ONLINE
 
 
 def _least(offered: int, limit: int | None) -> int:

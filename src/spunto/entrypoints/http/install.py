@@ -31,13 +31,16 @@ runcmd:
 def install_command(address: PublicAddress, token: Secret) -> str:
     """For root's shell. The token goes by the environment, where `ps` does not show it. A pipe would hide that the
     script could not be fetched: the shell behind it has nothing to do and succeeds."""
-    fetched = f"script=$(curl -fsSL {quote(address.url + '/api/agent/install.sh')})"
-    return f'{fetched} && SPUNTO_AGENT_TOKEN={quote(token.reveal())} sh -c "$script"'
+    return f'{_fetched(address)} && SPUNTO_AGENT_TOKEN={quote(token.reveal())} sh -c "$script"'
 
 
 def upgrade_command(address: PublicAddress) -> str:
     """For root's shell on a machine that is a node already: this server's agent, with the token that is there."""
-    return f"curl -fsSL {quote(address.url + '/api/agent/install.sh')} | sh"
+    return f'{_fetched(address)} && sh -c "$script"'
+
+
+def _fetched(address: PublicAddress) -> str:
+    return f"script=$(curl -fsSL {quote(address.url + '/api/agent/install.sh')})"
 
 
 def cloud_init(address: PublicAddress, token: Secret) -> str:

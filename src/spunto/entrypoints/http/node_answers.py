@@ -133,7 +133,7 @@ def node_out(node: Node, address: PublicAddress) -> NodeOut:
         "reservedMemoryBytes": node.reserved.memory_bytes,
         "workers": node.assignments,
         "agent": None if node.agent is None else agent_out(node.agent),
-        "error": problem_out(node.problem),
+        "error": problem_out(node.problem or node.engine_problem),
         "upgradeCommand": upgrade_command(address),
         "connectionChangedAt": node.connection_changed_at,
         "createdAt": node.created_at,

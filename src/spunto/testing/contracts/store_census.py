@@ -3,10 +3,15 @@
 from datetime import timedelta
 
 from spunto.core.kernel.problem import Problem
-from spunto.core.nodes.model import NodeStatus
+from spunto.core.nodes.model import Agent, NodeStatus
 from spunto.core.workers.census import Backlog, Census
 from spunto.core.workers.model import WorkerState
 from spunto.testing.contracts.store import LATER, NOW, Store, a_node, a_project, a_tenant, a_worker
+
+
+def an_agent_without_engine() -> Agent:
+    problem = Problem(code="engine_unavailable", message="Gone")
+    return Agent(version="1", instance_id="i", engine="docker", engine_version="", engine_problem=problem)
 
 
 class CensusContract:
@@ -29,6 +34,7 @@ class CensusContract:
             await tx.nodes.add(a_node(tenant, epoch=1, connected=True))
             await tx.nodes.add(a_node(tenant, epoch=1, connected=True, draining=True))
             await tx.nodes.add(a_node(tenant, epoch=2, connected=False))
+            await tx.nodes.add(a_node(tenant, epoch=3, connected=True, agent=an_agent_without_engine()))
             await tx.nodes.add(a_node(tenant, incompatible=Problem(code="x", message="Old"), connected=False))
             await tx.nodes.add(a_node(tenant, quarantine=Problem(code="x", message="Twice")))
             await tx.nodes.add(a_node(tenant, deleting_at=NOW))
@@ -46,7 +52,7 @@ class CensusContract:
                 NodeStatus.ONLINE: 1,
                 NodeStatus.DRAINING: 1,
                 NodeStatus.OFFLINE: 1,
-                NodeStatus.ERROR: 1,
+                NodeStatus.ERROR: 2,
                 NodeStatus.QUARANTINED: 1,
                 NodeStatus.DELETING: 1,
             },

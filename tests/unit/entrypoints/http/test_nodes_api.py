@@ -31,7 +31,7 @@ async def test_a_new_node_is_told_with_all_that_makes_it_one(site: Site) -> None
         "workers": 0,
         "agent": None,
         "error": None,
-        "upgradeCommand": f"curl -fsSL {LOCAL}/api/agent/install.sh | sh",
+        "upgradeCommand": f'script=$(curl -fsSL {LOCAL}/api/agent/install.sh) && sh -c "$script"',
         "connectionChangedAt": None,
         "createdAt": "2026-01-01T00:00:00Z",
     }
@@ -85,6 +85,19 @@ async def test_the_inventory_says_that_the_engine_is_away(site: Site) -> None:
     inventory = await site.json("GET", f"{site.org}/nodes/{node.id}/inventory")
 
     assert "does not answer" in inventory["engine"]["error"]
+
+
+async def test_a_node_without_an_engine_is_not_online_to_a_reader(site: Site) -> None:
+    node = await a_node(site)
+    await node.break_engine()
+    await site.harness.advance(60)
+    without_engine = await site.json("GET", f"{site.org}/nodes/{node.id}")
+    node.mend_engine()
+    await site.harness.advance(60)
+    mended = await site.json("GET", f"{site.org}/nodes/{node.id}")
+
+    assert (without_engine["status"], without_engine["error"]["code"]) == ("error", "engine_unavailable")
+    assert (mended["status"], mended["error"]) == ("online", None)
 
 
 async def test_the_same_name_can_not_be_had_twice(site: Site) -> None:
