@@ -47,6 +47,18 @@ class CommandLine:
         assert done.returncode == code, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
+    def run_on_bytes(self, *arguments: str, stdin: bytes) -> bytes:
+        """What it made of them."""
+        done = subprocess.run(
+            [self.program, *arguments],
+            env=self._environment(),
+            input=stdin,
+            stdout=subprocess.PIPE,
+            timeout=COMMAND_SECONDS,
+            check=True,
+        )
+        return done.stdout
+
     @contextmanager
     def piped(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
         """One that goes on, with a pipe for its output; it is ended with the block."""

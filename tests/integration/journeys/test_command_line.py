@@ -55,6 +55,42 @@ def test_a_command_s_input_output_and_exit_code_pass_through(box: Box, worker: s
     assert (done.out, done.err) == ("grüß dich\n", "error\n")
 
 
+def test_any_bytes_pass_through_a_command(box: Box, worker: str) -> None:
+    sent = bytes(range(256)) * 1000
+
+    assert box.cli.run_on_bytes("worker", "exec", "-i", worker, "--", "cat", stdin=sent) == sent
+
+
+def test_more_input_than_a_command_can_be_given_is_told(box: Box, worker: str) -> None:
+    done = box.cli.run("worker", "exec", "-i", worker, "--", "true", stdin="\u8a9e" * 400_000, code=2)
+
+    assert "524288" in done.err
+
+
+def test_a_shell_ends_with_its_input(box: Box, worker: str) -> None:
+    for _ in range(4):
+        box.cli.run("worker", "shell", worker, stdin="")
+
+
+def test_what_is_nowhere_else_is_counted_and_what_is_not_known_is_told(box: Box, worker: str) -> None:
+    script = (
+        "cd /workspace && git init -q ours && cd ours && seq 3000 | xargs touch"
+        " && git init -q ../broken && echo x >../broken/.git/index"
+    )
+    box.cli.run("worker", "exec", "hello-1", "--", "sh", "-c", script)
+
+    shown = box.cli.run("worker", "git-status", "hello-1", code=1)
+    found = box.cli.run("worker", "git-status", "hello-1", "--json", code=1).json()
+
+    box.cli.run("worker", "exec", "hello-1", "--", "rm", "-rf", "/workspace/ours", "/workspace/broken")
+    without_git = box.cli.run("worker", "git-status", worker, code=5)
+
+    assert "git" in without_git.err
+    broken, ours = found["repos"]
+    assert (set(broken), ours["untracked"], found["truncated"]) == ({"path", "error"}, 3000, False)
+    assert re.search(r"^/workspace/broken +\? ", shown.out, re.MULTILINE)
+
+
 def test_a_shell_on_a_terminal(box: Box) -> None:
     with box.cli.on_a_terminal("worker", "shell", "hello-1") as terminal:
         terminal.until("$ ")

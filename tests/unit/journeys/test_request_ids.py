@@ -3,6 +3,7 @@
 from tests.unit.entrypoints.http.site import Site, a_node, id_of, open_site
 
 from spunto.core.access.policy import Action
+from spunto.core.activity.events import EventType
 from spunto.core.kernel.paging import PageRequest
 from spunto.testing.node import SimulatedNode
 
@@ -45,8 +46,20 @@ async def test_a_request_s_id_is_told_by_the_node_and_by_the_audit_log() -> None
         at_destroy = causes(node, worker)
         tenant = site.harness.owner.require(Action.AUDIT_READ, org_id=site.harness.organization.id)
         async with site.harness.spunto._store.reading() as tx:
+            told = await tx.events.after(site.harness.organization.id, 0, limit=200)
             audited = {entry.request_id for entry in (await tx.audit.list(tenant, PageRequest(limit=200))).items}
 
+    followed = [
+        (event.data.get("state", "gone"), event.request_id)
+        for event in told
+        if event.type in (EventType.WORKER_STATE_CHANGED, EventType.WORKER_DESTROYED)
+    ]
+    assert [each for each in followed if each[0] in ("ready", "stopped", "gone")] == [
+        ("ready", "the-spawning-one"),
+        ("stopped", "the-stopping-one"),
+        ("ready", "the-starting-one"),
+        ("gone", "the-destroying-one"),
+    ]
     assert at_spawn == {"assigned": {"the-spawning-one"}, "action_done": {"the-spawning-one"}}
     assert at_stop == {"assigned": {"the-stopping-one"}, "action_done": {"the-stopping-one"}}
     assert at_start == {"assigned": {"the-starting-one"}, "action_done": {"the-starting-one"}}

@@ -213,7 +213,7 @@ class MemoryAssignments:
     async def remove(self, assignment: Assignment, *, at: datetime) -> None:
         self._require_current(assignment)
         self._assignments.drop(assignment.subject_id)
-        stone = Tombstone(kind=assignment.kind, generation=assignment.generation)
+        stone = Tombstone(kind=assignment.kind, generation=assignment.generation, cause=assignment.cause)
         self._tombstones.put((assignment.node_id, assignment.subject_id), stone)
 
     async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> Mapping[str, Tombstone]:

@@ -36,7 +36,7 @@ _BURY = {
     "sqlite": sqlite.insert(tombstones).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(tombstones).on_conflict_do_nothing(),
 }
-_BURIED = select(tombstones.c.subject_id, tombstones.c.kind, tombstones.c.generation).where(
+_BURIED = select(tombstones.c.subject_id, tombstones.c.kind, tombstones.c.generation, tombstones.c.cause).where(
     tombstones.c.node_id == bindparam("node_id"), is_in(tombstones.c.subject_id, _SUBJECTS)
 )
 
@@ -86,12 +86,13 @@ class SqlAssignmentRepository:
                 "kind": assignment.kind,
                 "generation": assignment.generation,
                 "buried_at": at,
+                "cause": assignment.cause,
             },
         )
 
     async def buried(self, node_id: NodeId, subject_ids: Sequence[str]) -> Mapping[str, Tombstone]:
         rows = await self._statements.all(_BURIED, {"node_id": node_id, "subject_ids": subject_ids})
-        return {row[0]: Tombstone(kind=row[1], generation=row[2]) for row in rows}
+        return {row[0]: Tombstone(kind=row[1], generation=row[2], cause=row[3]) for row in rows}
 
     async def _change_current(self, statement: Any, assignment: Assignment, **values: Any) -> None:
         which = {"of_subject": assignment.subject_id, "of_version": assignment.version}

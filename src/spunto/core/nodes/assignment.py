@@ -49,10 +49,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """What stood on a node and was recorded to be gone. `generation` is the one that asked for it."""
+    """What stood on a node and was recorded to be gone. `generation` and `cause` are of what asked for it."""
 
     kind: str
     generation: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.protocol.messages import Wanted
 from spunto.core.specs.worker import Power
 from spunto.core.workers.assigned import spec_of
-from spunto.core.workers.model import Worker, WorkerId
+from spunto.core.workers.model import PATIENCE, Worker, WorkerId
 from spunto.core.workers.planner import Step, next_step
 from spunto.core.workers.ports import WorkersTransaction
 
@@ -39,9 +39,8 @@ class WorkerReconciler:
             assignment = await tx.assignments.find(subject_id)
             node = await tx.nodes.find(worker.node_id)
             # A node that is no more has removed what stood on it, or was given up with it.
-            is_buried = assignment is None and (
-                node is None or bool(await tx.assignments.buried(worker.node_id, [subject_id]))
-            )
+            buried = {} if assignment is not None else await tx.assignments.buried(worker.node_id, [subject_id])
+            is_buried = assignment is None and (node is None or bool(buried))
         if assignment is not None and _outlived_its_node(assignment, node):
             return await self._ask_absent(assignment)
         step = next_step(
@@ -53,7 +52,11 @@ class WorkerReconciler:
         )
         if step.worker != worker or step.frees or step.without_room is not None:
             async with self._uow() as tx:
-                await self._apply(tx, worker, assignment, step)
+                after = await self._apply(tx, worker, assignment, step)
+                if after != worker:
+                    tx.hint(topic(worker.id))
+                    asked = assignment or buried.get(subject_id)
+                    await self._announce(tx, worker, after, cause="" if asked is None else asked.cause)
                 await tx.commit()
         return step.again_seconds
 
@@ -64,7 +67,10 @@ class WorkerReconciler:
             await tx.commit()
         return 0.0
 
-    async def _apply(self, tx: WorkersTransaction, before: Worker, assignment: Assignment | None, step: Step) -> None:
+    async def _apply(
+        self, tx: WorkersTransaction, before: Worker, assignment: Assignment | None, step: Step
+    ) -> Worker | None:
+        """What the worker has become."""
         after = step.worker
         if step.without_room is not None and assignment is not None:
             after = await self._take_room(tx, assignment, step)
@@ -75,9 +81,7 @@ class WorkerReconciler:
         if step.frees and assignment is not None:
             await tx.nodes.release(assignment.node_id, assignment.demand)
             await tx.assignments.update(assignment.freed())
-        if after != before:
-            tx.hint(topic(before.id))
-            await self._announce(tx, before, after)
+        return after
 
     async def _take_room(self, tx: WorkersTransaction, assignment: Assignment, step: Step) -> Worker | None:
         """What the worker becomes, with room or without."""
@@ -89,14 +93,20 @@ class WorkerReconciler:
         tx.hint(node_topic(assignment.node_id))
         return step.without_room
 
-    async def _announce(self, tx: WorkersTransaction, before: Worker, after: Worker | None) -> None:
+    async def _announce(self, tx: WorkersTransaction, before: Worker, after: Worker | None, *, cause: str) -> None:
+        """`cause` is the request that last asked for something; what a worker did when it had settled has none."""
         data = {"name": before.name, "projectId": before.project_id}
+        request_id = cause if before.state in PATIENCE else ""
         if after is None:
-            await self._auditor.announce(tx, before.org_id, EventType.WORKER_DESTROYED, before.id, data=data)
+            kind = EventType.WORKER_DESTROYED
         elif after.state is not before.state:
-            problem = {} if after.problem is None else {"problem": after.problem.code}
-            moved = {**data, "state": after.state.value, **problem}
-            await self._auditor.announce(tx, before.org_id, EventType.WORKER_STATE_CHANGED, before.id, data=moved)
+            kind = EventType.WORKER_STATE_CHANGED
+            data["state"] = after.state.value
+            if after.problem is not None:
+                data["problem"] = after.problem.code
+        else:
+            return
+        await self._auditor.announce(tx, before.org_id, kind, before.id, request_id=request_id, data=data)
 
 
 def topic(worker_id: str) -> str:

@@ -230,6 +230,8 @@ class AssignmentRepositoryContract:
         async with store.reading() as tx:
             assert await tx.assignments.find(assignment.subject_id) is None
             assert await tx.assignments.buried(node.id, asked) == {
-                assignment.subject_id: Tombstone(kind="worker", generation=assignment.generation)
+                assignment.subject_id: Tombstone(
+                    kind="worker", generation=assignment.generation, cause=assignment.cause
+                )
             }
             assert await tx.assignments.buried(other.id, asked) == {}

@@ -93,6 +93,7 @@ tombstones = Table(
     Column("buried_at", Instant, nullable=False),
     Column("kind", Text, nullable=False, server_default="worker"),
     Column("generation", BigInteger, nullable=False, server_default=text("4294967296")),
+    Column("cause", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("node_id", "subject_id"),
 )
 
