@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field, SecretStr
 
 from spunto.client.api import Api, parsed
-from spunto.client.errors import NotNow, ServerUnreachable, SpuntoApiError
+from spunto.client.errors import BadCredential, NotAllowed, NotNow, ServerUnreachable, SpuntoApiError
 from spunto.client.retry import Repeat
 from spunto.client.wire import WireModel
 from spunto.core.kernel.clock import Clock
@@ -49,6 +49,8 @@ CLIENT_ID: Final = "spunto"
 # As RFC 8628 has it, 3.5.
 SLOWER_SECONDS: Final = 5.0
 _DEVICE = "/api/auth/device"
+# OAuth answers all of them by 400; here each is what it would be elsewhere.
+_FINAL: Final = {"access_denied": NotAllowed, "expired_token": BadCredential}
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
@@ -65,7 +67,8 @@ class Auth:
     async def wait_for_device(self, code: DeviceCode) -> SignedIn:
         """Ask until a person has approved, as often as the server wants it.
 
-        Raises SpuntoApiError `access_denied`, and `expired_token` after `code.expires_in_seconds` at the latest.
+        Raises NotAllowed `access_denied`, and BadCredential `expired_token`, after `code.expires_in_seconds` at the
+        latest.
         """
         interval_seconds = float(code.interval_seconds)
         ends_at = self._clock.monotonic() + code.expires_in_seconds
@@ -89,6 +92,8 @@ class Auth:
                     interval_seconds += SLOWER_SECONDS
                 elif error.code == "rate_limited":
                     interval_seconds = max(interval_seconds, error.retry_after_seconds or 0.0)
+                elif error.code in _FINAL:
+                    raise _FINAL[error.code](error.problem) from error
                 elif error.code != "authorization_pending" and not isinstance(error, NotNow):
                     raise
                 if self._clock.monotonic() > ends_at:

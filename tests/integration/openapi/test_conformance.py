@@ -12,7 +12,7 @@ CASES = 600
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_live_server_answers_as_its_document_says(tmp_path: Path) -> None:
-    with live_server(tmp_path) as live:
+    with live_server(tmp_path, oidc_client_id="spunto") as live:
         tally = ask_everything(live, cases=CASES, with_random_ids=False)
 
     assert tally.wrong == {}

@@ -18,6 +18,10 @@ PLANTED = "p1anted-canary"
 STOP_SECONDS = 8.0
 
 
+# Nobody is invited where nobody could sign in.
+SIGN_IN = {"SPUNTO_OIDC_CLIENT_ID": "spunto"}
+
+
 def invite(server: Server) -> str:
     """Somebody by mail, as part of the caller's trace; the invitation's link."""
     with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.owner_token}"}) as client:
@@ -42,7 +46,7 @@ def walk_past(server: Server, link: str) -> None:
 
 def test_a_request_and_what_it_causes_reach_the_collector(tmp_path: Path) -> None:
     with a_collector() as collector:
-        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "spunto-test"}
+        environment = {**SIGN_IN, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "spunto-test"}
         with running_server(tmp_path, environment=environment) as server:
             token, link = server.owner_token, invite(server)
             walk_past(server, link)
@@ -99,7 +103,7 @@ def test_a_socket_is_a_span(tmp_path: Path) -> None:
 def test_a_dead_collector_does_not_hold_up_the_end(tmp_path: Path, kind: str) -> None:
     with a_dead_collector() as silent:
         endpoint = silent if kind == "silent" else "http://127.0.0.1:1"
-        with running_server(tmp_path, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}) as server:
+        with running_server(tmp_path, environment={**SIGN_IN, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}) as server:
             invite(server)
             begun = time.monotonic()
 

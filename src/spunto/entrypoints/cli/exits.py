@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
-from spunto.client.errors import ServerUnreachable, SpuntoApiError
+from spunto.client.errors import BadCredential, NotAllowed, ServerUnreachable, SpuntoApiError
 from spunto.client.following import EventsLost
 from spunto.client.watching import WaitedTooLong
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, NotFound, SpuntoError, Unauthenticated, Unavailable
@@ -50,6 +50,9 @@ _OF_CLASS: Mapping[type[SpuntoError], ExitCode] = {
 
 
 def exit_code_of(error: SpuntoError) -> ExitCode:
+    # Also where OAuth answers by a 400.
+    if isinstance(error, NotAllowed | BadCredential):
+        return ExitCode.DENIED
     if isinstance(error, SpuntoApiError):
         return _OF_STATUS.get(error.status, ExitCode.FAILURE)
     if error.code == "request_timeout":
