@@ -73,6 +73,9 @@ class LateRuntime:
     async def stop_container(self, name: str, *, grace_seconds: float) -> None:
         await (await self._runtime()).stop_container(name, grace_seconds=grace_seconds)
 
+    async def rename_container(self, name: str, new_name: str) -> None:
+        await (await self._runtime()).rename_container(name, new_name)
+
     async def remove_container(self, name: str) -> None:
         await (await self._runtime()).remove_container(name)
 

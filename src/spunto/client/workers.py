@@ -78,6 +78,18 @@ class Workers:
     async def start(self, worker: AnyWorker) -> Worker:
         return await self._api.create(Worker, f"{_path(worker)}/start", {})
 
+    async def rebuild(
+        self, worker: AnyWorker, *, grant_secrets: Sequence[str] | None = None, without_secrets: bool | None = None
+    ) -> Worker:
+        """Make it anew from its project's newest version; `/workspace` stays, and the container before until the new
+        one is ready. Raises StateConflict `grant_needed`, `worker_state`, `no_node_available`."""
+        wanted = {
+            "grantSecrets": None if grant_secrets is None else list(grant_secrets),
+            "withoutSecrets": without_secrets,
+        }
+        body = {field: value for field, value in wanted.items() if value is not None}
+        return await self._api.create(Worker, f"{_path(worker)}/rebuild", body)
+
     async def destroy(self, worker: AnyWorker) -> Worker:
         """Ask for its end, with all that it holds; it is `destroying` in the answer."""
         return parsed(Worker, await self._api.delete(_path(worker)))

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -16,11 +16,12 @@ from tests.unit.core.executor.linked_node import output_of, read_until
 from tests.unit.core.executor.node_values import a_desired_item
 
 from spunto.adapters.runtimes.docker import DockerRuntime
+from spunto.core.executor.runtime import ContainerState
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.ids import TimeOrderedIds
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
-from spunto.core.specs.worker import Power, container_name
+from spunto.core.specs.worker import Power, container_name, kept_name
 
 pytestmark = pytest.mark.docker
 # The goal of 50 MiB is the benchmark's to judge; this notices what makes it much worse.
@@ -84,6 +85,7 @@ async def lab(docker_url: str, tmp_path: Path) -> AsyncIterator[Lab]:
             yield made
         finally:
             await engine.remove_container(made.name)
+            await engine.remove_container(kept_name(made.worker))
             await engine.remove_network(f"{made.name}-net")
             await engine.remove_volume(f"{made.name}-workspace")
             await engine.aclose()
@@ -154,6 +156,61 @@ async def test_an_agent_that_dies_in_a_spawn_finishes_it_later_without_a_second_
         await lab.until(Phase.RUNNING)
 
     assert len(await lab.left()) == 2
+
+
+@pytest.mark.parametrize("point", ["after_stop", "after_rename", "after_create", "before_start", "after_start"])
+async def test_an_agent_that_dies_in_a_rebuild_ends_it_later_with_one_container(lab: Lab, point: str) -> None:
+    async with lab.agent():
+        await lab.server.send(lab.wanting(post_create_command="echo kept > file"), whole=True)
+        await lab.until(Phase.RUNNING)
+        await lab.server.until(lambda: (lab.server.observed[-1].setup or {}).get("phase") == "ready")
+    old = await lab.engine.find_container(lab.name)
+
+    item = lab.wanting(made_in=2, keeps=1)
+    async with lab.agent(SPUNTO_CRASH=f"{point}:1"):
+        await lab.server.until_connected(2)
+        await lab.server.send(item, whole=True)
+        await lab.server.until(lambda: lab.server.connection is None)
+    assert lab.exit_code == 137
+    async with lab.agent():
+        await lab.until(Phase.RUNNING)
+        said, _ = await output_of(lab.server.open("exec", lab.worker, command=["cat", "/workspace/file"]))
+        await until_alone(lab)
+        new = await lab.engine.find_container(lab.name)
+
+    assert said[1] == b"kept\n"
+    assert old is not None
+    assert new is not None
+    assert (new.container_id != old.container_id, new.labels["spunto.generation"]) == (True, "2")
+
+
+async def test_the_container_before_a_rebuild_that_fails_is_brought_back(lab: Lab) -> None:
+    async with lab.agent():
+        await lab.server.send(lab.wanting(), whole=True)
+        await lab.until(Phase.RUNNING)
+        old = await lab.engine.find_container(lab.name)
+        await lab.server.send(lab.wanting(made_in=2, keeps=1, image="localhost/spunto/none:1"))
+        await lab.until(Phase.FAILED)
+        kept = await lab.engine.find_container(kept_name(lab.worker))
+        await lab.server.send(lab.wanting(made_in=1))
+        await lab.until(Phase.RUNNING)
+        again = await lab.engine.find_container(lab.name)
+
+    assert old is not None
+    assert kept is not None
+    assert again is not None
+    assert {each.container_id for each in (old, kept, again)} == {old.container_id}
+    assert kept.state is ContainerState.EXITED
+    assert len(await lab.left()) == 2
+
+
+async def until_alone(lab: Lab) -> None:
+    """Until the container before is gone, which is after all reports."""
+    async with asyncio.timeout(30), aclosing(lab.engine.events(label=f"spunto.id={lab.worker}")) as events:
+        if len(await lab.left()) > 2:
+            async for event in events:
+                if event.action == "destroy":
+                    return
 
 
 async def test_a_container_removed_by_hand_is_reported_lost(lab: Lab) -> None:

@@ -55,3 +55,29 @@ def test_a_planted_value_is_found_in_its_worker_and_nowhere_else(box: Box) -> No
     assert {"spunto.db", "keyring", "up.log"} <= {file.name for file in searched}
     assert any(file.name.startswith("journal-") for file in searched)
     assert [file for file in searched for form in FORMS if form in file.read_bytes()] == []
+
+
+def test_an_organization_s_secret_enters_the_rebuilt_worker_of_its_key_and_nothing_else(box: Box) -> None:
+    box.cli.run("project", "create", "shared", *SMALLEST, "--secret", "CANARY")
+    with box.api() as api:
+        [org] = api.get("/api/orgs").json()["items"]
+        wanted = {"name": "robot", "ownerType": "org", "scopes": ["*"]}
+        key = api.post(f"/api/orgs/{org['id']}/api-keys", json=wanted).json()["token"]
+    said = [box.cli.run("org", "secret", "set", "CANARY", stdin=f"{VALUE}\n")]
+
+    refused = box.cli.run("worker", "spawn", "shared", "--name", "robot", code=5, SPUNTO_TOKEN=key)
+    box.cli.run("worker", "spawn", "shared", "--name", "robot", "--secrets", "without", SPUNTO_TOKEN=key)
+    before = box.cli.run("worker", "exec", "robot", "--", "sh", "-c", "echo $CANARY; echo x > f", SPUNTO_TOKEN=key)
+    said.append(box.cli.run("org", "secret", "grant", "CANARY", "shared"))
+    said.append(box.cli.run("org", "secret", "list", "--json"))
+    said.append(box.cli.run("worker", "rebuild", "robot", SPUNTO_TOKEN=key))
+    after = box.cli.run("worker", "exec", "robot", "--", "sh", "-c", "echo $CANARY; cat f", SPUNTO_TOKEN=key)
+
+    assert "CANARY" in refused.err
+    assert (before.out, after.out) == ("\n", f"{VALUE}\nx\n")
+    said.append(box.cli.run("worker", "show", "robot", "--explain", "--json"))
+    box.up.stop()
+    for done in said:
+        assert VALUE not in done.out + done.err
+    searched = [file for file in box.data_dir.parent.rglob("*") if file.is_file()]
+    assert [file for file in searched for form in FORMS if form in file.read_bytes()] == []

@@ -225,6 +225,7 @@ RULES: Final[Mapping[str, Rule]] = {
     f"DELETE {WORKER}": _rule(MEMBER, _keys("workers:write"), "own_or_admin"),
     f"POST {WORKER}/stop": _rule(MEMBER, _keys("workers:write"), "own_or_admin"),
     f"POST {WORKER}/start": _rule(MEMBER, _keys("workers:write"), "own_or_admin"),
+    f"POST {WORKER}/rebuild": _rule(MEMBER, _keys("workers:write"), "own_or_admin", {}),
     f"GET {WORKER}/logs": _rule(MEMBER, _keys("workers:read"), "own_or_admin"),
     f"GET {WORKER}/stats": _rule(MEMBER, _keys("workers:read")),
     f"GET {WORKER}/git-status": _rule(MEMBER, _keys("workers:exec"), "enter"),

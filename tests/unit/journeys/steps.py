@@ -48,6 +48,13 @@ class Subject:
     async def start(self) -> None:
         await self.harness.spunto.workers.start(*self.here)
 
+    async def rebuild(self) -> None:
+        await self.harness.spunto.workers.rebuild(*self.here)
+
+    async def change(self, **environment: Any) -> None:
+        """A newer version of its project."""
+        await self.harness.spunto.projects.update(*self.here[:3], environment)
+
     async def destroy(self) -> None:
         await self.harness.spunto.workers.destroy(*self.here)
 

@@ -192,6 +192,14 @@ class FakeRuntime:
         if container is not None:
             await self._end(container, TERMINATED if grace_seconds > 0 else KILLED)
 
+    async def rename_container(self, name: str, new_name: str) -> None:
+        await self._enter("rename_container")
+        if name not in self._containers and new_name in self._containers:
+            return
+        if new_name in self._containers:
+            raise Conflict("container_name_taken", f"There is another container {new_name!r}.", name=new_name)
+        self.rename_by_hand(self._require(name).name, new_name)
+
     async def remove_container(self, name: str) -> None:
         await self._enter("remove_container")
         await self.remove_by_hand(name)

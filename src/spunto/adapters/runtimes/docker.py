@@ -77,6 +77,10 @@ class DockerRuntime(EngineRuntime):
         async with bounded(grace_seconds + self._timeouts.start_seconds):
             await self._docker.containers.container(name).stop(t=grace_seconds)
 
+    async def _rename_container(self, name: str, new_name: str) -> None:
+        path, params = f"containers/{name}/rename", {"name": new_name}
+        await self._socket.call("POST", path, params=params, seconds=self._timeouts.start_seconds)
+
     async def _remove_container(self, name: str) -> None:
         try:
             async with bounded(self._timeouts.start_seconds):

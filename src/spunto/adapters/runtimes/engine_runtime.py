@@ -77,6 +77,9 @@ class EngineRuntime(EngineStreams):
     async def _stop_container(self, name: str, *, grace_seconds: int) -> None: ...
 
     @abstractmethod
+    async def _rename_container(self, name: str, new_name: str) -> None: ...
+
+    @abstractmethod
     async def _remove_container(self, name: str) -> None: ...
 
     @abstractmethod
@@ -165,6 +168,20 @@ class EngineRuntime(EngineStreams):
             found = await self.find_container(name)
             if found is not None and found.state is ContainerState.RUNNING:
                 raise
+
+    async def rename_container(self, name: str, new_name: str) -> None:
+        try:
+            await self._rename_container(name, new_name)
+        except Refusal as refusal:
+            named = await self.find_container(new_name)
+            if await self.find_container(name) is None:
+                if named is not None:
+                    return
+                raise ContainerGone(name) from refusal
+            if named is None:
+                raise
+            message = f"There is another container {new_name!r} on the node."
+            raise Conflict("container_name_taken", message, name=new_name) from refusal
 
     async def remove_container(self, name: str) -> None:
         try:

@@ -106,6 +106,10 @@ class PodmanRuntime(EngineRuntime):
         path = f"/containers/{name}/stop"
         await self._call(lambda: self._post(path, params={"timeout": grace_seconds}, timeout=limit), seconds=limit)
 
+    async def _rename_container(self, name: str, new_name: str) -> None:
+        path = f"/containers/{name}/rename"
+        await self._start_call(lambda: self._post(path, params={"name": new_name}))
+
     async def _remove_container(self, name: str) -> None:
         def remove() -> None:
             # podman-py's own remove can't say the timeout, and without it a running container gets ten seconds.

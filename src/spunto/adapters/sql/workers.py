@@ -15,7 +15,8 @@ from spunto.adapters.sql.versioned import Versioned
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.projects.model import ProjectId
-from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
+from spunto.core.specs.worker import read, write
+from spunto.core.workers.model import DockerState, WayBack, Worker, WorkerId, WorkerState
 
 _IN_TENANT = workers.c.org_id == bindparam("org_id")
 _LIST = paged(
@@ -119,6 +120,7 @@ def _columns(worker: Worker) -> dict[str, Any]:
         "version": worker.version,
         "env": dict(worker.env),
         "granted": " ".join(worker.granted),
+        "way_back": None if worker.way_back is None else _way_back_to_json(worker.way_back),
     }
 
 
@@ -148,6 +150,7 @@ def _worker(row: AnyRow) -> Worker:
         version,
         env,
         granted,
+        way_back,
     ) = row
     return Worker(
         id=worker_id,
@@ -174,7 +177,20 @@ def _worker(row: AnyRow) -> Worker:
         version=version,
         env=env,
         granted=tuple(granted.split()),
+        way_back=None if way_back is None else _way_back(way_back),
     )
+
+
+def _way_back_to_json(way_back: WayBack) -> dict[str, Any]:
+    return {
+        "spec": write(way_back.spec),
+        "projectVersion": way_back.project_version,
+        "granted": list(way_back.granted),
+    }
+
+
+def _way_back(body: Mapping[str, Any]) -> WayBack:
+    return WayBack(spec=read(body["spec"]), project_version=body["projectVersion"], granted=tuple(body["granted"]))
 
 
 _WORKERS = Versioned(

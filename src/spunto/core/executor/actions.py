@@ -62,6 +62,12 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rename:
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
     name: str
 
@@ -76,7 +82,7 @@ class RemoveVolume:
     name: str
 
 
-Action = Pull | EnsureNetwork | Create | Connect | Start | Run | Stop | Remove | RemoveNetwork | RemoveVolume
+Action = Pull | EnsureNetwork | Create | Connect | Start | Run | Stop | Rename | Remove | RemoveNetwork | RemoveVolume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spunto.core.executor.actions import Action, Create, EnsureNetwork, Pull, Run, Start, Stop, WaitUntil
+from spunto.core.executor.actions import Action, Create, EnsureNetwork, Pull, Rename, Run, Start, Stop, WaitUntil
 from spunto.core.executor.effects import Effects
 from spunto.core.executor.item import Item
 from spunto.core.executor.kinds.kind import Now
@@ -172,6 +172,10 @@ class Driver:
             crash_point("after_create")
         elif isinstance(action, Start):
             crash_point("after_start")
+        elif isinstance(action, Rename):
+            crash_point("after_rename")
+        elif isinstance(action, Stop):
+            crash_point("after_stop")
         self._log(
             "action_done",
             subject=subject.item.id,

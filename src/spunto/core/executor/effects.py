@@ -16,6 +16,7 @@ from spunto.core.executor.actions import (
     Remove,
     RemoveNetwork,
     RemoveVolume,
+    Rename,
     Run,
     Start,
     Stop,
@@ -76,14 +77,23 @@ class Effects:
                     container = await self._lasting.after_start(name)
                 case Stop(name=name):
                     await self._runtime.stop_container(name, grace_seconds=self._settings.stop_grace_seconds)
-                case Remove(name=name):
-                    await self._runtime.remove_container(name)
+                case Rename(name=name, new_name=new_name):
+                    await self._runtime.rename_container(name, new_name)
                     self._lasting.removed(name)
-                case RemoveNetwork(name=name):
-                    await self.subnets.remove_network(name)
-                case RemoveVolume(name=name):
-                    await self._runtime.remove_volume(name)
+                    self._lasting.removed(new_name)
+                case Remove() | RemoveNetwork() | RemoveVolume():
+                    await self._remove(action)
         return Outcome(at=self._clock.now(), container=container)
+
+    async def _remove(self, action: Remove | RemoveNetwork | RemoveVolume) -> None:
+        match action:
+            case Remove(name=name):
+                await self._runtime.remove_container(name)
+                self._lasting.removed(name)
+            case RemoveNetwork(name=name):
+                await self.subnets.remove_network(name)
+            case RemoveVolume(name=name):
+                await self._runtime.remove_volume(name)
 
     async def _run(self, action: Run) -> Outcome:
         """A command that takes too long is left to itself; what it has said by then is kept."""
@@ -117,8 +127,10 @@ class Effects:
         async with bounded(self._settings.engine_seconds):
             if names.by_label:
                 return await self._look_by_label(subject_id)
+            containers = await self._containers(names, subject_id)
             return Seen(
-                containers=await self._containers(names, subject_id),
+                containers={name: each for name, each in containers.items() if name not in names.aside},
+                aside={name: each for name, each in containers.items() if name in names.aside},
                 networks=await self._networks(names, subject_id),
                 volumes=await self._volumes(names, subject_id),
                 images=frozenset([name for name in names.images if await self._runtime.has_image(name)]),
@@ -129,7 +141,8 @@ class Effects:
         found = [await self._runtime.find_container(name) for name in names.containers]
         by_name = {each.name: each for each in found if each and self._is_ours(each.labels, subject_id)}
         if len(by_name) == len(names.containers):
-            return by_name
+            aside = [await self._runtime.find_container(name) for name in names.aside]
+            return by_name | {each.name: each for each in aside if each and self._is_ours(each.labels, subject_id)}
         return by_name | await self._labelled_containers(subject_id)
 
     async def _labelled_containers(self, subject_id: str) -> dict[str, Container]:

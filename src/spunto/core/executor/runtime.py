@@ -260,6 +260,12 @@ class ContainerRuntime(Protocol):
     async def stop_container(self, name: str, *, grace_seconds: float) -> None:
         """SIGTERM, then after the grace SIGKILL; a stopped or missing one is success. Returns when it has stopped."""
 
+    async def rename_container(self, name: str, new_name: str) -> None:
+        """Give it another name, running or not; one that bears it already is success.
+
+        Raises ContainerGone, and Conflict `container_name_taken` where another container has the new name.
+        """
+
     async def remove_container(self, name: str) -> None:
         """Kill and remove it with its anonymous volumes; a missing one is success."""
 

@@ -12,6 +12,7 @@ from spunto.core.executor.actions import (
     Remove,
     RemoveNetwork,
     RemoveVolume,
+    Rename,
     Start,
 )
 from spunto.core.executor.runtime import Container, ContainerState
@@ -19,9 +20,11 @@ from spunto.core.executor.runtime import Container, ContainerState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What to look at. `by_label` is for who does not know the names: everything that bears the subject's label."""
+    """What to look at. `aside` are names that a container has while another one takes its place.
+    `by_label` is for who does not know the names: everything that bears the subject's label."""
 
     containers: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
@@ -33,6 +36,7 @@ class Seen:
     """Ours alone: what bears one of the names, but not our labels, is not seen.
 
     Networks, volumes and images are here if the kind looks at them, or has just made or removed them.
+    `aside` are containers whose place others are taking.
     `ended` are the containers that ended before they were sure to run, from their start to the next note of it.
     """
 
@@ -40,6 +44,7 @@ class Seen:
     networks: Set[str] = frozenset()
     volumes: Set[str] = frozenset()
     images: Set[str] = frozenset()
+    aside: Mapping[str, Container] = field(default_factory=dict)
     ended: Set[str] = frozenset()
 
     @property
@@ -64,9 +69,14 @@ class Seen:
             case Start(name=name) if outcome.container is not None:
                 ended = {name} if outcome.container.state is ContainerState.EXITED else set()
                 return replace(self._with(name, outcome.container), ended=self.ended - {name} | ended)
+            case Rename(name=name, new_name=new_name) if name in self.containers:
+                named = replace(self.containers[name], name=new_name)
+                return replace(self, containers=_without(self.containers, name), aside={**self.aside, new_name: named})
+            case Rename(name=name, new_name=new_name) if name in self.aside:
+                named = replace(self.aside[name], name=new_name)
+                return replace(self, containers={**self.containers, new_name: named}, aside=_without(self.aside, name))
             case Remove(name=name):
-                rest = {key: each for key, each in self.containers.items() if key != name}
-                return replace(self, containers=rest)
+                return replace(self, containers=_without(self.containers, name), aside=_without(self.aside, name))
             case RemoveNetwork(name=name):
                 return replace(self, networks=self.networks - {name})
             case RemoveVolume(name=name):
@@ -77,6 +87,10 @@ class Seen:
     def _with(self, name: str, container: Container, *, networks: Set[str] | None = None) -> "Seen":
         known = self.networks if networks is None else networks
         return replace(self, containers={**self.containers, name: container}, networks=known)
+
+
+def _without(containers: Mapping[str, Container], name: str) -> Mapping[str, Container]:
+    return {key: each for key, each in containers.items() if key != name}
 
 
 NOTHING = Seen()

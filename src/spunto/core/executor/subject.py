@@ -129,7 +129,9 @@ class Subject:
         if names.by_label:
             return containers
         by_name = {name: containers[name] for name in names.containers if name in containers}
-        return by_name if len(by_name) == len(names.containers) else {**by_name, **containers}
+        if len(by_name) == len(names.containers):
+            return by_name
+        return {**by_name, **{name: each for name, each in containers.items() if name not in names.aside}}
 
     def heard(self, name: str, action: str) -> None:
         """An event of the engine; those that only repeat what an action of ours has told are passed over."""

@@ -79,8 +79,8 @@ def _never_started(seen: Seen, action: Action | None, error: Exception) -> Conta
 
 
 _WAYS_OUT: Mapping[str, str] = {
-    "image_not_found": "Correct the image's name, or load it on the node, and start again.",
-    "engine_refused": "Mend that, where it was asked for or on the node, then start it anew; or destroy it.",
+    "image_not_found": "Load it on the node and start again, or correct the image's name and rebuild.",
+    "engine_refused": "Mend that on the node and start again, or where it was asked for and rebuild; or destroy it.",
     "container_name_taken": "Remove or rename that container on the node and start again.",
 }
 

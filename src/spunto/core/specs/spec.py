@@ -65,6 +65,12 @@ class Fields:
             raise _unknown(name)
         return self._of_type(name, int, value)
 
+    def optional_number(self, name: str) -> int | None:
+        value = self._take(name, None)
+        if isinstance(value, bool):
+            raise _unknown(name)
+        return None if value is None else self._of_type(name, int, value)
+
     def choice(self, name: str, among: type[E]) -> E:
         try:
             return among(self.text(name))

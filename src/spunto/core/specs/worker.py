@@ -25,6 +25,8 @@ class WorkerSpec:
 
     `made_in` is the generation that asked for this very container: a container labelled with another one is replaced,
     so a rebuild is a spec with a newer `made_in`, while stop and start leave it alone.
+    `keeps` is the
+    `made_in` of the container whose place this one takes: it is stopped and kept aside until this one is ready.
     `secret_names` are those of the secrets that become variables of it, `owner_id` is the user or key whose it is.
     """
 
@@ -40,6 +42,7 @@ class WorkerSpec:
     post_start_command: str | None = None
     owner_id: str | None = None
     secret_names: tuple[str, ...] = ()
+    keeps: int | None = None
     requires: tuple[str, ...] = ()
 
     @property
@@ -58,6 +61,11 @@ def container_name(subject_id: str) -> str:
     return names.name_of(KIND, subject_id)
 
 
+def kept_name(subject_id: str) -> str:
+    """Of the container whose place another one is taking."""
+    return f"{container_name(subject_id)}-kept"
+
+
 def network_name(subject_id: str) -> str:
     return f"{container_name(subject_id)}-net"
 
@@ -69,6 +77,7 @@ def volume_name(subject_id: str) -> str:
 def write(spec: WorkerSpec) -> dict[str, Any]:
     """The spec as it travels and is stored; what is not required is left out, so that older nodes can read it."""
     requires = {"requires": list(spec.requires)} if spec.requires else {}
+    keeps = {} if spec.keeps is None else {"keeps": spec.keeps}
     return {
         "orgId": spec.org_id,
         "image": spec.image,
@@ -82,6 +91,7 @@ def write(spec: WorkerSpec) -> dict[str, Any]:
         "postStartCommand": spec.post_start_command,
         "ownerUserId": spec.owner_id,
         "secretNames": list(spec.secret_names),
+        **keeps,
         **requires,
     }
 
@@ -102,6 +112,7 @@ def read(body: Mapping[str, Any]) -> WorkerSpec:
         post_start_command=fields.optional_text("postStartCommand"),
         owner_id=fields.optional_text("ownerUserId"),
         secret_names=fields.texts("secretNames"),
+        keeps=fields.optional_number("keeps"),
         requires=fields.texts("requires"),
     )
     fields.end()

@@ -45,7 +45,7 @@ _NEXT = {
     WorkerState.DESTROYING: "The node removes container, network and volume; then the record goes.",
     WorkerState.READY: "Nothing; it runs.",
     WorkerState.STOPPED: "Nothing; start runs it again.",
-    WorkerState.ERROR: "Nothing by itself; start tries again, destroy removes it.",
+    WorkerState.ERROR: "Nothing by itself; start tries again, rebuild makes it anew, destroy removes it.",
 }
 
 

@@ -22,7 +22,7 @@ PIDS = 1024
 
 def request_for(environment: Environment, *, node_id: NodeId | None) -> Request:
     return Request(
-        demand=_demand_of(environment),
+        demand=_demand_for(environment),
         labels=environment.labels,
         node_id=node_id,
         requires=needed_for(KIND, ()),
@@ -73,19 +73,20 @@ def first_assignment(
         node_id=worker.node_id,
         generation=worker.generation,
         wanted=Wanted.PRESENT,
-        spec=_spec_of(worker, environment, secret_names),
-        demand=_demand_of(environment),
+        spec=spec_for(worker, environment, secret_names),
+        demand=_demand_for(environment),
         wanted_since=worker.created_at,
         cause=cause,
     )
 
 
 def started(assignment: Assignment, *, at: datetime, cause: str = "") -> Assignment:
-    """The assignment that runs again; a container that is gone is asked for anew."""
+    """The assignment that runs again; a container that is gone is asked for anew. A rebuild may have reserved more."""
+    demand = assignment.demand if assignment.reserves else demand_of(spec_of(assignment))
     gone = assignment.observed is None or assignment.observed.container_state in (None, DockerState.NOT_FOUND)
     made_in = assignment.generation + 1 if gone else spec_of(assignment).made_in
     spec = replace(spec_of(assignment), power=Power.RUNNING, made_in=made_in)
-    return replace(assignment.asking(spec, at=at, cause=cause), reserves=True)
+    return replace(assignment.asking(spec, at=at, cause=cause), reserves=True, demand=demand)
 
 
 async def assignment_of(tx: WorkersTransaction, worker: Worker) -> Assignment:
@@ -100,11 +101,15 @@ def not_found(worker_id: str) -> NotFound:
     return NotFound("worker_not_found", f"There is no worker {worker_id!r}.", id=worker_id)
 
 
-def _demand_of(environment: Environment) -> Demand:
+def _demand_for(environment: Environment) -> Demand:
     return Demand(cpu_millis=environment.cpu_millis, memory_bytes=environment.memory_bytes)
 
 
-def _spec_of(worker: Worker, environment: Environment, secret_names: tuple[str, ...]) -> WorkerSpec:
+def demand_of(spec: WorkerSpec) -> Demand:
+    return Demand(cpu_millis=spec.cpu_millis, memory_bytes=spec.memory_bytes)
+
+
+def spec_for(worker: Worker, environment: Environment, secret_names: tuple[str, ...]) -> WorkerSpec:
     return WorkerSpec(
         org_id=worker.org_id,
         image=environment.image,

@@ -11,6 +11,7 @@ from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.model import NodeId
 from spunto.core.projects.model import ProjectId
+from spunto.core.specs.worker import WorkerSpec
 
 WorkerId = NewType("WorkerId", str)
 
@@ -38,11 +39,11 @@ class DockerState(StrEnum):
 
 S = WorkerState
 MOVES: Mapping[WorkerState, frozenset[WorkerState]] = {
-    S.SPAWNING: frozenset({S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
-    S.READY: frozenset({S.STOPPING, S.STOPPED, S.ERROR, S.DESTROYING}),
+    S.SPAWNING: frozenset({S.STARTING, S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
+    S.READY: frozenset({S.STARTING, S.STOPPING, S.STOPPED, S.ERROR, S.DESTROYING}),
     S.STOPPING: frozenset({S.STOPPED, S.ERROR, S.DESTROYING}),
     S.STOPPED: frozenset({S.STARTING, S.READY, S.ERROR, S.DESTROYING}),
-    S.STARTING: frozenset({S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
+    S.STARTING: frozenset({S.STARTING, S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
     S.ERROR: frozenset({S.STARTING, S.READY, S.STOPPING, S.STOPPED, S.DESTROYING}),
     S.DESTROYING: frozenset(),
 }
@@ -55,6 +56,19 @@ PATIENCE: Mapping[WorkerState, timedelta] = {
     S.DESTROYING: timedelta(minutes=5),
 }
 """How long a transient state may last while the node can be reached; see `planner` for what happens then."""
+
+
+REBUILD_FAILED = "rebuild_failed"
+"""The code of what a worker tells that runs on as before a rebuild."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayBack:
+    """What a worker was before a rebuild that is not over: its node keeps the container until the new one is ready."""
+
+    spec: WorkerSpec
+    project_version: int
+    granted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +87,7 @@ class Worker:
     branch: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     granted: tuple[str, ...] = ()
+    way_back: WayBack | None = None
     node_id: NodeId
     state: WorkerState
     state_since: datetime

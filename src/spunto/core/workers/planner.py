@@ -8,7 +8,8 @@ from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.worker import Power
 from spunto.core.workers.assigned import spec_of
-from spunto.core.workers.model import MOVES, PATIENCE, DockerState, Worker, WorkerState
+from spunto.core.workers.model import MOVES, PATIENCE, REBUILD_FAILED, DockerState, WayBack, Worker, WorkerState
+from spunto.core.workers.rebuild import Asked, gone_back
 
 _UNREACHABLE_RECHECK_SECONDS = 30.0
 _ARRIVING = frozenset({WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.ERROR})
@@ -29,10 +30,11 @@ class Step:
     """The worker as it becomes (None: its record ends), and when to look again.
 
     `frees` gives its reservation back; `without_room` says that it needs room on its node again, and is what the worker
-    becomes where there is none: its node is then to stop what runs.
+    becomes where there is none: its node is then to stop what runs. `back` is what to ask for where a rebuild failed.
     """
 
     worker: Worker | None
+    back: Asked | None = None
     frees: bool = False
     without_room: Worker | None = None
     again_seconds: float | None = None
@@ -59,15 +61,27 @@ def next_step(
     observed = assignment.observed
     seen = worker if observed is None else _with_facts(worker, assignment, observed)
     if observed is None or observed.generation != worker.generation or worker.state is WorkerState.DESTROYING:
-        return _watch_deadline(seen, reachable_since, now)
+        return _watched(seen, assignment, reachable_since, now)
     if observed.phase is Phase.RUNNING and spec_of(assignment).power is Power.RUNNING and not assignment.reserves:
         # It had ended or was given up, and its room with it; somebody started it by hand, or its node tried once more.
         turned_down = replace(seen, generation=worker.generation + 1, problem=_NO_ROOM)
         return Step(worker=_running_again(seen, now), without_room=turned_down)
+    if seen.way_back is not None and seen.state is WorkerState.STARTING and _has_failed(observed):
+        return _back(seen, assignment, seen.way_back, observed.problem or _ended(observed), now)
     after = _settled(seen, assignment, observed, now)
     if after.deadline_at is not None:
-        return _watch_deadline(after, reachable_since, now)
+        return _watched(after, assignment, reachable_since, now)
     return Step(worker=after, frees=assignment.reserves and observed.phase in (Phase.STOPPED, Phase.FAILED))
+
+
+def _has_failed(observed: Observation) -> bool:
+    """Also one that ended at once, and one whose node does not know how to keep the container before."""
+    return observed.phase in (Phase.FAILED, Phase.STOPPED, Phase.REFUSED)
+
+
+def _back(worker: Worker, assignment: Assignment, way_back: WayBack, problem: Problem, now: datetime) -> Step:
+    asked = gone_back(worker, assignment, way_back, problem, at=now)
+    return Step(worker=asked.worker, back=asked, again_seconds=PATIENCE[WorkerState.STARTING].total_seconds())
 
 
 def _running_again(worker: Worker, now: datetime) -> Worker:
@@ -106,7 +120,9 @@ def _settled(worker: Worker, assignment: Assignment, observed: Observation, now:
     worker = _with_condition(worker, observed)
     match observed.phase:
         case Phase.RUNNING if worker.state in _ARRIVING and assignment.reserves:
-            return worker.moved(WorkerState.READY, at=now)
+            told = worker.problem is not None and worker.problem.code == REBUILD_FAILED
+            ready = worker.moved(WorkerState.READY, at=now, problem=worker.problem if told else None)
+            return replace(ready, way_back=None)
         case Phase.FAILED if worker.state is not WorkerState.ERROR:
             return worker.moved(WorkerState.ERROR, at=now, problem=observed.problem or _unexplained(observed))
         case Phase.FAILED if observed.problem is not None:
@@ -136,8 +152,16 @@ def _ended(observed: Observation) -> Problem:
     return Problem(
         code="worker_exited",
         message=f"The worker's container ended by itself with exit code {observed.exit_code}; its log tells more. "
-        "Start runs it again; where its image is not made to go on running, correct the project.",
+        "Start runs it again; where its image is not made to go on running, correct the project and rebuild it.",
     )
+
+
+def _watched(worker: Worker, assignment: Assignment, reachable_since: datetime | None, now: datetime) -> Step:
+    step = _watch_deadline(worker, reachable_since, now)
+    overdue = step.worker
+    if worker.way_back is None or overdue is None or overdue.state is not WorkerState.ERROR or overdue.problem is None:
+        return step
+    return _back(worker, assignment, worker.way_back, overdue.problem, now)
 
 
 def _watch_deadline(worker: Worker, reachable_since: datetime | None, now: datetime) -> Step:

@@ -78,6 +78,9 @@ class WorkerReconciler:
             await tx.workers.remove(before)
         elif after != before:
             await tx.workers.update(after)
+        if step.back is not None:
+            await tx.assignments.update(step.back.assignment)
+            tx.hint(node_topic(before.node_id))
         if step.frees and assignment is not None:
             await tx.nodes.release(assignment.node_id, assignment.demand)
             await tx.assignments.update(assignment.freed())

@@ -25,9 +25,15 @@ class Wishes(NamedTuple):
 
 
 async def names_for(
-    tx: WorkersTransaction, tenant: Tenant, project: Project, wishes: Wishes, *, replaced: Collection[str]
+    tx: WorkersTransaction,
+    tenant: Tenant,
+    project: Project,
+    wishes: Wishes,
+    *,
+    replaced: Collection[str],
+    owner: Worker | None = None,
 ) -> tuple[str, ...]:
-    """The names of the secrets that a worker of the project's newest version gets, for the actor.
+    """The names of the secrets that a worker of the project's newest version gets, of the actor or of its `owner`.
 
     `replaced` are names that the worker's own variables stand for. Raises Conflict `grant_needed` with `names`, and
     `secrets_full` where they do not fit together.
@@ -35,7 +41,7 @@ async def names_for(
     needed = [name for name in project.environment.secrets if name not in replaced]
     if not needed:
         return ()
-    user_id = tenant.actor.user_id
+    user_id = tenant.actor.user_id if owner is None else owner.user_id
     there = await tx.secrets.of_owners([tenant.org_id] if user_id is None else [tenant.org_id, user_id])
     of_user = [each for each in there if each.owner_id == user_id]
     found = chosen(
@@ -47,7 +53,9 @@ async def names_for(
     )
     lacking = [name for name in needed if name not in found]
     if lacking and not wishes.without:
-        raise _grant_needed(lacking, lacking if user_id is None else {each.name for each in of_user})
+        # What others have is nobody's to learn.
+        is_own = user_id is not None and user_id == tenant.actor.user_id
+        raise _grant_needed(lacking, {each.name for each in of_user} if is_own else lacking)
     if not fit_together(found.values()):
         raise Conflict("secrets_full", "The project's secrets do not fit together into one worker; name fewer of them.")
     return tuple(name for name in needed if name in found)

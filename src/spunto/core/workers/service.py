@@ -25,6 +25,7 @@ from spunto.core.workers.explain import Explanation, explain
 from spunto.core.workers.looks import Looks, has_output, owns, without_output
 from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
+from spunto.core.workers.rebuild import rebuilt
 from spunto.core.workers.reconcile import topic as worker_topic
 from spunto.core.workers.secrets import Wishes, names_for
 
@@ -204,12 +205,59 @@ class WorkerService:
             if made is not None or worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
                 return await self._unchanged(tx, tenant, worker, project, once if made is None else None)
             assignment = await factory.assignment_of(tx, worker)
-            if not assignment.reserves:
-                await take_room(tx, tenant, worker.node_id, assignment.demand)
             asked = factory.started(assignment, at=self._clock.now(), cause=actor.request_id)
+            if not assignment.reserves:
+                await take_room(tx, tenant, worker.node_id, asked.demand)
             await tx.assignments.update(asked)
             worker = worker.moved(WorkerState.STARTING, at=self._clock.now())
             return await self._save(tx, tenant, Action.WORKER_START, worker, project, once)
+
+    @retried
+    async def rebuild(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId,
+        worker_id: WorkerId,
+        *,
+        secrets: Wishes = NO_WISHES,
+        idempotency: IdempotencyKey | None = None,
+    ) -> WorkerView:
+        """Have it made anew from the project's newest version; `/workspace` stays.
+
+        The container before is stopped first, and kept until the new one is ready; where that fails it runs again, and
+        the worker's problem says why. Raises Conflict `worker_state`, `grant_needed`, `no_node_available` where its
+        node has no room for the larger of both.
+        """
+        tenant = actor.require(Action.WORKER_REBUILD, org_id=org_id)
+        _require_grantor(actor, secrets)
+        async with self._uow() as tx:
+            once = Once(tx.idempotency, f"{worker_id}/rebuild", idempotency, now=self._clock.now())
+            made = await once.made()
+            project = await tx.projects.get(tenant, project_id)
+            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            if made is not None:
+                return await self._unchanged(tx, tenant, worker, project, None)
+            if secrets.granted:
+                tenant.require_own(user_id=worker.user_id, api_key_id=worker.api_key_id)
+            require_env({**project.environment.env, **worker.env})
+            names = await names_for(tx, tenant, project, secrets, replaced=worker.env, owner=worker)
+            assignment = await factory.assignment_of(tx, worker)
+            asked = rebuilt(
+                worker,
+                assignment,
+                project,
+                secret_names=names,
+                granted=secrets.granted,
+                at=self._clock.now(),
+                cause=actor.request_id,
+            )
+            if not assignment.reserves or asked.assignment.demand != assignment.demand:
+                if assignment.reserves:
+                    await tx.nodes.release(worker.node_id, assignment.demand)
+                await take_room(tx, tenant, worker.node_id, asked.assignment.demand)
+            await tx.assignments.update(replace(asked.assignment, reserves=True))
+            return await self._save(tx, tenant, Action.WORKER_REBUILD, asked.worker, project, once)
 
     @retried
     async def destroy(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:

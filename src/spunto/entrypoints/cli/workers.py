@@ -11,7 +11,7 @@ import typer
 from spunto.client.projects import Project
 from spunto.client.watching import WorkerSettledElsewhere
 from spunto.client.worker_models import Port, Stats, Worker
-from spunto.core.kernel.errors import SpuntoError
+from spunto.core.kernel.errors import Conflict, SpuntoError
 from spunto.entrypoints.cli.granting import Grant, GrantOption, granted
 from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes, pairs_of
 from spunto.entrypoints.cli.output import Columns
@@ -125,6 +125,26 @@ async def start(session: Session, worker: WorkerArgument, no_wait: NoWait = Fals
 
 
 @command(app)
+async def rebuild(
+    session: Session,
+    worker: WorkerArgument,
+    secrets: GrantOption = Grant.ASK,
+    no_wait: NoWait = False,
+    timeout: Timeout = 900.0,
+) -> None:
+    """Make a worker anew from its project's newest version, and wait until it is ready; /workspace stays.
+
+    The container before is kept until then, and runs on where the rebuild fails.
+    """
+    found = await session.worker(worker)
+    ask = partial(session.client.workers.rebuild, found)
+    rebuilding = await granted(session, ask, grant=secrets, project_id=found.project_id)
+    rebuilt = await _settle(session, rebuilding, "ready", no_wait=no_wait, timeout_seconds=timeout)
+    if rebuilt.error is not None and rebuilt.error.code == "rebuild_failed":
+        raise Conflict(rebuilt.error.code, rebuilt.error.message, id=rebuilt.id)
+
+
+@command(app)
 async def destroy(
     session: Session,
     worker: WorkerArgument,
@@ -165,8 +185,8 @@ async def ports(session: Session, worker: WorkerArgument) -> None:
     session.out.table(found, PORTS, wire=Port.to_wire)
 
 
-async def _settle(session: Session, worker: Worker, until: str, *, no_wait: bool, timeout_seconds: float) -> None:
-    """Wait for the worker's state, and print the worker."""
+async def _settle(session: Session, worker: Worker, until: str, *, no_wait: bool, timeout_seconds: float) -> Worker:
+    """Wait for the worker's state, and print the worker, which is as it is then."""
     if not no_wait:
         try:
             with reporting(session.out, worker.name) as report:
@@ -177,6 +197,7 @@ async def _settle(session: Session, worker: Worker, until: str, *, no_wait: bool
             await _tell_last_words(session, ended.worker)
             raise
     session.out.done(f"Worker {worker.name} is {worker.state}.", worker)
+    return worker
 
 
 async def _tell_last_words(session: Session, worker: Worker) -> None:

@@ -46,6 +46,16 @@ class WorkerIn(In):
         return Wishes(granted=tuple(dict.fromkeys(self.grant_secrets)), without=self.without_secrets)
 
 
+class RebuildIn(In):
+    """As for a spawn: `grantSecrets` lets secrets of yours in, `withoutSecrets` leaves out what is lacking."""
+
+    grant_secrets: SecretNames = Field(default_factory=list)
+    without_secrets: bool = False
+
+    def wishes(self) -> Wishes:
+        return Wishes(granted=tuple(dict.fromkeys(self.grant_secrets)), without=self.without_secrets)
+
+
 class WorkerPatchIn(In):
     name: Name
 
@@ -304,5 +314,33 @@ def workers_blueprint(workers: WorkerService) -> Blueprint:
         await read_nothing()
         key = await idempotency_key(actor, under_way)
         return under_way(await workers.start(actor, org_id, project_id, worker_id, idempotency=key)).response()
+
+    @routes.post("/<worker_id>/rebuild")
+    @operation(
+        "Make a worker anew from its project's newest version",
+        description="`/workspace` stays; the rest of the file system is the image's again. The container before is "
+        "stopped first and kept until the new one is ready; where that fails it runs again, and `error` says why "
+        "(`rebuild_failed`).",
+        body=RebuildIn,
+        answers={202: WorkerOut},
+        errors=(
+            "not_owner",
+            "node_removed",
+            "no_node_available",
+            "grant_needed",
+            "secrets_full",
+            "env_too_large",
+            "user_required",
+            "worker_state",
+            "stale_version",
+        ),
+        idempotent=True,
+        operation_id="rebuildWorker",
+    )
+    async def rebuild(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
+        asked = await read(RebuildIn)
+        key = await idempotency_key(actor, under_way)
+        rebuilt = await workers.rebuild(actor, org_id, project_id, worker_id, secrets=asked.wishes(), idempotency=key)
+        return under_way(rebuilt).response()
 
     return routes

@@ -110,6 +110,7 @@ HTTP: Final[Mapping[str, Access]] = {
     f"DELETE {_WORKER}": Action.WORKER_DESTROY,
     f"POST {_WORKER}/stop": Action.WORKER_STOP,
     f"POST {_WORKER}/start": Action.WORKER_START,
+    f"POST {_WORKER}/rebuild": Action.WORKER_REBUILD,
     f"GET {_WORKER}/logs": Action.WORKER_READ_OUTPUT,
     f"GET {_WORKER}/stats": Action.WORKER_READ,
     f"GET {_WORKER}/git-status": Action.WORKER_ENTER,

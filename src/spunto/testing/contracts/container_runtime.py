@@ -79,6 +79,22 @@ class ContainerRuntimeContract(ContainerCommandContract):
 
         assert caught.value.code == "container_name_taken"
 
+    async def test_a_container_is_renamed_once_running_or_not_and_frees_its_name(self, lab: Lab) -> None:
+        name = await lab.started()
+        before = await lab.runtime.find_container(name)
+        assert before is not None
+
+        for _ in range(2):
+            await lab.runtime.rename_container(name, f"{name}-kept")
+        other = await lab.runtime.create_container(lab.a_spec())
+
+        assert await lab.runtime.find_container(f"{name}-kept") == replace(before, name=f"{name}-kept")
+        with pytest.raises(Conflict) as caught:
+            await lab.runtime.rename_container(other.name, f"{name}-kept")
+        assert caught.value.code == "container_name_taken"
+        with pytest.raises(ContainerGone):
+            await lab.runtime.rename_container(f"{name}-none", f"{name}-gone")
+
     async def test_creating_from_an_unknown_image_names_it(self, lab: Lab) -> None:
         with pytest.raises(ImageNotFound) as caught:
             await lab.runtime.create_container(lab.a_spec(image="localhost/spunto/none:1"))

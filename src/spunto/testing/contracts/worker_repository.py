@@ -9,7 +9,8 @@ from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.model import NodeId
-from spunto.core.workers.model import DockerState, Worker, WorkerState
+from spunto.core.specs.worker import Power, WorkerSpec
+from spunto.core.workers.model import DockerState, WayBack, Worker, WorkerState
 from spunto.testing.contracts.store import LATER, NOW, Store, a_tenant, a_worker, node_in, project_in
 
 
@@ -22,6 +23,21 @@ class WorkerRepositoryContract:
             user_id=None,
             api_key_id=ApiKeyId("key_1"),
             branch="main",
+            env={"A": "1"},
+            granted=("B", "C"),
+            way_back=WayBack(
+                spec=WorkerSpec(
+                    org_id="org_1",
+                    image="image:1",
+                    made_in=1,
+                    power=Power.RUNNING,
+                    cpu_millis=1,
+                    memory_bytes=1,
+                    pids=1,
+                ),
+                project_version=3,
+                granted=("B",),
+            ),
             container_id="c",
             docker_state=DockerState.RUNNING,
             setup={"phase": "ready", "timings": {"total": 1.5}, "repos": [{"name": "r"}]},

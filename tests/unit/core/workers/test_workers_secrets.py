@@ -224,3 +224,22 @@ async def test_consent_names_only_projects_that_can_be_seen(memory: Memory) -> N
     with pytest.raises(Invalid):
         await memory.secrets.let_into(memory.owner, secret.id, Consent(project_ids=frozenset({"prj_none"})))
     assert (await memory.secrets.let_into(memory.owner, secret.id, to_project)).consent == to_project
+
+
+async def test_an_admin_s_rebuild_lets_none_of_the_owner_s_secrets_in(memory: Memory) -> None:
+    """And does not tell which the owner has."""
+    await memory.secrets.put(memory.member, name="TOKEN", value=Secret("theirs"))
+    project = await memory.add_project()
+    worker = await spawned(memory, memory.member, project)
+    await memory.projects.update(memory.owner, ORG, project.id, {"secrets": ("TOKEN", "NONE")})
+    here = (memory.owner, ORG, project.id, worker.id)
+
+    with pytest.raises(Conflict) as caught:
+        await memory.workers.rebuild(*here)
+    assert [each["reason"] for each in caught.value.fields["secrets"]] == ["not_granted", "not_granted"]
+    with pytest.raises(Forbidden) as refused:
+        await memory.workers.rebuild(*here, secrets=Wishes(granted=("TOKEN",), without=True))
+    assert refused.value.code == "not_owner"
+
+    await memory.workers.rebuild(*here, secrets=Wishes(without=True))
+    assert await sent(memory, worker) == {}

@@ -65,8 +65,8 @@ def test_every_command_that_is_promised_is_there() -> None:
     }  # fmt: skip
     assert names_in(projects.app) == {"list", "create", "show", "update", "delete", "versions", "restore"}
     assert names_in(workers.app) == {
-        "spawn", "list", "show", "stop", "start", "destroy", "rename", "logs", "exec", "shell", "stats", "ports",
-        "git-status",
+        "spawn", "list", "show", "stop", "start", "rebuild", "destroy", "rename",
+        "logs", "exec", "shell", "stats", "ports", "git-status",
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ workers = Table(
     Column("version", BigInteger, nullable=False),
     Column("env", JSON_MAP, nullable=False, server_default="{}"),
     Column("granted", Text, nullable=False, server_default=""),
+    Column("way_back", JSON_MAP),
     UniqueConstraint("project_id", "name"),
     Index(None, "org_id", "project_id", "id"),
 )

@@ -35,7 +35,7 @@ def runs(container: Container | None) -> bool:
 
 def towards_absence(own: Names, seen: Seen, ledger: Ledger) -> Action | None:
     """Containers go first, then networks, then volumes."""
-    for container in seen.containers:
+    for container in (*seen.containers, *seen.aside):
         return Remove(name=container)
     for network in _standing(own.networks, ledger):
         return RemoveNetwork(name=network)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spunto.core.executor.actions import Action, Create, EnsureNetwork, Outcome, Pull, Remove, Run, Start, Stop
+from spunto.core.executor.actions import Action, Create, EnsureNetwork, Outcome, Pull, Remove, Rename, Run, Start, Stop
 from spunto.core.executor.item import Item
 from spunto.core.executor.kinds import container as common
 from spunto.core.executor.kinds.kind import File, Kind, Now, Report
@@ -22,7 +22,7 @@ from spunto.core.executor.seen import Names, Seen
 from spunto.core.kernel.problem import Problem
 from spunto.core.protocol.messages import Phase
 from spunto.core.specs.names import labels, labels_of_generation
-from spunto.core.specs.worker import KIND, Power, WorkerSpec, container_name, network_name, volume_name
+from spunto.core.specs.worker import KIND, Power, WorkerSpec, container_name, kept_name, network_name, volume_name
 
 WORKSPACE = "/workspace"
 CONTAINER_LOST = Problem(
@@ -31,7 +31,7 @@ CONTAINER_LOST = Problem(
 )
 OUT_OF_MEMORY = Problem(
     code="out_of_memory",
-    message="The worker was stopped because it used more memory than it has; give the project more and start it again.",
+    message="The worker was stopped because it used more memory than it has; give the project more and rebuild it.",
 )
 SECRETS_AWAITED = Problem(
     code="secrets_awaited",
@@ -45,13 +45,13 @@ class WorkerKind(Kind[WorkerSpec]):
         return KIND
 
     def wants(self, subject_id: str) -> Names:
-        return Names(containers=(container_name(subject_id),))
+        return Names(containers=(container_name(subject_id),), aside=(kept_name(subject_id),))
 
     def next_action(self, item: Item[WorkerSpec], seen: Seen, ledger: Ledger, now: Now) -> Action | None:
         if item.spec is None:
             return common.towards_absence(_belongings(item.id), seen, ledger) if item.is_absent else None
         if item.spec.power is Power.STOPPED:
-            return Stop(name=seen.container.name) if seen.container and common.runs(seen.container) else None
+            return _stop_all(seen)
         return _towards_running(item, item.spec, seen, ledger)
 
     def obsolete(self, action: Action, item: Item[WorkerSpec]) -> bool:
@@ -128,17 +128,57 @@ def _belongings(subject_id: str) -> Names:
 
 
 def _towards_running(item: Item[WorkerSpec], spec: WorkerSpec, seen: Seen, ledger: Ledger) -> Action | None:
-    container = seen.container
+    container, kept = seen.container, seen.aside.get(kept_name(item.id))
+    making_way = _make_way(item, spec, container, kept)
+    if making_way is not None:
+        return making_way
     if container is not None and common.made_in(container) != spec.made_in:
-        return Remove(name=container.name)
+        return None
     if ledger.ran_generation == item.generation:
-        return _next_setup(spec, container, ledger)
+        return _next_setup(spec, container, ledger) or _let_go(container, kept)
     if container is not None:
         return common.towards_started(container, ledger)
     if item.lacks_secrets:
         return None
     network = EnsureNetwork(name=network_name(item.id), labels=labels(KIND, item.id, org_id=spec.org_id))
     return common.towards_created(container_spec(item, spec), seen, ledger, generation=item.generation, network=network)
+
+
+def _stop_all(seen: Seen) -> Stop | None:
+    running = (each.name for each in (*seen.containers.values(), *seen.aside.values()) if common.runs(each))
+    return next((Stop(name=name) for name in running), None)
+
+
+def _make_way(
+    item: Item[WorkerSpec], spec: WorkerSpec, container: Container | None, kept: Container | None
+) -> Action | None:
+    """Towards the wanted container being the only one that may run, with the one that it replaces kept aside.
+
+    Nothing of it depends on what was done before a crash: the containers' own labels say how far it is.
+    """
+    if kept is not None and common.made_in(kept) not in (spec.keeps, spec.made_in):
+        return Remove(name=kept.name)
+    if kept is not None and common.runs(kept):
+        return Stop(name=kept.name)
+    if container is None:
+        back = kept is not None and common.made_in(kept) == spec.made_in
+        return Rename(name=kept_name(item.id), new_name=container_name(item.id)) if back else None
+    if common.made_in(container) == spec.made_in:
+        return None
+    if kept is not None or common.made_in(container) != spec.keeps:
+        return Remove(name=container.name)
+    if item.lacks_secrets:
+        return None
+    return Stop(name=container.name) if common.runs(container) else _put_aside(item, container)
+
+
+def _put_aside(item: Item[WorkerSpec], container: Container) -> Rename:
+    return Rename(name=container.name, new_name=kept_name(item.id))
+
+
+def _let_go(container: Container | None, kept: Container | None) -> Remove | None:
+    """Once the new container is ready, there is no way back to the one before."""
+    return Remove(name=kept.name) if kept is not None and common.runs(container) else None
 
 
 def _next_setup(spec: WorkerSpec, container: Container | None, ledger: Ledger) -> Action | None:
@@ -180,9 +220,9 @@ def _report_of(item: Item[WorkerSpec], seen: Seen, ledger: Ledger, doing: Action
         gone = common.is_gone(_belongings(item.id), seen, ledger)
         return Report(phase=Phase.ABSENT if gone else Phase.REMOVING)
     if spec.power is Power.STOPPED:
-        return Report(phase=Phase.STOPPING if common.runs(container) else Phase.STOPPED)
+        return Report(phase=Phase.STOPPED if _stop_all(seen) is None else Phase.STOPPING)
     if container is not None and common.made_in(container) != spec.made_in:
-        return Report(phase=Phase.CREATING)
+        return Report(phase=Phase.CREATING, awaits=SECRETS_AWAITED if item.lacks_secrets else None)
     if ledger.ran_generation == item.generation:
         return _report_after_running(container)
     phase = common.phase_on_the_way(seen, ledger, generation=item.generation, doing=doing)

@@ -1,0 +1,101 @@
+"""Whatever a worker's error advises leads out of it."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from tests.unit.journeys.steps import Subject, a_ready_worker, a_worker
+
+from spunto.core.executor.runtime import EngineRefused
+from spunto.core.workers.model import WorkerState
+from spunto.testing.harness import Harness
+from spunto.testing.node import DEFAULT_IMAGE, SimulatedNode
+
+Trouble = Callable[[Harness, SimulatedNode], Awaitable[Subject]]
+WayOut = Callable[[Subject, SimulatedNode], Awaitable[None]]
+GIB = 1024**3
+
+
+async def without_image(harness: Harness, _: SimulatedNode) -> Subject:
+    return await a_worker(harness, image="nowhere:1")
+
+
+async def refused(harness: Harness, node: SimulatedNode) -> Subject:
+    node.engine.fail_next("create_container", EngineRefused("no such device"))
+    return await a_worker(harness)
+
+
+async def lost(harness: Harness, node: SimulatedNode) -> Subject:
+    worker = await a_ready_worker(harness)
+    await node.remove_by_hand(worker.id)
+    return worker
+
+
+async def without_memory(harness: Harness, node: SimulatedNode) -> Subject:
+    worker = await a_ready_worker(harness)
+    await node.engine.exit_container(worker.container, 137, oom_killed=True)
+    return worker
+
+
+async def ended(harness: Harness, node: SimulatedNode) -> Subject:
+    worker = await a_ready_worker(harness)
+    await node.engine.exit_container(worker.container, 3)
+    return worker
+
+
+async def start(worker: Subject, _: SimulatedNode) -> None:
+    await worker.start()
+
+
+async def load_and_start(worker: Subject, node: SimulatedNode) -> None:
+    node.engine.images.add("nowhere:1")
+    await worker.start()
+
+
+async def correct_and_rebuild(worker: Subject, _: SimulatedNode) -> None:
+    await worker.change(image=DEFAULT_IMAGE, memory_bytes=2 * GIB)
+    await worker.rebuild()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "advice", "way_out"),
+    [
+        (without_image, "image_not_found", "Load it on the node and start", load_and_start),
+        (without_image, "image_not_found", "correct the image's name and rebuild", correct_and_rebuild),
+        (refused, "engine_refused", "Mend that on the node and start", start),
+        (refused, "engine_refused", "where it was asked for and rebuild", correct_and_rebuild),
+        (lost, "container_lost", "starting the worker makes it anew", start),
+        (without_memory, "out_of_memory", "give the project more and rebuild it", correct_and_rebuild),
+        (ended, "worker_exited", "Start runs it again", start),
+        (ended, "worker_exited", "correct the project and rebuild", correct_and_rebuild),
+    ],
+)
+async def test_what_an_error_advises_leads_out_of_it(
+    harness: Harness, trouble: Trouble, code: str, advice: str, way_out: WayOut
+) -> None:
+    node = await harness.add_node("one")
+    worker = await trouble(harness, node)
+    await harness.settle()
+    problem = (await worker.get()).problem
+    assert problem is not None
+    assert (problem.code, advice in problem.message) == (code, True), problem.message
+
+    await way_out(worker, node)
+    await harness.settle()
+
+    assert (await worker.state(), (await worker.get()).problem) == (WorkerState.READY, None)
+
+
+async def test_a_failed_set_up_is_mended_by_a_rebuild(harness: Harness) -> None:
+    await harness.add_node("one")
+    worker = await a_ready_worker(harness, post_create_command="false")
+    setup = (await worker.get()).setup
+    assert setup is not None
+    assert "mend it and rebuild the worker" in setup["error"]
+
+    await worker.change(post_create_command="true")
+    await worker.rebuild()
+    await harness.settle()
+
+    mended = (await worker.get()).setup
+    assert mended is not None
+    assert (mended["phase"], mended["error"]) == ("ready", None)
