@@ -23,9 +23,11 @@ class Explanation(WireModel):
     next_at: datetime | None = None
 
 
-class WorkerUrls(WireModel):
-    code: str | None = None
-    ssh: str | None = None
+class LastActivity(WireModel):
+    """When somebody used it last, to the minute, and how."""
+
+    at: datetime
+    source: str = ""
 
 
 class SetupStatus(WireModel):
@@ -59,13 +61,11 @@ class Worker(WireModel):
     docker_state: str = "unknown"
     project_version: int = 0
     outdated: bool = False
-    branch: str | None = None
     node_id: str | None = None
     container_id: str | None = None
-    tags: Any = None
-    urls: WorkerUrls | None = None
-    last_activity: datetime | None = None
-    stops_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = {}
+    last_activity: LastActivity | None = None
     error: Failure | None = None
     created_at: datetime
     stopped_at: datetime | None = None

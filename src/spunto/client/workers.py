@@ -29,6 +29,29 @@ class Workers:
     def __init__(self, api: Api) -> None:
         self._api = api
 
+    async def list_all(
+        self,
+        org_id: str,
+        *,
+        project_id: str | None = None,
+        state: str | None = None,
+        name: str | None = None,
+        node_id: str | None = None,
+        user_id: str | None = None,
+        tag: str | None = None,
+        sort: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Worker]:
+        """Workers of all projects that are all of what is said; `sort` is `-createdAt` or `createdAt`."""
+        asked = {"projectId": project_id, "state": state, "name": name, "nodeId": node_id, "userId": user_id}
+        path = f"/api/orgs/{org_id}/workers"
+        return await self._api.page(Worker, path, limit=limit, cursor=cursor, **asked, tag=tag, sort=sort)
+
+    def iter_all(self, org_id: str, **asked: str | None) -> AsyncIterator[Worker]:
+        """Every one of them; `asked` are the API's own query parameters, such as `nodeId`."""
+        return self._api.pages(Worker, f"/api/orgs/{org_id}/workers", **asked)
+
     async def list(self, org_id: str, project_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Worker]:
         return await self._api.page(Worker, _workers(org_id, project_id), limit=limit, cursor=cursor)
 
@@ -42,7 +65,8 @@ class Workers:
         *,
         name: str | None = None,
         node_id: str | None = None,
-        branch: str | None = None,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
         grant_secrets: Sequence[str] | None = None,
         without_secrets: bool | None = None,
@@ -56,7 +80,8 @@ class Workers:
         wanted = {
             "name": name,
             "nodeId": node_id,
-            "branch": branch,
+            "tags": None if tags is None else [*tags],
+            "metadata": metadata,
             "env": None if env is None else dict(env),
             "grantSecrets": None if grant_secrets is None else list(grant_secrets),
             "withoutSecrets": without_secrets,
@@ -65,8 +90,25 @@ class Workers:
         path = _workers(org_id, project_id)
         return await self._api.create(Worker, path, body, idempotency_key=idempotency_key)
 
-    async def get(self, worker: AnyWorker, *, explain: bool = False) -> Worker:
-        return await self._api.get(Worker, _path(worker), explain=explain or None)
+    async def get(self, worker: AnyWorker, *, explain: bool = False, wait_seconds: int | None = None) -> Worker:
+        """With `wait_seconds`, at most 60, once it has settled, or in time as it is then."""
+        asked = {"explain": explain or None, "wait": wait_seconds}
+        patience_seconds = self._api.timeout_seconds + (wait_seconds or 0)
+        answer = await self._api.request("GET", _path(worker), params=asked, timeout_seconds=patience_seconds)
+        return parsed(Worker, answer)
+
+    async def update(
+        self,
+        worker: AnyWorker,
+        *,
+        name: str | None = None,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Worker:
+        """Change what is given; a list is replaced whole."""
+        given = {"name": name, "tags": None if tags is None else [*tags], "metadata": metadata}
+        changes = {field: value for field, value in given.items() if value is not None}
+        return await self._api.patch(Worker, _path(worker), changes)
 
     async def rename(self, worker: AnyWorker, name: str) -> Worker:
         return await self._api.patch(Worker, _path(worker), {"name": name})

@@ -61,6 +61,7 @@ from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.secrets import WorkerSecrets
 from spunto.core.workers.service import WorkerService
+from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.serving.telemetry import SILENT
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -174,7 +175,8 @@ class Container(DeclarativeContainer):
     )
     looks = Singleton(Looks, store, auditor=auditor, clock=clock)
     workers = Singleton(WorkerService, store, links=links, looks=looks, auditor=auditor, clock=clock, ids=ids)
-    reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks)
+    reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, clock=clock)
+    waits = Singleton(WorkerWaits, store, wakeups=wakeups, clock=clock)
 
     _looping: ClassVar[dict[str, Any]] = {
         "queue": queue,

@@ -49,6 +49,7 @@ from spunto.core.workers.model import WorkerId, WorkerState
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import topic as worker_topic
 from spunto.core.workers.service import WorkerService, WorkerView
+from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.composition import Options, Store, composed, watch_of
 from spunto.entrypoints.container import Container
 from spunto.entrypoints.serving.databases import sqlite_url
@@ -99,6 +100,7 @@ class Spunto:
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
         self.reach: WorkerReach = container.reach()
+        self.waits: WorkerWaits = container.waits()
         self.gateway: NodeGateway = container.gateway()
         self.peers: Peers = container.peers()
         self.turnstile: Turnstile = container.turnstile()

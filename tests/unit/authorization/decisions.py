@@ -122,6 +122,7 @@ ME: Final = "/api/users/me"
 ORG: Final = "/api/orgs/{orgId}"
 PROJECT: Final = f"{ORG}/projects/{{projectId}}"
 WORKER: Final = f"{PROJECT}/workers/{{workerId}}"
+ANY_WORKER: Final = f"{ORG}/workers/{{workerId}}"
 NODE: Final = f"{ORG}/nodes/{{nodeId}}"
 WEBHOOK: Final = f"{ORG}/webhooks/{{webhookId}}"
 TERMINAL: Final = "/api/workers/{workerId}/terminal"
@@ -158,7 +159,8 @@ BY_A_CREDENTIAL_OF_ITS_OWN: Final = frozenset(
 )
 """What no credential of these principals opens; each has tests of its own."""
 
-RULES: Final[Mapping[str, Rule]] = {
+_DECIDED: Final[Mapping[str, Rule]] = {
+    f"GET {ORG}/workers": _rule(MEMBER, _keys("workers:read")),
     "GET /api/auth/session": _rule(
         None, _keys(*(f"{r}:read" for r in ("org", "projects", "workers", "nodes", "deployments")))
     ),
@@ -236,4 +238,10 @@ RULES: Final[Mapping[str, Rule]] = {
     "POST /invites/{token}": _rule(None, SIGNED_IN, "unknown"),
     f"{TERMINAL}?mode=terminal": _rule(MEMBER, _keys("workers:exec"), "enter"),
     f"{TERMINAL}?mode=logs": _rule(MEMBER, _keys("workers:read"), "own_or_admin"),
+}
+
+# A worker that is named without its project is the same worker.
+RULES: Final[Mapping[str, Rule]] = {
+    **_DECIDED,
+    **{endpoint.replace(WORKER, ANY_WORKER): rule for endpoint, rule in _DECIDED.items()},
 }

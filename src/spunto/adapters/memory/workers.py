@@ -9,6 +9,7 @@ from spunto.core.kernel.errors import Conflict, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.projects.model import Project, ProjectId
+from spunto.core.workers.listing import ALL, WorkerFilter
 from spunto.core.workers.model import Worker, WorkerId
 
 
@@ -39,11 +40,13 @@ class MemoryWorkers:
     async def find(self, worker_id: WorkerId) -> Worker | None:
         return self._workers.get(worker_id)
 
-    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[tuple[Worker, bool]]:
+    async def list(
+        self, tenant: Tenant, project_id: ProjectId | None, page: PageRequest, matching: WorkerFilter = ALL
+    ) -> Page[tuple[Worker, bool]]:
         own = (
             worker
             for worker in self._workers.values()
-            if worker.project_id == project_id and worker.org_id == tenant.org_id
+            if project_id in (None, worker.project_id) and worker.org_id == tenant.org_id and matching.fits(worker)
         )
         found = page_of(own, page, id_of=lambda worker: worker.id)
         return Page(items=[(each, self._is_reachable(each)) for each in found.items], next_before=found.next_before)

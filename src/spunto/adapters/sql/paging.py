@@ -7,15 +7,17 @@ from sqlalchemy import BigInteger, ColumnElement, bindparam
 from sqlalchemy.sql.selectable import Select
 
 from spunto.adapters.sql.statements import AnyRow
-from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.paging import Order, Page, PageRequest
 
 T = TypeVar("T")
 # Sorts behind every id.
 _NEWEST = "~"
 
 
-def paged(select: "Select[Any]", by: ColumnElement[Any]) -> "Select[Any]":
-    """The newest rows older than `before`."""
+def paged(select: "Select[Any]", by: ColumnElement[Any], *, order: Order = Order.NEWEST) -> "Select[Any]":
+    """The newest rows older than `before`, or the oldest newer ones."""
+    if order is Order.OLDEST:
+        return select.where(by > bindparam("before", type_=by.type)).order_by(by).limit(one_more())
     return select.where(by < bindparam("before", type_=by.type)).order_by(by.desc()).limit(one_more())
 
 
@@ -25,7 +27,8 @@ def one_more() -> ColumnElement[int]:
 
 def window(page: PageRequest) -> dict[str, Any]:
     """The parameters of a paged statement."""
-    return {"before": page.before or _NEWEST, "limit": page.limit + 1}
+    first = _NEWEST if page.order is Order.NEWEST else ""
+    return {"before": page.before or first, "limit": page.limit + 1}
 
 
 def page_of(

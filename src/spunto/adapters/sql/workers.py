@@ -1,9 +1,10 @@
 """Workers in SQL."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, Text, bindparam, func, select
 
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
 from spunto.adapters.sql.paging import paged, window
@@ -13,22 +14,33 @@ from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.adapters.sql.versioned import Versioned
 from spunto.core.access.model import Tenant
-from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.paging import Order, Page, PageRequest
 from spunto.core.projects.model import ProjectId
 from spunto.core.specs.worker import read, write
-from spunto.core.workers.model import DockerState, WayBack, Worker, WorkerId, WorkerState
+from spunto.core.workers.listing import ALL, WorkerFilter
+from spunto.core.workers.model import Activity, DockerState, WayBack, Worker, WorkerId, WorkerState
 
 _IN_TENANT = workers.c.org_id == bindparam("org_id")
-_LIST = paged(
-    select(workers.c.id, workers.c.version, nodes.c.connected)
-    .outerjoin(nodes, nodes.c.id == workers.c.node_id)
-    .where(_IN_TENANT, workers.c.project_id == bindparam("project_id")),
-    workers.c.id,
-)
+
+
+@lru_cache(maxsize=256)
+def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
+    """The list narrowed by those fields; each way to ask becomes one statement, which the driver keeps."""
+    found = select(workers.c.id, workers.c.version, nodes.c.connected)
+    found = found.outerjoin(nodes, nodes.c.id == workers.c.node_id).where(_IN_TENANT)
+    for name in sorted(said - {"tag"}):
+        found = found.where(workers.c[name] == bindparam(name))
+    if "tag" in said:
+        place = func.instr if dialect == "sqlite" else func.strpos
+        found = found.where(place(workers.c.tags, bindparam("tag", type_=Text)) > 0)
+    return paged(found, workers.c.id, order=order)
+
+
 _BY_IDS = select(workers).where(is_in(workers.c.id, bindparam("ids", type_=IdList)))
 
 # A look-up costs a tenth of an enum's constructor, and a list makes a hundred.
 _STATES: Mapping[str, WorkerState] = {state.value: state for state in WorkerState}
+_ACTIVITIES: Mapping[str, Activity] = {each.value: each for each in Activity}
 _DOCKER_STATES: Mapping[str, DockerState] = {state.value: state for state in DockerState}
 
 
@@ -67,8 +79,16 @@ class SqlWorkerRepository:
     async def find(self, worker_id: WorkerId) -> Worker | None:
         return await _WORKERS.find(self._statements, worker_id)
 
-    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[tuple[Worker, bool]]:
-        rows = await self._statements.all(_LIST, {"org_id": tenant.org_id, "project_id": project_id, **window(page)})
+    async def list(
+        self, tenant: Tenant, project_id: ProjectId | None, page: PageRequest, matching: WorkerFilter = ALL
+    ) -> Page[tuple[Worker, bool]]:
+        said = dict(matching.said)
+        if project_id is not None:
+            said["project_id"] = project_id
+        if "tag" in said:
+            said["tag"] = _tagged([said["tag"]])
+        statement = _listing(frozenset(said), page.order, self._statements.dialect)
+        rows = await self._statements.all(statement, {"org_id": tenant.org_id, **said, **window(page)})
         found = await self._fetched(rows[: page.limit])
         more = len(rows) > page.limit
         return Page(items=found, next_before=rows[page.limit - 1][0] if more else None)
@@ -92,6 +112,11 @@ class SqlWorkerRepository:
                 self._known.add(worker)
         found = ((workers_by_id[worker_id], bool(connected)) for worker_id, _, connected in rows)
         return [(worker, connected) for worker, connected in found if worker is not None]
+
+
+def _tagged(tags: Sequence[str]) -> str:
+    """Tags as text, in which each stands between two line ends, so that a whole one can be looked for."""
+    return "".join(f"\n{tag}" for tag in tags) + "\n" if tags else ""
 
 
 def _columns(worker: Worker) -> dict[str, Any]:
@@ -121,6 +146,9 @@ def _columns(worker: Worker) -> dict[str, Any]:
         "env": dict(worker.env),
         "granted": " ".join(worker.granted),
         "way_back": None if worker.way_back is None else _way_back_to_json(worker.way_back),
+        "tags": _tagged(worker.tags),
+        "metadata": dict(worker.metadata),
+        "last_activity": worker.last_activity.value,
     }
 
 
@@ -151,6 +179,9 @@ def _worker(row: AnyRow) -> Worker:
         env,
         granted,
         way_back,
+        tags,
+        metadata,
+        last_activity,
     ) = row
     return Worker(
         id=worker_id,
@@ -178,6 +209,9 @@ def _worker(row: AnyRow) -> Worker:
         env=env,
         granted=tuple(granted.split()),
         way_back=None if way_back is None else _way_back(way_back),
+        tags=tuple(tags.split("\n")[1:-1]),
+        metadata=metadata,
+        last_activity=_ACTIVITIES[last_activity],
     )
 
 

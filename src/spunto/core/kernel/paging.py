@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
+class Order(StrEnum):
+    NEWEST = "-createdAt"
+    OLDEST = "createdAt"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRequest:
-    """At most `limit` rows older than the id `before`."""
+    """At most `limit` rows older than the id `before`, or in the order of OLDEST newer ones."""
 
     limit: int = 50
     before: str | None = None
+    order: Order = Order.NEWEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from spunto.core.access.model import Actor
 from spunto.core.kernel.errors import Conflict, NotFound
+from spunto.core.kernel.names import name_problem
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.projects.model import Environment, Project
@@ -39,6 +41,8 @@ def new_worker(
     name: str | None,
     branch: str | None,
     now: datetime,
+    tags: tuple[str, ...] = (),
+    metadata: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
     granted: tuple[str, ...] = (),
 ) -> Worker:
@@ -50,10 +54,12 @@ def new_worker(
         user_id=actor.user_id,
         api_key_id=actor.owning_key_id,
         index=index,
-        name=name or f"{project.name}-{index}",
+        name=name or (f"worker-{index}" if name_problem(f"{project.name}-{index}") else f"{project.name}-{index}"),
         branch=branch,
         env=env or {},
         granted=granted,
+        tags=tags,
+        metadata=metadata or {},
         node_id=node_id,
         state=WorkerState.SPAWNING,
         state_since=now,

@@ -37,7 +37,19 @@ class DockerState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Activity(StrEnum):
+    """What somebody did with a worker last."""
+
+    SPAWN = "spawn"
+    START = "start"
+    EXEC = "exec"
+    TERMINAL = "terminal"
+
+
 S = WorkerState
+TRANSIENT: frozenset[WorkerState] = frozenset({S.SPAWNING, S.STARTING, S.STOPPING, S.DESTROYING})
+"""On the way to somewhere; every other state lasts until somebody asks for another, or something happens."""
+
 MOVES: Mapping[WorkerState, frozenset[WorkerState]] = {
     S.SPAWNING: frozenset({S.STARTING, S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
     S.READY: frozenset({S.STARTING, S.STOPPING, S.STOPPED, S.ERROR, S.DESTROYING}),
@@ -97,10 +109,16 @@ class Worker:
     docker_state: DockerState = DockerState.UNKNOWN
     setup: Mapping[str, Any] | None = None
     problem: Problem | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     last_activity_at: datetime
+    last_activity: Activity = Activity.SPAWN
     created_at: datetime
     stopped_at: datetime | None = None
     version: int = 1
+
+    def used(self, activity: Activity, *, at: datetime) -> "Worker":
+        return replace(self, last_activity_at=at, last_activity=activity)
 
     def moved(self, to: WorkerState, *, at: datetime, problem: Problem | None = None) -> "Worker":
         """The worker in another state. Raises Conflict `worker_state` for a move that is not in the table."""

@@ -16,6 +16,7 @@ from spunto.core.projects.model import ProjectId
 from spunto.core.projects.ports import ProjectRepository
 from spunto.core.secrets.ports import SecretRepository
 from spunto.core.workers.census import CensusTaker
+from spunto.core.workers.listing import ALL, WorkerFilter
 from spunto.core.workers.model import Worker, WorkerId
 
 
@@ -29,8 +30,10 @@ class WorkerRepository(Protocol):
     async def find(self, worker_id: WorkerId) -> Worker | None:
         """For reconcilers and for sockets that name a worker without its organization."""
 
-    async def list(self, tenant: Tenant, project_id: ProjectId, page: PageRequest) -> Page[tuple[Worker, bool]]:
-        """Each with whether its node is connected, to whichever server process."""
+    async def list(
+        self, tenant: Tenant, project_id: ProjectId | None, page: PageRequest, matching: WorkerFilter = ALL
+    ) -> Page[tuple[Worker, bool]]:
+        """Those of one project or of all, each with whether its node is connected, to whichever server process."""
 
     async def of_ids(self, worker_ids: Collection[str]) -> Sequence[Worker]:
         """Those of them that there are, in any order."""

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
-from spunto.core.kernel.errors import Conflict, Unavailable
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Conflict, StaleVersion, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.reach import NodeReach
 from spunto.core.projects.model import ProjectId
@@ -18,7 +19,7 @@ from spunto.core.workers import git_status, listening
 from spunto.core.workers.answers import WorkerNotRunning, as_asked
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.looks import Looks, require_entry, require_output
-from spunto.core.workers.model import Worker, WorkerId, WorkerState
+from spunto.core.workers.model import Activity, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.transcript import ExecResult, Transcript
 
@@ -26,6 +27,7 @@ ANSWER_SECONDS = 15.0
 LOG_SECONDS = 60.0
 HEAD_BYTES = 512 * 1024
 TAIL_BYTES = 512 * 1024
+ACTIVITY_EVERY = timedelta(minutes=1)
 _NOT_EXECUTABLE = (126, 127)
 _PACKAGES = {"ss": "iproute2", "find": "findutils", "sort": "coreutils", "uniq": "coreutils", "sh": "a shell"}
 _RUNNING = frozenset({WorkerState.READY, WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.STOPPING})
@@ -47,20 +49,22 @@ class WorkerReach:
     """Everything that needs the worker's node now. Raises Unavailable `node_offline` where that can't be had, Conflict
     `worker_not_running`, and Forbidden `not_owner` for somebody else's worker."""
 
-    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach, looks: Looks) -> None:
+    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach, looks: Looks, clock: Clock) -> None:
         self._uow = uow
         self._looks = looks
         self._nodes = nodes
+        self._clock = clock
 
     async def exec(
-        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId, request: ExecRequest
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId, request: ExecRequest
     ) -> ExecResult:
         """Run the command to its end. Of each output the first and the last 512 KiB are kept, and a cut is told."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
+        await self._note(worker, Activity.EXEC)
         return await self._run(actor, worker, request)
 
     async def git_status(
-        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
     ) -> git_status.GitStatus:
         """The state of every git repository below /workspace. Raises Conflict `tool_missing`."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
@@ -74,7 +78,7 @@ class WorkerReach:
         return found
 
     async def listening_ports(
-        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
     ) -> Sequence[listening.Listener]:
         """What listens for TCP in the worker."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
@@ -84,7 +88,7 @@ class WorkerReach:
             raise _tool_missing("ss")
         return listening.parse(result.stdout.decode(errors="replace"))
 
-    async def stats(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> JsonObject:
+    async def stats(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> JsonObject:
         """One sample of figures. Where there are none for now, `worker_not_running` is Unavailable."""
         worker = await self._look(actor, org_id, project_id, worker_id)
         try:
@@ -101,7 +105,7 @@ class WorkerReach:
         self,
         actor: Actor,
         org_id: OrgId,
-        project_id: ProjectId,
+        project_id: ProjectId | None,
         worker_id: WorkerId,
         *,
         tail: int,
@@ -132,6 +136,7 @@ class WorkerReach:
         """A shell in a terminal, or an earlier one again from `offset` on; close the stream in the end."""
         found = await self._find(actor, worker_id)
         worker = await self._enter(actor, found.org_id, found.project_id, worker_id)
+        await self._note(worker, Activity.TERMINAL)
         params = {"session": session, "offset": offset, "cols": cols, "rows": rows}
         return await self._open(actor, worker, "terminal", params)
 
@@ -141,6 +146,7 @@ class WorkerReach:
         tenant = actor.require(action, org_id=worker.org_id)
         if action is Action.WORKER_ENTER:
             require_entry(tenant, worker)
+            await self._note(worker, Activity.TERMINAL)
         elif action is Action.WORKER_READ_OUTPUT:
             require_output(tenant, worker)
 
@@ -173,6 +179,17 @@ class WorkerReach:
             await _converse(stream, request.stdin, transcript)
         return transcript.result()
 
+    async def _note(self, worker: Worker, activity: Activity) -> None:
+        """Keep that somebody uses it, once a minute at most."""
+        now = self._clock.now()
+        if now - worker.last_activity_at < ACTIVITY_EVERY:
+            return
+        # Whoever changed it meanwhile was no less lately there, and the next use is noted.
+        with suppress(StaleVersion):
+            async with self._uow() as tx:
+                await tx.workers.update(worker.used(activity, at=now))
+                await tx.commit()
+
     async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:
         """A worker named without its organization; one of another organization is as unknown as a missing one."""
         async with self._uow.reading() as tx:
@@ -181,17 +198,17 @@ class WorkerReach:
             raise not_found(worker_id)
         return worker
 
-    async def _look(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+    async def _look(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
         return await self._get(actor.require(Action.WORKER_READ, org_id=org_id), project_id, worker_id)
 
-    async def _listen(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+    async def _listen(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
         tenant = actor.require(Action.WORKER_READ_OUTPUT, org_id=org_id)
         worker = await self._get(tenant, project_id, worker_id)
         require_output(tenant, worker)
         await self._looks.note(tenant, Action.WORKER_READ_OUTPUT, worker)
         return worker
 
-    async def _enter(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+    async def _enter(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
         tenant = actor.require(Action.WORKER_ENTER, org_id=org_id)
         worker = await self._get(tenant, project_id, worker_id)
         require_entry(tenant, worker)
@@ -199,10 +216,10 @@ class WorkerReach:
         await self._looks.note(tenant, Action.WORKER_ENTER, worker)
         return worker
 
-    async def _get(self, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+    async def _get(self, tenant: Tenant, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
         async with self._uow.reading() as tx:
             worker = await tx.workers.get(tenant, worker_id)
-        if worker.project_id != project_id:
+        if project_id is not None and worker.project_id != project_id:
             raise not_found(worker_id)
         return worker
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict
+
+from typing_extensions import Unpack
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action, Role
@@ -22,8 +24,9 @@ from spunto.core.specs.worker import Power
 from spunto.core.workers import factory
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.explain import Explanation, explain
+from spunto.core.workers.listing import ALL, WorkerFilter
 from spunto.core.workers.looks import Looks, has_output, owns, without_output
-from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
+from spunto.core.workers.model import Activity, DockerState, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.rebuild import rebuilt
 from spunto.core.workers.reconcile import topic as worker_topic
@@ -43,6 +46,14 @@ class WorkerView(NamedTuple):
     docker_state: DockerState
     outdated: bool
     shows_output: bool
+
+
+class Changes(TypedDict, total=False):
+    """What somebody may change of a worker."""
+
+    name: str
+    tags: tuple[str, ...]
+    metadata: Mapping[str, Any]
 
 
 class WorkerService:
@@ -73,6 +84,8 @@ class WorkerService:
         node_id: NodeId | None = None,
         name: str | None = None,
         branch: str | None = None,
+        tags: tuple[str, ...] = (),
+        metadata: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
         secrets: Wishes = NO_WISHES,
         idempotency: IdempotencyKey | None = None,
@@ -104,6 +117,8 @@ class WorkerService:
                 node_id=placed_on,
                 name=name,
                 branch=branch,
+                tags=tags,
+                metadata=metadata or {},
                 env=variables,
                 granted=secrets.granted,
                 now=now,
@@ -117,37 +132,53 @@ class WorkerService:
             detail = {"name": worker.name, "projectId": project_id, "nodeId": placed_on}
             await self._auditor.record(tx, tenant, Action.WORKER_SPAWN, worker.id, **detail)
             # What is not connected is never chosen.
-            view = _view(tenant, worker, project, is_reachable=True)
+            view = _view(tenant, worker, project.number, is_reachable=True)
             await once.makes(worker.id, view)
             tx.hint(node_topic(placed_on))
             await tx.commit()
         return view
 
-    async def list(self, actor: Actor, org_id: OrgId, project_id: ProjectId, page: PageRequest) -> Page[WorkerView]:
+    async def list(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId | None,
+        page: PageRequest,
+        matching: WorkerFilter = ALL,
+    ) -> Page[WorkerView]:
+        """Those of one project, or of all of them."""
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            project = await tx.projects.get(tenant, project_id)
-            workers = await tx.workers.list(tenant, project_id, page)
-        views = [_view(tenant, each, project, is_reachable=is_reachable) for each, is_reachable in workers.items]
+            if project_id is None:
+                workers = await tx.workers.list(tenant, None, page, matching)
+                numbers = await tx.projects.numbers(tenant, {each.project_id for each, _ in workers.items})
+            else:
+                project = await tx.projects.get(tenant, project_id)
+                workers = await tx.workers.list(tenant, project_id, page, matching)
+                numbers = {project_id: project.number}
+        views = [
+            _view(tenant, each, numbers.get(each.project_id), is_reachable=is_reachable)
+            for each, is_reachable in workers.items
+        ]
         return Page(items=views, next_before=workers.next_before)
 
-    async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+    async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> WorkerView:
         """With the output of its set-up for its owner, and for admins, whose looks are audited."""
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            project = await tx.projects.get(tenant, project_id)
             worker = await _of_project(tx, tenant, project_id, worker_id)
+            project = await tx.projects.get(tenant, worker.project_id)
             view = await self._view(tx, tenant, worker, project)
         return await self._with_output(tenant, worker, view)
 
     async def explain(
-        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
     ) -> tuple[WorkerView, Explanation]:
         """The worker and why it is as it is: wanted against observed, what blocks, and what happens next and when."""
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            project = await tx.projects.get(tenant, project_id)
             worker = await _of_project(tx, tenant, project_id, worker_id)
+            project = await tx.projects.get(tenant, worker.project_id)
             assignment = await tx.assignments.find(worker_id)
             node = await tx.nodes.find(worker.node_id)
             view = await self._view(tx, tenant, worker, project)
@@ -162,7 +193,7 @@ class WorkerService:
         self,
         actor: Actor,
         org_id: OrgId,
-        project_id: ProjectId,
+        project_id: ProjectId | None,
         worker_id: WorkerId,
         *,
         idempotency: IdempotencyKey | None = None,
@@ -172,8 +203,8 @@ class WorkerService:
         async with self._uow() as tx:
             once = Once(tx.idempotency, f"{worker_id}/stop", idempotency, now=self._clock.now())
             made = await once.made()
-            project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            project = await tx.projects.get(tenant, worker.project_id)
             if made is not None or worker.state in (WorkerState.STOPPING, WorkerState.STOPPED):
                 return await self._unchanged(tx, tenant, worker, project, once if made is None else None)
             worker = worker.moved(WorkerState.STOPPING, at=self._clock.now())
@@ -187,7 +218,7 @@ class WorkerService:
         self,
         actor: Actor,
         org_id: OrgId,
-        project_id: ProjectId,
+        project_id: ProjectId | None,
         worker_id: WorkerId,
         *,
         idempotency: IdempotencyKey | None = None,
@@ -200,8 +231,8 @@ class WorkerService:
         async with self._uow() as tx:
             once = Once(tx.idempotency, f"{worker_id}/start", idempotency, now=self._clock.now())
             made = await once.made()
-            project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            project = await tx.projects.get(tenant, worker.project_id)
             if made is not None or worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
                 return await self._unchanged(tx, tenant, worker, project, once if made is None else None)
             assignment = await factory.assignment_of(tx, worker)
@@ -209,7 +240,8 @@ class WorkerService:
             if not assignment.reserves:
                 await take_room(tx, tenant, worker.node_id, asked.demand)
             await tx.assignments.update(asked)
-            worker = worker.moved(WorkerState.STARTING, at=self._clock.now())
+            now = self._clock.now()
+            worker = worker.moved(WorkerState.STARTING, at=now).used(Activity.START, at=now)
             return await self._save(tx, tenant, Action.WORKER_START, worker, project, once)
 
     @retried
@@ -217,7 +249,7 @@ class WorkerService:
         self,
         actor: Actor,
         org_id: OrgId,
-        project_id: ProjectId,
+        project_id: ProjectId | None,
         worker_id: WorkerId,
         *,
         secrets: Wishes = NO_WISHES,
@@ -234,8 +266,8 @@ class WorkerService:
         async with self._uow() as tx:
             once = Once(tx.idempotency, f"{worker_id}/rebuild", idempotency, now=self._clock.now())
             made = await once.made()
-            project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            project = await tx.projects.get(tenant, worker.project_id)
             if made is not None:
                 return await self._unchanged(tx, tenant, worker, project, None)
             if secrets.granted:
@@ -260,12 +292,14 @@ class WorkerService:
             return await self._save(tx, tenant, Action.WORKER_REBUILD, asked.worker, project, once)
 
     @retried
-    async def destroy(self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> WorkerView:
+    async def destroy(
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
+    ) -> WorkerView:
         """Have container, network, volume and at last the record removed; from every state, node away or not."""
         tenant = actor.require(Action.WORKER_DESTROY, org_id=org_id)
         async with self._uow() as tx:
-            project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            project = await tx.projects.get(tenant, worker.project_id)
             if worker.state is WorkerState.DESTROYING:
                 return await self._view(tx, tenant, worker, project)
             assignment = await tx.assignments.find(worker_id)
@@ -277,16 +311,21 @@ class WorkerService:
             return await self._save(tx, tenant, Action.WORKER_DESTROY, worker, project)
 
     @retried
-    async def rename(
-        self, actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId, *, name: str
+    async def update(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId | None,
+        worker_id: WorkerId,
+        **changes: Unpack[Changes],
     ) -> WorkerView:
-        """Raises Conflict `worker_name_taken`."""
+        """Change what is named. Raises Conflict `worker_name_taken`."""
         tenant = actor.require(Action.WORKER_UPDATE, org_id=org_id)
         async with self._uow() as tx:
-            project = await tx.projects.get(tenant, project_id)
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
-            worker = await tx.workers.update(replace(worker, name=name))
-            detail = {"name": name, "projectId": project_id}
+            project = await tx.projects.get(tenant, worker.project_id)
+            worker = await tx.workers.update(replace(worker, **changes))
+            detail = {"name": worker.name, "projectId": worker.project_id}
             await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, **detail)
             tx.hint(worker_topic(worker.id))
             view = await self._view(tx, tenant, worker, project)
@@ -334,15 +373,15 @@ class WorkerService:
     async def _view(self, tx: WorkersTransaction, tenant: Tenant, worker: Worker, project: Project) -> WorkerView:
         """Nothing is asked about a node that is connected here."""
         is_reachable = self._links.find(worker.node_id) is not None or await tx.nodes.is_connected(worker.node_id)
-        return _view(tenant, worker, project, is_reachable=is_reachable)
+        return _view(tenant, worker, project.number, is_reachable=is_reachable)
 
 
-def _view(tenant: Tenant, worker: Worker, project: Project, *, is_reachable: bool) -> WorkerView:
+def _view(tenant: Tenant, worker: Worker, newest: int | None, *, is_reachable: bool) -> WorkerView:
     shows_output = owns(tenant, worker)
     return WorkerView(
         worker=worker if shows_output else without_output(worker),
         docker_state=worker.docker_state if is_reachable else DockerState.UNKNOWN,
-        outdated=worker.project_version != project.number,
+        outdated=newest is not None and worker.project_version != newest,
         shows_output=shows_output,
     )
 
@@ -354,15 +393,17 @@ def _require_grantor(actor: Actor, wishes: Wishes) -> None:
         actor.require_person()
 
 
-async def _of_project(tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId) -> Worker:
+async def _of_project(
+    tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId | None, worker_id: WorkerId
+) -> Worker:
     worker = await tx.workers.get(tenant, worker_id)
-    if worker.project_id != project_id:
+    if project_id is not None and worker.project_id != project_id:
         raise factory.not_found(worker_id)
     return worker
 
 
 async def _own_or_administered(
-    tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId, worker_id: WorkerId
+    tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId | None, worker_id: WorkerId
 ) -> Worker:
     """Members act on their own workers; admins on everybody's."""
     worker = await _of_project(tx, tenant, project_id, worker_id)

@@ -1,6 +1,5 @@
 """Names as people type them, turned into the one thing that is meant."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -13,7 +12,6 @@ from spunto.client.worker_models import Worker
 from spunto.core.kernel.errors import Invalid, NotFound
 
 T = TypeVar("T")
-_AT_ONCE = 8
 
 
 def one_of(
@@ -97,14 +95,7 @@ async def find_worker(client: SpuntoClient, org_id: str, wanted: str) -> Worker:
 
 
 async def workers_by_project(client: SpuntoClient, org_id: str) -> list[tuple[Project, Worker]]:
-    """Every worker of the organization with its project, newest project first."""
-    projects = [project async for project in client.projects.iter_projects(org_id)]
-    turnstile = asyncio.Semaphore(_AT_ONCE)
-
-    async def workers_of(project: Project) -> list[tuple[Project, Worker]]:
-        async with turnstile:
-            return [(project, worker) async for worker in client.workers.iter_workers(org_id, project.id)]
-
-    async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(workers_of(project), name=f"list {project.id}") for project in projects]
-    return [pair for task in asked for pair in task.result()]
+    """Every worker of the organization with its project, the newest first."""
+    projects = {project.id: project async for project in client.projects.iter_projects(org_id)}
+    workers = [worker async for worker in client.workers.iter_all(org_id)]
+    return [(projects[worker.project_id], worker) for worker in workers if worker.project_id in projects]

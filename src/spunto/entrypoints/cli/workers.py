@@ -17,7 +17,6 @@ from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes, pairs_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.progress import reporting
 from spunto.entrypoints.cli.rendering import age, instant, pairs, share, size
-from spunto.entrypoints.cli.resolve import workers_by_project
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 
@@ -56,7 +55,7 @@ async def spawn(
     ] = None,
     name: Annotated[str | None, typer.Option(show_default=False)] = None,
     node: Annotated[str | None, typer.Option(help="Id or name; the least loaded one that fits.")] = None,
-    branch: Annotated[str | None, typer.Option(show_default=False)] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="May be repeated.")] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,7 +75,7 @@ async def spawn(
         found.id,
         name=name,
         node_id=node_id,
-        branch=branch,
+        tags=tag,
         env=pairs_of(env, option="--env") or None,
     )
     worker = await granted(session, ask, grant=secrets, project_id=found.id)
@@ -87,13 +86,21 @@ async def spawn(
 async def list_all(
     session: Session,
     project: Annotated[str | None, typer.Option(help="Only those of this project.", show_default=False)] = None,
+    state: Annotated[str | None, typer.Option(help="Such as ready, stopped or error.", show_default=False)] = None,
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag.", show_default=False)] = None,
+    node: Annotated[str | None, typer.Option(help="Only those on this node: id or name.", show_default=False)] = None,
 ) -> None:
-    """List the workers."""
-    if project is None:
-        placed = await workers_by_project(session.client, await session.org_id())
-    else:
-        found = await session.project(project)
-        placed = [(found, worker) async for worker in session.client.workers.iter_workers(found.org_id, found.id)]
+    """List the workers of all projects."""
+    org_id = await session.org_id()
+    asked = {
+        "projectId": None if project is None else (await session.project(project)).id,
+        "state": state,
+        "tag": tag,
+        "nodeId": None if node is None else (await session.node(node)).id,
+    }
+    names = {each.id: each async for each in session.client.projects.iter_projects(org_id)}
+    workers = [each async for each in session.client.workers.iter_all(org_id, **asked)]
+    placed = [(names[each.project_id], each) for each in workers if each.project_id in names]
     session.out.table(placed, WORKERS, wire=lambda pair: pair[1].to_wire())
 
 
@@ -213,7 +220,7 @@ async def _tell_last_words(session: Session, worker: Worker) -> None:
 def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
     yield from (("name", worker.name), ("state", worker.state), ("error", worker.error.message if worker.error else ""))
     yield "setup", worker.setup_status.phase if worker.setup_status else ""
-    yield from (("container", worker.docker_state), ("branch", worker.branch or ""))
+    yield from (("container", worker.docker_state), ("tags", " ".join(worker.tags)))
     yield "version", f"v{worker.project_version}{' (outdated)' if worker.outdated else ''}"
     yield from (("project", worker.project_id), ("node", worker.node_id or ""))
     yield from (

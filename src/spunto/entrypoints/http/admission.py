@@ -48,6 +48,9 @@ def install_admission(app: Quart, gate: Gate) -> None:
         if rule is None or arguments is None:
             gate.take(Limit.ADDRESS, request.headers, peer)
             return
+        if "worker_id" in arguments:
+            # Below its organization a worker needs no project to be named.
+            arguments.setdefault("project_id", None)
         access, limit = accesses[rule.rule, "GET" if request.method == "HEAD" else request.method]
         if not isinstance(access, Action):
             if limit is not None:
@@ -141,6 +144,6 @@ def _target_of(arguments: Mapping[str, Any]) -> str:
 
 def _require_ids(arguments: Mapping[str, Any]) -> None:
     for name, value in arguments.items():
-        if name in IDS and not is_id(value, IDS[name][0]):
+        if name in IDS and value is not None and not is_id(value, IDS[name][0]):
             noun = IDS[name][1]
             raise NotFound(f"{noun}_not_found", f"There is no {noun.replace('_', ' ')} {value!r}.", id=value)

@@ -33,7 +33,7 @@ from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.watching import install_watching
 from spunto.entrypoints.http.webhooks import deliveries_blueprint, webhooks_blueprint
-from spunto.entrypoints.http.workers import workers_blueprint
+from spunto.entrypoints.http.workers import OF_ORGANIZATION, OF_PROJECT, all_workers_blueprint, workers_blueprint
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.serving.limits import Gate
 from spunto.entrypoints.serving.security import PublicAddress
@@ -104,8 +104,10 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         nodes_blueprint(spunto.nodes, place.address),
         install_blueprint(place.address),
         reference_blueprint(place.address),
-        workers_blueprint(spunto.workers),
-        reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing),
+        workers_blueprint(spunto.workers, spunto.waits),
+        all_workers_blueprint(spunto.workers, spunto.waits),
+        reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="reach", under=OF_PROJECT),
+        reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="all_reach", under=OF_ORGANIZATION),
     )
 
 

@@ -146,6 +146,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "env_too_large": _e(422, "Names and values of `env` are too many bytes together.", "Put files in the image."),
     "env_name_reserved": _e(422, "A variable's name is one that Spunto sets.", _NAME),
     "expiry_passed": _e(422, "The expiry lies in the past.", "Take a later one."),
+    "branch_unsupported": _e(422, "Repositories are not cloned yet.", "Spawn without a branch."),
     "idempotency_key_unsupported": _e(
         422, "The operation can't promise to answer a repeat as before.", "Send it without Idempotency-Key."
     ),

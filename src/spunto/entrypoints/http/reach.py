@@ -40,9 +40,11 @@ MAX_LOG_BYTES: Final = 8 * 1024 * 1024
 _NODE_ERRORS: Final = ("node_offline", "node_silent", "worker_not_running", "too_many_streams")
 
 
-def reach_blueprint(reach: WorkerReach, doorkeeper: Doorkeeper, standing: Standing) -> Blueprint:
-    prefix = "/api/orgs/<org_id>/projects/<project_id>/workers/<worker_id>"
-    routes = Blueprint("reach", __name__, url_prefix=prefix)
+def reach_blueprint(
+    reach: WorkerReach, doorkeeper: Doorkeeper, standing: Standing, *, name: str, under: str
+) -> Blueprint:
+    """Of the workers under that path: their project's, or all of them."""
+    routes = Blueprint(name, __name__, url_prefix=f"{under}/<worker_id>")
 
     async def entitled(actor: Actor, worker_id: WorkerId, action: Action, work: Coroutine[Any, Any, T]) -> T:
         """What the work gives, which ends with the right to it; a command may take minutes."""
@@ -67,7 +69,7 @@ def reach_blueprint(reach: WorkerReach, doorkeeper: Doorkeeper, standing: Standi
         errors=(*_NODE_ERRORS, "not_owner", "bad_stream_params", "engine_refused", "exec_cut_off"),
         operation_id="execInWorker",
     )
-    async def execute(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
+    async def execute(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         asked = await read(ExecIn)
         running = reach.exec(actor, org_id, project_id, worker_id, exec_request(asked))
         result = await entitled(actor, worker_id, Action.WORKER_ENTER, running)
@@ -86,7 +88,7 @@ def reach_blueprint(reach: WorkerReach, doorkeeper: Doorkeeper, standing: Standi
         answers={200: (PLAIN_TEXT, JSON_LINES)},
         errors=(*_NODE_ERRORS, "not_owner", "engine_refused", "node_answer_unreadable"),
     )
-    async def logs(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
+    async def logs(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         asked = query(LogsQuery)
         pieces = reach.logs(actor, org_id, project_id, worker_id, tail=asked.tail, since=asked.since)
         reading = _newest(log_lines(at_most(pieces, max_bytes=MAX_RAW_LOG_BYTES)), tail=asked.tail)
@@ -107,7 +109,7 @@ def reach_blueprint(reach: WorkerReach, doorkeeper: Doorkeeper, standing: Standi
         errors=(*_NODE_ERRORS, "engine_refused", "node_answer_missing", "node_answer_unreadable"),
         unavailable=("worker_not_running",),
     )
-    async def stats(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
+    async def stats(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         return json_response(stats_out(await reach.stats(actor, org_id, project_id, worker_id)))
 
     @routes.get("/git-status")
@@ -120,7 +122,7 @@ def reach_blueprint(reach: WorkerReach, doorkeeper: Doorkeeper, standing: Standi
         answers={200: GitStatusOut},
         errors=(*_NODE_ERRORS, "not_owner", "engine_refused", "exec_cut_off", "tool_missing"),
     )
-    async def git_status(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
+    async def git_status(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         looking = reach.git_status(actor, org_id, project_id, worker_id)
         found = await entitled(actor, worker_id, Action.WORKER_ENTER, looking)
         return json_response({"repos": [repository_out(each) for each in found.repos], "truncated": found.truncated})
@@ -131,7 +133,7 @@ def reach_blueprint(reach: WorkerReach, doorkeeper: Doorkeeper, standing: Standi
         answers={200: PortsOut},
         errors=(*_NODE_ERRORS, "not_owner", "engine_refused", "exec_cut_off", "tool_missing"),
     )
-    async def ports(actor: Actor, org_id: OrgId, project_id: ProjectId, worker_id: WorkerId) -> Response:
+    async def ports(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         looking = reach.listening_ports(actor, org_id, project_id, worker_id)
         listeners = await entitled(actor, worker_id, Action.WORKER_ENTER, looking)
         return json_response({"items": [listener_out(each) for each in listeners]})

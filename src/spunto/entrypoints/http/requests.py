@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -61,6 +62,21 @@ Name = Annotated[
     ),
 ]
 """One line of text that can be seen whole; see `core.kernel.names`."""
+
+
+MAX_METADATA_BYTES: Final = 16 * 1024
+
+
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
+        raise PydanticCustomError("metadata", "May have {limit} bytes as JSON", {"limit": MAX_METADATA_BYTES})
+    return metadata
+
+
+Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/=@-]{0,63}$")]
+Tags = Annotated[list[Tag], Field(max_length=32)]
+Metadata = Annotated[dict[str, Any], Field(max_length=64), AfterValidator(_bounded)]
+"""What programs keep with a thing for themselves."""
 
 
 class In(BaseModel):

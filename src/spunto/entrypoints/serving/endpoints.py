@@ -21,10 +21,11 @@ _ME: Final = "/api/users/me"
 _ORG: Final = "/api/orgs/{orgId}"
 _PROJECT: Final = f"{_ORG}/projects/{{projectId}}"
 _WORKER: Final = f"{_PROJECT}/workers/{{workerId}}"
+_BY_ID: Final = f"{_ORG}/workers/{{workerId}}"
 _WEBHOOK: Final = f"{_ORG}/webhooks/{{webhookId}}"
 _NODE: Final = f"{_ORG}/nodes/{{nodeId}}"
 
-HTTP: Final[Mapping[str, Access]] = {
+_TABLE: Final[Mapping[str, Access]] = {
     "GET /": PUBLIC,
     "GET /device": PUBLIC,
     "POST /device": Action.DEVICE_APPROVE,
@@ -103,6 +104,7 @@ HTTP: Final[Mapping[str, Access]] = {
     f"DELETE {_PROJECT}": Action.PROJECT_DELETE,
     f"GET {_PROJECT}/versions": Action.PROJECT_READ,
     f"POST {_PROJECT}/versions/{{number}}/restore": Action.PROJECT_UPDATE,
+    f"GET {_ORG}/workers": Action.WORKER_READ,
     f"GET {_PROJECT}/workers": Action.WORKER_READ,
     f"POST {_PROJECT}/workers": Action.WORKER_SPAWN,
     f"GET {_WORKER}": Action.WORKER_READ,
@@ -116,6 +118,12 @@ HTTP: Final[Mapping[str, Access]] = {
     f"GET {_WORKER}/git-status": Action.WORKER_ENTER,
     f"GET {_WORKER}/ports": Action.WORKER_ENTER,
     f"POST {_WORKER}/exec": Action.WORKER_ENTER,
+}
+
+HTTP: Final[Mapping[str, Access]] = {
+    **_TABLE,
+    # What names a worker below its project can be said with the worker's id alone.
+    **{endpoint.replace(_WORKER, _BY_ID): access for endpoint, access in _TABLE.items()},
 }
 
 WEBSOCKETS: Final[Mapping[str, Access]] = {
@@ -137,6 +145,7 @@ LIMITS: Final[Mapping[str, Limit | None]] = {
     "GET /readyz": None,
     "GET /metrics": Limit.ADDRESS,
     f"POST {_WORKER}/exec": Limit.ENTER,
+    f"POST {_BY_ID}/exec": Limit.ENTER,
     "/api/agent/connect": Limit.CONNECT,
     "/api/workers/{workerId}/terminal": Limit.ENTER,
 }

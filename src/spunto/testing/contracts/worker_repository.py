@@ -1,16 +1,18 @@
 """The contract of workers."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from spunto.core.access.model import ApiKeyId
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
-from spunto.core.kernel.paging import PageRequest
+from spunto.core.kernel.paging import Order, PageRequest
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.model import NodeId
 from spunto.core.specs.worker import Power, WorkerSpec
-from spunto.core.workers.model import DockerState, WayBack, Worker, WorkerState
+from spunto.core.workers.listing import WorkerFilter
+from spunto.core.workers.model import Activity, DockerState, WayBack, Worker, WorkerState
 from spunto.testing.contracts.store import LATER, NOW, Store, a_tenant, a_worker, node_in, project_in
 
 
@@ -43,6 +45,9 @@ class WorkerRepositoryContract:
             setup={"phase": "ready", "timings": {"total": 1.5}, "repos": [{"name": "r"}]},
             problem=Problem(code="image_not_found", message="Ünknown"),
             stopped_at=LATER,
+            tags=("ci", "team=a"),
+            metadata={"pr": 7, "nested": {"a": [1]}},
+            last_activity=Activity.EXEC,
         )
         async with store() as tx:
             await tx.workers.add(worker)
@@ -171,6 +176,35 @@ class WorkerRepositoryContract:
             await tx.workers.remove(first)
             await tx.commit()
         assert await listed() == [kept]
+
+    async def test_a_list_is_of_those_that_are_all_of_what_is_asked(self, store: Store) -> None:
+        tenant = a_tenant()
+        project, other = await project_in(store, tenant), await project_in(store, tenant)
+        first = a_worker(project, tags=("ci", "team=a"), state=WorkerState.READY)
+        second = a_worker(project, tags=("CI", "c", "team_a"))
+        third = a_worker(other, tags=("ci",), name=first.name, node_id=NodeId("nod_x"))
+        async with store() as tx:
+            for worker in (first, second, third):
+                await tx.workers.add(worker)
+            await tx.commit()
+
+        async def listed(page: PageRequest | None = None, **asked: Any) -> list[Worker]:
+            async with store.reading() as tx:
+                found = await tx.workers.list(tenant, None, page or PageRequest(), WorkerFilter(**asked))
+            return [each for each, _ in found.items]
+
+        assert await listed() == [third, second, first]
+        assert await listed(PageRequest(order=Order.OLDEST)) == [first, second, third]
+        assert await listed(PageRequest(order=Order.OLDEST, before=first.id)) == [second, third]
+        assert await listed(tag="ci") == [third, first]
+        assert await listed(tag="c") == [second]
+        assert await listed(tag="team_a") == [second]
+        assert await listed(tag="ci", project_id=project.id) == [first]
+        assert await listed(name=first.name, node_id=NodeId("nod_x")) == [third]
+        assert await listed(state=WorkerState.READY, user_id=first.user_id) == [first]
+        async with store.reading() as tx:
+            assert await tx.projects.numbers(tenant, {project.id, other.id}) == {project.id: 1, other.id: 1}
+            assert await tx.projects.numbers(a_tenant(), {project.id}) == {}
 
     async def test_pages_are_stable_while_rows_are_added(self, store: Store) -> None:
         tenant = a_tenant()

@@ -253,7 +253,7 @@ async def test_members_act_on_their_own_workers_and_admins_on_everybody_s(memory
             await use_case(memory.member, ORG, project.id, worker.id)
         assert caught.value.code == "not_owner"
     with pytest.raises(Forbidden):
-        await memory.workers.rename(memory.member, ORG, project.id, worker.id, name="mine")
+        await memory.workers.update(memory.member, ORG, project.id, worker.id, name="mine")
 
     assert (await memory.workers.get(memory.member, ORG, project.id, worker.id)).worker.id == worker.id
     assert (await memory.workers.stop(memory.member, ORG, project.id, theirs.worker.id)).worker.state is S.STOPPING
@@ -271,7 +271,7 @@ async def test_a_worker_of_another_organization_or_project_is_not_there(memory: 
     with pytest.raises(NotFound) as misplaced:
         await memory.workers.get(memory.owner, ORG, other.id, worker.id)
 
-    assert (foreign.value.code, misplaced.value.code) == ("project_not_found", "worker_not_found")
+    assert (foreign.value.code, misplaced.value.code) == ("worker_not_found", "worker_not_found")
 
 
 async def test_a_rename_is_told_to_who_watches_and_refused_for_a_taken_name(memory: Memory) -> None:
@@ -279,12 +279,12 @@ async def test_a_rename_is_told_to_who_watches_and_refused_for_a_taken_name(memo
     other = await memory.workers.spawn(memory.owner, ORG, project.id, name="other")
 
     with memory.wakeups.subscribe(f"worker:{worker.id}") as wakeup:
-        renamed = await memory.workers.rename(memory.owner, ORG, project.id, worker.id, name="mine")
+        renamed = await memory.workers.update(memory.owner, ORG, project.id, worker.id, name="mine")
         await wakeup.wait(max_seconds=1000)
 
     assert (renamed.worker.name, renamed.worker.generation) == ("mine", 1)
     with pytest.raises(Conflict) as caught:
-        await memory.workers.rename(memory.owner, ORG, project.id, other.worker.id, name="mine")
+        await memory.workers.update(memory.owner, ORG, project.id, other.worker.id, name="mine")
     assert caught.value.code == "worker_name_taken"
 
 

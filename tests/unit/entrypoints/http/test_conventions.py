@@ -23,6 +23,7 @@ KEYLESS_POSTS = {
     "POST /api/orgs/{orgId}/secrets",
     # What it did can't be told again before commands have ids.
     "POST /api/orgs/{orgId}/projects/{projectId}/workers/{workerId}/exec",
+    "POST /api/orgs/{orgId}/workers/{workerId}/exec",
 }
 
 

@@ -197,6 +197,7 @@ def test_what_is_limited_beside_each_request_of_a_credential() -> None:
         "POST /api/orgs/{orgId}/invites": Limit.INVITE,
         f"POST {worker}": Limit.SPAWN,
         f"POST {worker}/{{workerId}}/exec": Limit.ENTER,
+        "POST /api/orgs/{orgId}/workers/{workerId}/exec": Limit.ENTER,
         "/api/workers/{workerId}/terminal": Limit.ENTER,
     }
     of_strangers = {each: limit for each, limit in limited.items() if each not in of_actions}

@@ -11,7 +11,8 @@ async def test_a_spawned_worker_is_answered_at_once_with_every_field(site: Site)
     node = await a_node(site)
     project = await site.project()
 
-    worker = await site.json("POST", f"{project}/workers", {"name": "mine", "branch": "main"}, status=202)
+    wanted = {"name": "mine", "tags": ["ci", "ci"], "metadata": {"pr": 7}}
+    worker = await site.json("POST", f"{project}/workers", wanted, status=202)
 
     assert worker == {
         "id": worker["id"],
@@ -25,13 +26,11 @@ async def test_a_spawned_worker_is_answered_at_once_with_every_field(site: Site)
         "dockerState": "unknown",
         "projectVersion": 1,
         "outdated": False,
-        "branch": "main",
         "nodeId": node.id,
         "containerId": None,
-        "tags": [],
-        "urls": {"code": None, "ssh": None},
-        "lastActivity": "2026-01-01T00:00:00Z",
-        "stopsAt": None,
+        "tags": ["ci"],
+        "metadata": {"pr": 7},
+        "lastActivity": {"at": "2026-01-01T00:00:00Z", "source": "spawn"},
         "error": None,
         "createdAt": "2026-01-01T00:00:00Z",
         "stoppedAt": None,

@@ -33,6 +33,10 @@ workers = Table(
     Column("env", JSON_MAP, nullable=False, server_default="{}"),
     Column("granted", Text, nullable=False, server_default=""),
     Column("way_back", JSON_MAP),
+    # Each between two line ends.
+    Column("tags", Text, nullable=False, server_default=""),
+    Column("metadata", JSON_MAP, nullable=False, server_default="{}"),
+    Column("last_activity", Text, nullable=False, server_default="spawn"),
     UniqueConstraint("project_id", "name"),
     Index(None, "org_id", "project_id", "id"),
 )

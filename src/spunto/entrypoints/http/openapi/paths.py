@@ -21,6 +21,7 @@ _ARGUMENTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "number": ("A version: `7` or `v7`.", {"type": "string", "pattern": "^v?[0-9]{1,10}$", "example": "7"}),
     "name": ("A file's name.", {"type": "string", "example": "spunto-0.1.0-py3-none-any.whl"}),
 }
+BY_ID: Final = "/api/orgs/{orgId}/workers/{workerId}"
 _UNTYPED: Final[Mapping[str, Mapping[str, str]]] = {
     "application/json": {"type": "object"},
     "application/octet-stream": {"type": "string", "format": "binary"},
@@ -49,7 +50,8 @@ class Endpoint:
     @property
     def operation_id(self) -> str:
         own = self.operation.operation_id
-        return own or operation_id_of(self.method, self.path, lists=_is_list(self.operation))
+        name = own or operation_id_of(self.method, self.path, lists=_is_list(self.operation))
+        return f"{name}ById" if self.path.startswith(BY_ID) else name
 
     @property
     def codes(self) -> list[str]:

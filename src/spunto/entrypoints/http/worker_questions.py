@@ -1,0 +1,121 @@
+"""What is asked of workers over HTTP: bodies and queries."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from spunto.core.access.model import UserId
+from spunto.core.kernel.ids import pattern_of
+from spunto.core.kernel.paging import Order, PageRequest
+from spunto.core.nodes.model import NodeId
+from spunto.core.workers.listing import WorkerFilter
+from spunto.core.workers.model import WorkerState
+from spunto.core.workers.secrets import Wishes
+from spunto.core.workers.service import Changes
+from spunto.entrypoints.http.errors import invalid_fields
+from spunto.entrypoints.http.paging import PageQuery, asked_page_of
+from spunto.entrypoints.http.projects import Env, SecretNames
+from spunto.entrypoints.http.requests import (
+    In,
+    Metadata,
+    Name,
+    Query,
+    Tag,
+    Tags,
+)
+
+BranchName = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\s\x00-\x1f\x7f-][^\s\x00-\x1f\x7f]*$")]
+
+
+class WorkerIn(In):
+    """`env` wins over the project's variables and over secrets. `grantSecrets` lets secrets of yours into this worker
+    alone; `withoutSecrets` leaves out what is then still lacking, which otherwise is `grant_needed`."""
+
+    node_id: Annotated[NodeId, StringConstraints(pattern=r"^nod_[0-9a-z]{26}$")] | None = None
+    name: Name | None = None
+    branch: BranchName | None = None
+    tags: Tags = Field(default_factory=list)
+    metadata: Metadata = Field(default_factory=dict)
+    env: Env = Field(default_factory=dict)
+    grant_secrets: SecretNames = Field(default_factory=list)
+    without_secrets: bool = False
+
+    def wishes(self) -> Wishes:
+        return Wishes(granted=tuple(dict.fromkeys(self.grant_secrets)), without=self.without_secrets)
+
+
+class RebuildIn(In):
+    """As for a spawn: `grantSecrets` lets secrets of yours in, `withoutSecrets` leaves out what is lacking."""
+
+    grant_secrets: SecretNames = Field(default_factory=list)
+    without_secrets: bool = False
+
+    def wishes(self) -> Wishes:
+        return Wishes(granted=tuple(dict.fromkeys(self.grant_secrets)), without=self.without_secrets)
+
+
+class WorkerPatchIn(In):
+    """A merge patch: what is absent stays, a list is replaced whole, null clears tags and metadata."""
+
+    name: Name | None = None
+    tags: Tags | None = None
+    metadata: Metadata | None = None
+
+    def changes(self) -> Changes:
+        """Raises Invalid for a name that is null."""
+        given = self.model_fields_set
+        changes: Changes = {}
+        if "name" in given:
+            if self.name is None:
+                raise invalid_fields([{"pointer": "/name", "message": "Can't be cleared"}])
+            changes["name"] = self.name
+        if "tags" in given:
+            changes["tags"] = distinct(self.tags)
+        if "metadata" in given:
+            changes["metadata"] = self.metadata or {}
+        return changes
+
+
+class WaitQuery(Query):
+    """`wait` holds the answer back until the worker has settled, for that many seconds at most."""
+
+    wait: Annotated[int, Field(ge=0, le=60)] = 0
+
+
+class GetQuery(WaitQuery):
+    explain: bool = False
+
+
+class WorkersQuery(PageQuery):
+    """Workers that are all of what is asked for."""
+
+    state: WorkerState | None = None
+    name: Name | None = None
+    node_id: Annotated[str, Field(pattern=pattern_of("nod"))] | None = None
+    user_id: Annotated[str, Field(pattern=pattern_of("usr"))] | None = None
+    tag: Tag | None = None
+    sort: Order = Order.NEWEST
+
+    def matching(self) -> WorkerFilter:
+        return WorkerFilter(
+            state=self.state,
+            name=self.name,
+            node_id=None if self.node_id is None else NodeId(self.node_id),
+            user_id=None if self.user_id is None else UserId(self.user_id),
+            tag=self.tag,
+        )
+
+
+class AllWorkersQuery(WorkersQuery):
+    project_id: Annotated[str, Field(pattern=pattern_of("prj"))] | None = None
+
+
+def page_of(asked: WorkersQuery) -> PageRequest:
+    return replace(asked_page_of(asked, "wkr"), order=asked.sort)
+
+
+def distinct(tags: Sequence[str] | None) -> tuple[str, ...]:
+    """Each once, in the order in which they were given."""
+    return tuple(dict.fromkeys(tags or ()))
