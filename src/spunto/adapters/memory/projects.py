@@ -1,6 +1,6 @@
 """Projects and their versions in memory."""
 
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Set
 from dataclasses import replace
 
 from spunto.adapters.memory.paging import page_of
@@ -40,10 +40,6 @@ class MemoryProjects:
     async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]:
         own = (self._counted(project) for project in self._projects.values() if project.org_id == tenant.org_id)
         return page_of(own, page, id_of=lambda project: project.id)
-
-    async def numbers(self, tenant: Tenant, project_ids: Collection[ProjectId]) -> Mapping[ProjectId, int]:
-        found = (self._projects.get(project_id) for project_id in project_ids)
-        return {each.id: each.number for each in found if each is not None and each.org_id == tenant.org_id}
 
     async def update(self, project: Project) -> Project:
         before = self._projects.current(project)

@@ -9,7 +9,7 @@ from spunto.core.kernel.errors import Conflict, StaleVersion
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.projects.model import Project, ProjectId
-from spunto.core.workers.listing import ALL, WorkerFilter
+from spunto.core.workers.listing import ALL, Listed, WorkerFilter
 from spunto.core.workers.model import Worker, WorkerId
 
 
@@ -42,18 +42,19 @@ class MemoryWorkers:
 
     async def list(
         self, tenant: Tenant, project_id: ProjectId | None, page: PageRequest, matching: WorkerFilter = ALL
-    ) -> Page[tuple[Worker, bool]]:
+    ) -> Page[Listed]:
         own = (
             worker
             for worker in self._workers.values()
             if project_id in (None, worker.project_id) and worker.org_id == tenant.org_id and matching.fits(worker)
         )
         found = page_of(own, page, id_of=lambda worker: worker.id)
-        return Page(items=[(each, self._is_reachable(each)) for each in found.items], next_before=found.next_before)
+        return Page(items=[self._listed(each) for each in found.items], next_before=found.next_before)
 
-    def _is_reachable(self, worker: Worker) -> bool:
-        node = self._nodes.get(worker.node_id)
-        return node is not None and node.connected
+    def _listed(self, worker: Worker) -> Listed:
+        node, project = self._nodes.get(worker.node_id), self._projects.get(worker.project_id)
+        newest_version = worker.project_version if project is None else project.number
+        return Listed(worker, node is not None and node.connected, newest_version)
 
     async def of_ids(self, worker_ids: Collection[str]) -> Sequence[Worker]:
         return [worker for each in worker_ids if (worker := self._workers.get(WorkerId(each))) is not None]

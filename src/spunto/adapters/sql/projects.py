@@ -23,9 +23,6 @@ _NEXT_INDEX = (
     .values(workers_made=projects.c.workers_made + 1)
     .returning(projects.c.workers_made)
 )
-_NUMBERS = select(projects.c.id, projects.c.number).where(
-    projects.c.org_id == bindparam("org_id"), is_in(projects.c.id, bindparam("ids", type_=IdList))
-)
 _ADD_VERSION = insert(project_versions)
 _VERSIONS = select(project_versions).where(
     project_versions.c.project_id == bindparam("project_id"), project_versions.c.org_id == bindparam("org_id")
@@ -55,10 +52,6 @@ class SqlProjectRepository:
 
     async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]:
         return await _PROJECTS.list(self._statements, tenant, page)
-
-    async def numbers(self, tenant: Tenant, project_ids: Collection[ProjectId]) -> Mapping[ProjectId, int]:
-        rows = await self._statements.all(_NUMBERS, {"org_id": tenant.org_id, "ids": list(project_ids)})
-        return {row[0]: row[1] for row in rows}
 
     async def update(self, project: Project) -> Project:
         return await _PROJECTS.update(self._statements, project)

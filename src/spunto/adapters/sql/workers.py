@@ -10,6 +10,7 @@ from spunto.adapters.sql.documents import problem_from_json, problem_to_json
 from spunto.adapters.sql.paging import paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements
 from spunto.adapters.sql.tables.nodes import nodes
+from spunto.adapters.sql.tables.projects import projects
 from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.adapters.sql.versioned import Versioned
@@ -17,7 +18,7 @@ from spunto.core.access.model import Tenant
 from spunto.core.kernel.paging import Order, Page, PageRequest
 from spunto.core.projects.model import ProjectId
 from spunto.core.specs.worker import read, write
-from spunto.core.workers.listing import ALL, WorkerFilter
+from spunto.core.workers.listing import ALL, Listed, WorkerFilter
 from spunto.core.workers.model import Activity, DockerState, WayBack, Worker, WorkerId, WorkerState
 
 _IN_TENANT = workers.c.org_id == bindparam("org_id")
@@ -26,7 +27,8 @@ _IN_TENANT = workers.c.org_id == bindparam("org_id")
 @lru_cache(maxsize=256)
 def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     """The list narrowed by those fields; each way to ask becomes one statement, which the driver keeps."""
-    found = select(workers.c.id, workers.c.version, nodes.c.connected)
+    found = select(workers.c.id, workers.c.version, nodes.c.connected, projects.c.number)
+    found = found.join(projects, projects.c.id == workers.c.project_id)
     found = found.outerjoin(nodes, nodes.c.id == workers.c.node_id).where(_IN_TENANT)
     for name in sorted(said - {"tag"}):
         found = found.where(workers.c[name] == bindparam(name))
@@ -81,7 +83,7 @@ class SqlWorkerRepository:
 
     async def list(
         self, tenant: Tenant, project_id: ProjectId | None, page: PageRequest, matching: WorkerFilter = ALL
-    ) -> Page[tuple[Worker, bool]]:
+    ) -> Page[Listed]:
         said = dict(matching.said)
         if project_id is not None:
             said["project_id"] = project_id
@@ -102,16 +104,19 @@ class SqlWorkerRepository:
     async def remove(self, worker: Worker) -> None:
         await _WORKERS.remove(self._statements, worker)
 
-    async def _fetched(self, rows: Sequence[AnyRow]) -> Sequence[tuple[Worker, bool]]:
+    async def _fetched(self, rows: Sequence[AnyRow]) -> Sequence[Listed]:
         """The workers of these ids and versions, or newer; without those that are gone by now."""
-        workers_by_id = {worker_id: self._known.get(worker_id, version) for worker_id, version, _ in rows}
-        missing = [worker_id for worker_id, worker in workers_by_id.items() if worker is None]
+        found = {worker_id: self._known.get(worker_id, version) for worker_id, version, *_ in rows}
+        missing = [worker_id for worker_id, worker in found.items() if worker is None]
         if missing:
             for row in await self._statements.all(_BY_IDS, {"ids": missing}):
-                worker = workers_by_id[row[0]] = _worker(row)
-                self._known.add(worker)
-        found = ((workers_by_id[worker_id], bool(connected)) for worker_id, _, connected in rows)
-        return [(worker, connected) for worker, connected in found if worker is not None]
+                fetched = found[row[0]] = _worker(row)
+                self._known.add(fetched)
+        return [
+            Listed(worker, bool(connected), number)
+            for worker_id, _, connected, number in rows
+            if (worker := found[worker_id]) is not None
+        ]
 
 
 def _tagged(tags: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """What the projects slice needs from storage."""
 
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Set
 from typing import Protocol
 
 from spunto.core.access.model import OrgId, Tenant
@@ -21,9 +21,6 @@ class ProjectRepository(Protocol):
         """Raises NotFound `project_not_found`."""
 
     async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]: ...
-
-    async def numbers(self, tenant: Tenant, project_ids: Collection[ProjectId]) -> Mapping[ProjectId, int]:
-        """The newest version of each; without those that are gone."""
 
     async def update(self, project: Project) -> Project:
         """Raises StaleVersion, Conflict `project_name_taken`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from spunto.core.access.model import UserId
 from spunto.core.nodes.model import NodeId
@@ -32,6 +32,17 @@ class WorkerFilter:
             value in worker.tags if name == "tag" else getattr(worker, name) == value
             for name, value in self.said.items()
         )
+
+
+class Listed(NamedTuple):
+    """A worker, whether its node is connected to whichever server process, and its project's newest version.
+
+    A list makes fifty of them for every request, and a tuple is made in half the time of a dataclass.
+    """
+
+    worker: Worker
+    is_connected: bool
+    newest_version: int
 
 
 ALL = WorkerFilter()

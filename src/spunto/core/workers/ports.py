@@ -16,7 +16,7 @@ from spunto.core.projects.model import ProjectId
 from spunto.core.projects.ports import ProjectRepository
 from spunto.core.secrets.ports import SecretRepository
 from spunto.core.workers.census import CensusTaker
-from spunto.core.workers.listing import ALL, WorkerFilter
+from spunto.core.workers.listing import ALL, Listed, WorkerFilter
 from spunto.core.workers.model import Worker, WorkerId
 
 
@@ -32,8 +32,8 @@ class WorkerRepository(Protocol):
 
     async def list(
         self, tenant: Tenant, project_id: ProjectId | None, page: PageRequest, matching: WorkerFilter = ALL
-    ) -> Page[tuple[Worker, bool]]:
-        """Those of one project or of all, each with whether its node is connected, to whichever server process."""
+    ) -> Page[Listed]:
+        """Those of one project, none where it is not there, or those of all. One question, whatever is asked for."""
 
     async def of_ids(self, worker_ids: Collection[str]) -> Sequence[Worker]:
         """Those of them that there are, in any order."""

@@ -149,16 +149,12 @@ class WorkerService:
         """Those of one project, or of all of them."""
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            if project_id is None:
-                workers = await tx.workers.list(tenant, None, page, matching)
-                numbers = await tx.projects.numbers(tenant, {each.project_id for each, _ in workers.items})
-            else:
-                project = await tx.projects.get(tenant, project_id)
-                workers = await tx.workers.list(tenant, project_id, page, matching)
-                numbers = {project_id: project.number}
+            workers = await tx.workers.list(tenant, project_id, page, matching)
+            if project_id is not None and not workers.items:
+                # Nothing in it, or no such project.
+                await tx.projects.get(tenant, project_id)
         views = [
-            _view(tenant, each, numbers.get(each.project_id), is_reachable=is_reachable)
-            for each, is_reachable in workers.items
+            _view(tenant, each.worker, each.newest_version, is_reachable=each.is_connected) for each in workers.items
         ]
         return Page(items=views, next_before=workers.next_before)
 
@@ -376,12 +372,12 @@ class WorkerService:
         return _view(tenant, worker, project.number, is_reachable=is_reachable)
 
 
-def _view(tenant: Tenant, worker: Worker, newest: int | None, *, is_reachable: bool) -> WorkerView:
+def _view(tenant: Tenant, worker: Worker, newest: int, *, is_reachable: bool) -> WorkerView:
     shows_output = owns(tenant, worker)
     return WorkerView(
         worker=worker if shows_output else without_output(worker),
         docker_state=worker.docker_state if is_reachable else DockerState.UNKNOWN,
-        outdated=newest is not None and worker.project_version != newest,
+        outdated=worker.project_version != newest,
         shows_output=shows_output,
     )
 
