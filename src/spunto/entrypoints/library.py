@@ -24,7 +24,7 @@ from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import Node, NodeId, NodeStatus
 from spunto.core.nodes.peers import Peers
 from spunto.core.nodes.service import NodeService
-from spunto.core.nodes.sync import topic as node_topic
+from spunto.core.nodes.sync import topic
 from spunto.core.nodes.tickets import Turnstile
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService, owner_of
@@ -45,9 +45,8 @@ from spunto.core.secrets.service import SecretService
 from spunto.core.webhooks.deliveries import DeliveryService
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.workers.census import Census
-from spunto.core.workers.model import WorkerId, WorkerState
+from spunto.core.workers.model import TRANSIENT, WorkerId
 from spunto.core.workers.reach import WorkerReach
-from spunto.core.workers.reconcile import topic as worker_topic
 from spunto.core.workers.service import WorkerService, WorkerView
 from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.composition import Options, Store, composed, watch_of
@@ -55,8 +54,6 @@ from spunto.entrypoints.container import Container
 from spunto.entrypoints.serving.databases import sqlite_url
 from spunto.entrypoints.serving.telemetry import SILENT
 
-_SETTLED = frozenset({WorkerState.READY, WorkerState.STOPPED, WorkerState.ERROR})
-# A hint may be lost between processes.
 _LOOK_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -122,28 +119,24 @@ class Spunto:
 
         Raises TimeoutError after `max_seconds` of the clock's time, NotFound for a worker that is gone.
         """
-        async for _ in self._changes(worker_topic(worker_id), max_seconds=max_seconds):
-            view = await self.workers.get(actor, org_id, project_id, worker_id)
-            if view.worker.state in _SETTLED:
-                return view
-        raise TimeoutError(f"The worker is still {view.worker.state} after {max_seconds:g} s.")
+        await self.workers.get(actor, org_id, project_id, worker_id)
+        await self.waits.settled(worker_id, max_seconds=max_seconds)
+        view = await self.workers.get(actor, org_id, project_id, worker_id)
+        if view.worker.state in TRANSIENT:
+            raise TimeoutError(f"The worker is still {view.worker.state} after {max_seconds:g} s.")
+        return view
 
     async def node_online(self, actor: Actor, org_id: OrgId, node_id: NodeId, *, max_seconds: float) -> Node:
         """The node as soon as it takes workers. Raises TimeoutError, NotFound."""
-        async for _ in self._changes(node_topic(node_id), max_seconds=max_seconds):
-            node = await self.nodes.get(actor, org_id, node_id)
-            if node.status is NodeStatus.ONLINE:
-                return node
-        raise TimeoutError(f"The node is still {node.status} after {max_seconds:g} s.")
-
-    async def _changes(self, topic: str, *, max_seconds: float) -> AsyncIterator[None]:
-        """Once now, and then whenever there may be something new, for so long."""
         until = self.clock.monotonic() + max_seconds
-        with self.wakeups.subscribe(topic) as wakeup:
-            yield
-            while (remaining_seconds := until - self.clock.monotonic()) > 0:
-                await wakeup.wait(max_seconds=min(remaining_seconds, _LOOK_SECONDS))
-                yield
+        with self.wakeups.subscribe(topic(node_id)) as wakeup:
+            while (node := await self.nodes.get(actor, org_id, node_id)).status is not NodeStatus.ONLINE:
+                left_seconds = until - self.clock.monotonic()
+                if left_seconds <= 0:
+                    raise TimeoutError(f"The node is still {node.status} after {max_seconds:g} s.")
+                # A hint may be lost between processes.
+                await wakeup.wait(max_seconds=min(left_seconds, _LOOK_SECONDS))
+        return node
 
     async def census(self) -> Census:
         """How much there is of everything, over all organizations. Raises Unavailable."""
