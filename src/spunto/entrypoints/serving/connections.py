@@ -8,6 +8,7 @@ from hypercorn.asyncio import run, tcp_server
 from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol import ProtocolWrapper
 
 from spunto.entrypoints.serving.addresses import UNKNOWN, counted_peer
 from spunto.entrypoints.serving.crowd import Crowd
@@ -128,13 +129,20 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())
 
 
-def _talk(*args: Any, **_: Any) -> Talk:
+def _connection(app: Any, loop: Any, config: Config, *args: Any) -> TCPServer:
+    """Ours for our listeners; a program around Spunto may have others, with settings of its own."""
+    return (Connection if isinstance(config, DoorConfig) else TCPServer)(app, loop, config, *args)
+
+
+def _protocol(app: Any, config: Config, *args: Any) -> Any:
+    if not isinstance(config, DoorConfig):
+        return ProtocolWrapper(app, config, *args)
     # The last is what TLS agreed on, and HTTP/2 is spoken to nobody.
-    return Talk(*args[:9])
+    return Talk(app, config, *args[:7])
 
 
 def install() -> None:
     """Have Hypercorn make these. Repeating is harmless."""
     # There is no setting for either.
-    vars(run)["TCPServer"] = Connection
-    vars(tcp_server)["ProtocolWrapper"] = _talk
+    vars(run)["TCPServer"] = _connection
+    vars(tcp_server)["ProtocolWrapper"] = _protocol
