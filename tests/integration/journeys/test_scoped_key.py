@@ -100,7 +100,8 @@ def test_what_the_key_does_not_cover_is_refused_by_the_name_of_the_scope(box: Bo
     assert refusal(reading, "worker", "stop", "hello-1") == ("missing_scope", ["workers:write"])
     assert refusal(reading, "worker", "exec", "hello-1", "--", "true") == ("missing_scope", ["workers:exec"])
     assert refusal(everything, "key", "list") == ("session_required", None)
-    assert refusal(everything, "node", "create", "more") == ("session_required", None)
+    assert refusal(reading, "node", "create", "more") == ("missing_scope", ["nodes:write"])
+    assert everything.run("node", "create", "more", "--json").json()["node"]["name"] == "more"
     said = driving.run("node", "list", code=4).err
     assert said == "error: The key lacks the scope: nodes:read.\n"
 
