@@ -1,6 +1,11 @@
 """Whether what was started goes on running: an engine says `running` of a container that is about to end."""
 
+import hashlib
+import secrets
 from collections import OrderedDict
+from collections.abc import Mapping
+
+import orjson
 
 from spunto.core.executor.runtime import Container, ContainerRuntime, ContainerSpec, ContainerState
 from spunto.core.kernel.clock import Clock
@@ -18,21 +23,26 @@ class Lasting:
 
     What has once lasted on this node is believed at the first look: waiting would double the time of a spawn. Who is
     like whom is told by what decides how a container's first process fares: image, variables, command and limits.
+    Of the variables, some of which are secrets, only a digest is kept, which nobody without its key can try values on.
     """
 
     def __init__(self, runtime: ContainerRuntime, *, clock: Clock, seconds: float) -> None:
         self._runtime = runtime
         self._clock = clock
         self._seconds = seconds
+        self._key = secrets.token_bytes(32)
         self._makes: dict[str, _Make] = {}
         self._lasted: OrderedDict[_Make, None] = OrderedDict()
 
     def made(self, spec: ContainerSpec, container: Container) -> None:
         """How the container was made, for when it is started."""
         own_id = spec.labels.get(ID_LABEL, spec.name).rpartition("_")[2]
-        env = frozenset((name, value) for name, value in spec.env.items() if own_id not in value)
+        env = self._digest({name: value for name, value in spec.env.items() if own_id not in value})
         limits = (spec.cpu_millis, spec.memory_bytes, spec.pids)
         self._makes[spec.name] = (container.image_id, env, tuple(spec.command), spec.user, *limits)
+
+    def _digest(self, env: Mapping[str, str]) -> bytes:
+        return hashlib.blake2b(orjson.dumps(env, option=orjson.OPT_SORT_KEYS), key=self._key).digest()
 
     def removed(self, name: str) -> None:
         self._makes.pop(name, None)

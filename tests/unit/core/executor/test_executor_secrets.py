@@ -1,7 +1,10 @@
 """A node makes no container without its owner's secrets, and keeps them nowhere but in that container."""
 
+import asyncio
 import base64
+import gc
 from dataclasses import replace
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -89,6 +92,18 @@ async def test_a_worker_has_its_secrets_and_the_journal_does_not() -> None:
         assert held_by(runner) is None
 
 
+async def test_after_the_start_no_object_of_the_agent_leads_to_a_secret() -> None:
+    node = LivingNode(settings={"lasting_seconds": 1.0})
+    async with node.running() as (runner, listener):
+        runner.apply(desired(with_secrets(), whole=True))
+        await node.while_time_passes(lambda: Phase.RUNNING in listener.phases())
+
+        texts = reachable_from([runner, node.journal])
+
+    assert [text for text in texts if VALUE in text or SENT["TOKEN"] in text] == []
+    assert any("SPUNTO" in text or WORKER in text for text in texts)
+
+
 async def test_the_next_generation_s_secrets_are_kept_out_of_the_journal_too() -> None:
     node = LivingNode()
     async with node.running() as (runner, listener):
@@ -153,6 +168,21 @@ async def test_a_newer_generation_s_secrets_are_not_taken_by_an_older_one() -> N
         await node.while_time_passes(lambda: runner._subjects[WORKER].task is None)
 
         assert await node.runtime.find_container(container_name(WORKER)) is None
+
+
+def reachable_from(roots: list[object]) -> list[str]:
+    """Every text that the objects lead to, but by way of the engine, of code and of the loop, which all lead to."""
+    passed = (FakeRuntime, ModuleType, type, FunctionType, CodeType, asyncio.AbstractEventLoop, asyncio.TaskGroup)
+    known, texts, waiting = {id(each): each for each in roots}, [], roots
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str | bytes):
+            texts.append(each if isinstance(each, str) else each.decode(errors="replace"))
+        for other in gc.get_referents(each):
+            if id(other) not in known and not isinstance(other, passed):
+                known[id(other)] = other
+                waiting.append(other)
+    return texts
 
 
 def held_by(runner: NodeRunner) -> Any:
