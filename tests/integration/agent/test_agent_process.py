@@ -84,8 +84,8 @@ async def lab(docker_url: str, tmp_path: Path) -> AsyncIterator[Lab]:
         try:
             yield made
         finally:
-            await engine.remove_container(made.name)
-            await engine.remove_container(kept_name(made.worker))
+            for each in await engine.list_containers(label=f"spunto.id={made.worker}"):
+                await engine.remove_container(each.name)
             await engine.remove_network(f"{made.name}-net")
             await engine.remove_volume(f"{made.name}-workspace")
             await engine.aclose()
@@ -202,6 +202,33 @@ async def test_the_container_before_a_rebuild_that_fails_is_brought_back(lab: La
     assert {each.container_id for each in (old, kept, again)} == {old.container_id}
     assert kept.state is ContainerState.EXITED
     assert len(await lab.left()) == 2
+
+
+async def test_a_worker_renamed_by_hand_is_rebuilt_over_a_crash_and_destroyed_whole(lab: Lab) -> None:
+    moved = f"{lab.name}-moved"
+    async with lab.agent():
+        await lab.server.send(lab.wanting(), whole=True)
+        await lab.until(Phase.RUNNING)
+        await lab.engine.rename_container(lab.name, moved)
+    async with lab.agent(SPUNTO_CRASH="after_rename:1"):
+        await lab.server.until_connected(2)
+        await lab.server.send(lab.wanting(made_in=2, keeps=1), whole=True)
+        await lab.server.until(lambda: lab.server.connection is None)
+    crashed = [each.name for each in await lab.engine.list_containers(label=f"spunto.id={lab.worker}")]
+    async with lab.agent():
+        await lab.until(Phase.RUNNING)
+        await until_alone(lab)
+        new = await lab.engine.find_container(lab.name)
+        await lab.server.send(lab.wanting(made_in=3, keeps=2, image="localhost/spunto/none:1"))
+        await lab.until(Phase.FAILED)
+        await lab.engine.rename_container(kept_name(lab.worker), moved)
+        await lab.server.send(lab.wanting(wanted=Wanted.ABSENT))
+        await lab.until(Phase.ABSENT)
+
+    assert crashed == [kept_name(lab.worker)]
+    assert new is not None
+    assert await lab.left() == []
+    assert await lab.engine.list_volumes(label=f"spunto.id={lab.worker}") == []
 
 
 async def until_alone(lab: Lab) -> None:

@@ -137,10 +137,10 @@ class Effects:
             )
 
     async def _containers(self, names: Names, subject_id: str) -> dict[str, Container]:
-        """By name, and by label what is missed: somebody may have renamed it."""
+        """By name, and by label what is missed or strays: somebody may have renamed it."""
         found = [await self._runtime.find_container(name) for name in names.containers]
         by_name = {each.name: each for each in found if each and self._is_ours(each.labels, subject_id)}
-        if len(by_name) == len(names.containers):
+        if len(by_name) == len(names.containers) and not names.strays:
             aside = [await self._runtime.find_container(name) for name in names.aside]
             return by_name | {each.name: each for each in aside if each and self._is_ours(each.labels, subject_id)}
         return by_name | await self._labelled_containers(subject_id)

@@ -210,7 +210,7 @@ class NodeRunner:
         subject = Subject.of(Entry(desired=item, ledger=Ledger()), self._reading, self._clock)
         # What was listed is as good as a look; without it a spawn would begin with a question to the engine.
         if self._listing is not None and subject.sees_by_containers:
-            subject.stale = bool(subject.of_these(self._listing.of(item.id)))
+            subject.stale = bool(self._listing.of(item.id))
             subject.looked_at = not subject.stale
         self._subjects[item.id] = subject
 

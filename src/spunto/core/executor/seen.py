@@ -21,7 +21,8 @@ from spunto.core.executor.runtime import Container, ContainerState
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
     """What to look at. `aside` are names that a container has while another one takes its place.
-    `by_label` is for who does not know the names: everything that bears the subject's label."""
+    `by_label` is for who does not know the names: everything that bears the subject's label. With `strays` the engine
+    listed containers of the subject that bear none of the names, and they are looked at as well."""
 
     containers: tuple[str, ...] = ()
     aside: tuple[str, ...] = ()
@@ -29,6 +30,7 @@ class Names:
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     by_label: bool = False
+    strays: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

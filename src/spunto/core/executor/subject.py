@@ -26,7 +26,8 @@ _OWN_ECHOES = frozenset({"create", "start", "init", "mount"})
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Subject:
-    """`looked_at`: since the start; `stale`: it has to be looked at before the next step.
+    """`looked_at`: since the start; `stale`: it has to be looked at before the next step; `has_strays`: the last list
+    had containers of it under names that nobody here gave them.
 
     `desired` is what the journal gets, so it never holds secrets; `item` has them until the container has run. With
     `unread` this agent can't read what a newer one remembered of it. `waits` is for another subject. `task` lives while
@@ -42,6 +43,7 @@ class Subject:
     unread: Mapping[str, Any] | None = None
     seen: Seen = NOTHING
     looked_at: bool = False
+    has_strays: bool = False
     stale: bool = True
     trouble: Trouble = CALM
     waits: Problem | None = None
@@ -74,7 +76,7 @@ class Subject:
 
     @property
     def names(self) -> Names:
-        return self.kind.wants(self.item.id)
+        return replace(self.kind.wants(self.item.id), strays=self.has_strays)
 
     @property
     def sees_by_containers(self) -> bool:
@@ -119,17 +121,18 @@ class Subject:
 
     def listed(self, containers: Mapping[str, Container]) -> None:
         """Compare with a list, which may be older than what an action has done since: a difference is looked into."""
+        self.has_strays = not containers.keys() <= {*self.names.containers, *self.names.aside}
         if self.doing is None and _states(self.seen.containers) != _states(self.of_these(containers)):
             self.stale = True
 
     def of_these(self, containers: Mapping[str, Container]) -> Mapping[str, Container]:
         """Those of the listed containers of the subject that its kind looks at, in the kind's order; where one is
-        missed, all of the subject's, for somebody may have renamed it."""
+        missed or strays, all of the subject's, for somebody may have renamed it."""
         names = self.names
         if names.by_label:
             return containers
         by_name = {name: containers[name] for name in names.containers if name in containers}
-        if len(by_name) == len(names.containers):
+        if len(by_name) == len(names.containers) and not names.strays:
             return by_name
         return {**by_name, **{name: each for name, each in containers.items() if name not in names.aside}}
 

@@ -128,7 +128,7 @@ def _belongings(subject_id: str) -> Names:
 
 
 def _towards_running(item: Item[WorkerSpec], spec: WorkerSpec, seen: Seen, ledger: Ledger) -> Action | None:
-    container, kept = seen.container, seen.aside.get(kept_name(item.id))
+    container, kept = seen.container, _kept(item, spec, seen)
     making_way = _make_way(item, spec, container, kept)
     if making_way is not None:
         return making_way
@@ -170,6 +170,13 @@ def _make_way(
     if item.lacks_secrets:
         return None
     return Stop(name=container.name) if common.runs(container) else _put_aside(item, container)
+
+
+def _kept(item: Item[WorkerSpec], spec: WorkerSpec, seen: Seen) -> Container | None:
+    """The container whose place another one takes; beside that one it may bear a name that somebody gave it."""
+    others = (each for each in seen.containers.values() if each is not seen.container)
+    renamed = (each for each in others if common.made_in(each) == spec.keeps)
+    return seen.aside.get(kept_name(item.id)) or next(renamed, None)
 
 
 def _put_aside(item: Item[WorkerSpec], container: Container) -> Rename:
