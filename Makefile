@@ -27,7 +27,15 @@ test: $(STAMP) ## lint, and run all tests against Docker, Podman, SQLite, Postgr
 	scripts/chromium >/dev/null
 	scripts/oidc-provider >/dev/null
 	$(MAKE) lint
-	$(BIN)/pytest
+	# Side by side: what talks to engines, databases and browsers mostly waits.
+	$(MAKE) -j2 --output-sync=target test-integration test-rest
+
+.PHONY: test-integration test-rest
+test-integration:
+	@$(BIN)/pytest tests/integration
+
+test-rest:
+	@$(BIN)/pytest --ignore tests/integration
 
 .PHONY: quick
 quick: lint ## lint, and run the tests that need no engine, no database server and no browser
