@@ -15,6 +15,7 @@ MAX_ANSWER_BYTES: Final = MAX_REPOSITORIES * 8 * 1024
 MAX_ERROR_CHARACTERS: Final = 300
 _COUNT: Final = re.compile(r"[0-9]{1,18}")
 _NO_TIME: Final = "It was not read within the time that there is for all repositories."
+_ALIKE: Final = "There are several whose paths differ only in bytes that are no UTF-8."
 _UNCLEAR: Final = "What git said of it can't be understood."
 
 # Entries are counted here by the letters of their state, because git says as many lines as files have changed.
@@ -31,7 +32,16 @@ here() {
 all() { here status --porcelain=v2 --branch --untracked-files=all --ignore-submodules=none; echo "exit $?"; }
 counted() { sed 's/^\([12u] ..\) .*/\1/; s/^? .*/?/' | sort | uniq -c | sed 's/^/=/'; }
 one() { value=$(here "$@" 2>&1); echo "$? $value"; }
+# Git takes references that it may not read for none, and files that it was told not to look at for unchanged. The outer
+# `find` must not see its own braces in here.
+refs() {
+  common=$(here rev-parse --git-common-dir)
+  case $common in /*) ;; *) common=$repo/$common ;; esac
+  find "$common/refs" -type f -exec cat "{"} + >/dev/null
+  here ls-files -v | sed -n '/^[a-z] /{s/.*/It does not look for changes of some files (assume-unchanged)./p;q;}' >&2
+}
 printed() {
+  refs
   { { all; } 2>&3 | counted; } 3>&1
   commit=$(here rev-parse -q --verify HEAD 2>&1)
   printf '=unpushed '; one rev-list --count $commit --branches --not --remotes
@@ -47,7 +57,7 @@ for git in "$@"; do
 done
 """.replace("LIMIT", str(MAX_REPOSITORIES))
 _ALL: Final = r"""
-for tool in git find sed sort uniq; do
+for tool in git find sed sort uniq cat; do
   command -v "$tool" >/dev/null || { printf 'missing\0%s\0' "$tool"; exit; }
 done
 find /workspace -name .git -prune -exec sh -c "$0" sh {} + 2>/dev/null
@@ -108,6 +118,8 @@ def parse(output: str) -> GitStatus | MissingTool:
                 return MissingTool(name=next(fields, "git"))
             case "repo" if (path := next(fields, None)) is not None:
                 said = next(fields, None)
+                if path in found:
+                    said = _ALIKE
                 found[path] = UnreadRepository(path=path, error=_NO_TIME) if said is None else _repository(path, said)
             case "more":
                 has_more = True

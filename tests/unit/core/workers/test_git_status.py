@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from spunto.core.workers import git_status
 from spunto.core.workers.git_status import GitStatus, MissingTool, Repository, UnreadRepository, parse
 
+NOBODY = 65534
 IDENTITY = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main")
 
 
@@ -33,8 +35,8 @@ def a_repository(directory: Path) -> Repository:
     return Repository(path=str(directory), branch="main", head=git(directory, "rev-parse", "HEAD"), unpushed=1)
 
 
-def status_of(workspace: Path, *, path: str | None = None) -> GitStatus | MissingTool:
-    command = [part.replace("/workspace", str(workspace)) for part in git_status.COMMAND]
+def status_of(workspace: Path, *, path: str | None = None, runner: Sequence[str] = ()) -> GitStatus | MissingTool:
+    command = [*runner] + [part.replace("/workspace", str(workspace)) for part in git_status.COMMAND]
     said = subprocess.run(command, check=True, capture_output=True, env={"PATH": path or os.environ["PATH"]})
     return parse(said.stdout.decode())
 
@@ -138,7 +140,12 @@ def lose_its_main_repository(directory: Path) -> None:
     (directory / ".git").write_text("gitdir: /nowhere/.git/worktrees/one\n")
 
 
-DAMAGES = (damage_index, damage_head, come_from_the_future, lose_objects, be_empty, lose_its_main_repository)
+def look_away(directory: Path) -> None:
+    git(directory, "update-index", "--assume-unchanged", "kept")
+    (directory / "kept").write_text("2")
+
+
+DAMAGES = (look_away, damage_index, damage_head, come_from_the_future, lose_objects, be_empty, lose_its_main_repository)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -157,6 +164,35 @@ def test_what_can_not_be_read_has_an_error_and_no_figures(
     assert [each.path for each in found.repos] == [*(each.path for each in above), str(directory)]
     assert isinstance(found.repos[-1], UnreadRepository)
     assert found.repos[-1].error
+
+
+@pytest.mark.parametrize("hidden", ["refs/heads", "refs/stash"])
+def test_references_that_may_not_be_read_are_not_taken_for_none(hidden: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        workspace, directory = Path(folder), Path(folder) / "one"
+        a_repository(directory)
+        (directory / "kept").write_text("2")
+        git(directory, "stash")
+        workspace.chmod(0o755)
+        subprocess.run(["chown", "-R", str(NOBODY), folder], check=True)
+        (directory / ".git" / hidden).chmod(0)
+
+        found = status_of(workspace, runner=("setpriv", "--reuid", str(NOBODY), "--clear-groups"))
+
+    assert isinstance(found, GitStatus)
+    [seen] = found.repos
+    assert isinstance(seen, UnreadRepository)
+    assert "Permission denied" in seen.error
+
+
+def test_two_whose_names_read_alike_are_not_clean() -> None:
+    said = "=     1 exit 0\n=     1 # branch.oid (initial)\n=unpushed 0 0"
+
+    found = parse(f"repo\0/a\ufffd\0{said}\0repo\0/a\ufffd\0{said}\0found\x000\0")
+
+    assert isinstance(found, GitStatus)
+    [seen] = found.repos
+    assert isinstance(seen, UnreadRepository)
 
 
 def test_a_worktree_is_read_with_its_own_branch(tmp_path: Path) -> None:
