@@ -1,11 +1,12 @@
 """Whatever a worker's error advises leads out of it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from tests.unit.journeys.steps import Subject, a_ready_worker, a_worker
 
-from spunto.core.executor.runtime import EngineRefused
+from spunto.core.executor.runtime import ContainerSpec, EngineRefused
 from spunto.core.workers.model import WorkerState
 from spunto.testing.harness import Harness
 from spunto.testing.node import DEFAULT_IMAGE, SimulatedNode
@@ -13,6 +14,9 @@ from spunto.testing.node import DEFAULT_IMAGE, SimulatedNode
 Trouble = Callable[[Harness, SimulatedNode], Awaitable[Subject]]
 WayOut = Callable[[Subject, SimulatedNode], Awaitable[None]]
 GIB = 1024**3
+THEIRS = ContainerSpec(
+    name="", image=DEFAULT_IMAGE, network="bridge", hostname="x", labels={}, cpu_millis=1, memory_bytes=GIB, pids=1
+)
 
 
 async def without_image(harness: Harness, _: SimulatedNode) -> Subject:
@@ -42,12 +46,31 @@ async def ended(harness: Harness, node: SimulatedNode) -> Subject:
     return worker
 
 
+async def with_its_name_taken(harness: Harness, node: SimulatedNode) -> Subject:
+    worker = await a_ready_worker(harness)
+    await node.remove_by_hand(worker.id)
+    await harness.settle()
+    await node.engine.create_container(replace(THEIRS, name=worker.container))
+    await worker.start()
+    return worker
+
+
 async def start(worker: Subject, _: SimulatedNode) -> None:
     await worker.start()
 
 
 async def load_and_start(worker: Subject, node: SimulatedNode) -> None:
     node.engine.images.add("nowhere:1")
+    await worker.start()
+
+
+async def remove_theirs_and_start(worker: Subject, node: SimulatedNode) -> None:
+    await node.engine.remove_by_hand(worker.container)
+    await worker.start()
+
+
+async def rename_theirs_and_start(worker: Subject, node: SimulatedNode) -> None:
+    node.engine.rename_by_hand(worker.container, "theirs")
     await worker.start()
 
 
@@ -63,6 +86,8 @@ async def correct_and_rebuild(worker: Subject, _: SimulatedNode) -> None:
         (without_image, "image_not_found", "correct the image's name and rebuild", correct_and_rebuild),
         (refused, "engine_refused", "Mend that on the node and start", start),
         (refused, "engine_refused", "where it was asked for and rebuild", correct_and_rebuild),
+        (with_its_name_taken, "container_name_taken", "Remove or rename that container", remove_theirs_and_start),
+        (with_its_name_taken, "container_name_taken", "Remove or rename that container", rename_theirs_and_start),
         (lost, "container_lost", "starting the worker makes it anew", start),
         (without_memory, "out_of_memory", "give the project more and rebuild it", correct_and_rebuild),
         (ended, "worker_exited", "Start runs it again", start),
@@ -99,3 +124,37 @@ async def test_a_failed_set_up_is_mended_by_a_rebuild(harness: Harness) -> None:
     mended = (await worker.get()).setup
     assert mended is not None
     assert (mended["phase"], mended["error"]) == ("ready", None)
+
+
+async def test_what_took_too_long_is_started_again(harness: Harness) -> None:
+    node = await harness.add_node("one", published=["slow:1"])
+    node.engine.hold_pulls()
+    worker = await a_worker(harness, image="slow:1")
+    await harness.advance(15 * 60 + 1)
+    code, advice = await worker.problem() or ("", "")
+    assert (code, "start tries again" in advice) == ("deadline_passed", True)
+
+    await worker.start()
+    node.engine.release_pulls()
+    await harness.settle()
+
+    assert (await worker.state(), await worker.problem()) == (WorkerState.READY, None)
+
+
+async def test_what_has_no_room_runs_once_another_worker_is_stopped(harness: Harness) -> None:
+    node = await harness.add_node("one", cpus=1)
+    worker = await a_ready_worker(harness)
+    await node.engine.exit_container(worker.container, 143)
+    await harness.settle()
+    other = await a_ready_worker(harness, "other")
+    await node.engine.start_container(worker.container)
+    await harness.settle()
+    code, advice = await worker.problem() or ("", "")
+    assert (code, "Stop another worker of that node and start this one" in advice) == ("no_room", True)
+
+    await other.stop()
+    await harness.settle()
+    await worker.start()
+    await harness.settle()
+
+    assert (await worker.state(), await worker.problem()) == (WorkerState.READY, None)
