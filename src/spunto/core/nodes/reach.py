@@ -48,7 +48,7 @@ class NodeReach:
     async def open(self, node_id: NodeId, kind: str, params: JsonObject) -> Stream:
         """Begin a stream with the node's agent.
 
-        Raises Unavailable, within seconds: `node_offline`, `connection_lost`, `too_many_streams`.
+        Raises Unavailable, within seconds: `node_offline`, `agent_incompatible`, `connection_lost`, `too_many_streams`.
         """
         link = self._links.find(node_id)
         if link is not None:
@@ -60,7 +60,7 @@ class NodeReach:
         # It has come here meanwhile, or is nowhere.
         link = self._links.find(node_id)
         if link is None:
-            raise offline(node_id)
+            raise await self._away(node_id)
         return link.connection.open(kind, params)
 
     async def ask_inventory(self, node_id: NodeId) -> Inventory:
@@ -68,7 +68,7 @@ class NodeReach:
         return await _read_inventory(await self.open(node_id, INVENTORY_STREAM, {}), node_id)
 
     async def inventory(self, node_id: NodeId) -> Inventory:
-        """What the agent last listed. Raises Unavailable `node_offline`."""
+        """What the agent last listed. Raises Unavailable `node_offline`, `agent_incompatible`."""
         link = self._links.find(node_id)
         if link is None:
             return await self._inventory_from_holder(node_id)
@@ -79,8 +79,16 @@ class NodeReach:
     async def _inventory_from_holder(self, node_id: NodeId) -> Inventory:
         stream = await self._open_at_holder(node_id, INVENTORY_STREAM, {"nodeId": node_id})
         if stream is None:
-            raise offline(node_id)
+            raise await self._away(node_id)
         return await _read_inventory(stream, node_id)
+
+    async def _away(self, node_id: NodeId) -> Unavailable:
+        """Why a node that is connected nowhere can't be reached."""
+        async with self._uow.reading() as tx:
+            node = await tx.nodes.find(node_id)
+        if node is None or node.incompatible is None:
+            return offline(node_id)
+        return Unavailable("agent_incompatible", node.incompatible.message, id=node_id)
 
     async def _open_at_holder(self, node_id: NodeId, kind: str, params: JsonObject) -> Stream | None:
         """None where no other process holds the node; a node that moved meanwhile is followed once."""

@@ -46,8 +46,8 @@ class ExecRequest:
 
 
 class WorkerReach:
-    """Everything that needs the worker's node now. Raises Unavailable `node_offline` where that can't be had, Conflict
-    `worker_not_running`, and Forbidden `not_owner` for somebody else's worker."""
+    """Everything that needs the worker's node now. Raises Unavailable `node_offline` or `agent_incompatible` where
+    that can't be had, Conflict `worker_not_running`, and Forbidden `not_owner` for somebody else's worker."""
 
     def __init__(self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach, looks: Looks, clock: Clock) -> None:
         self._uow = uow

@@ -181,6 +181,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "node_silent": _e(503, "The node did not answer in time.", "Try again."),
     "node_trouble": _e(503, "The node could not do it, for the reason in `nodeCode`.", "See `detail`; try again."),
     "not_ready": _e(503, "The process should be given no work now.", _AGAIN),
+    "agent_incompatible": _e(
+        503, "The node's agent and this server can't understand each other.", "Run the install line there again."
+    ),
     "agent_not_admitted": _e(503, "What stood in the agent's way has just gone.", "Dial again."),
     "provider_unavailable": _e(503, "The sign-in provider does not answer.", "Try again."),
     "secret_key_missing": _e(

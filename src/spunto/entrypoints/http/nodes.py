@@ -187,6 +187,8 @@ def _add_actions(routes: Blueprint, nodes: NodeService, address: PublicAddress) 
         ).response()
 
     @routes.get("/<node_id>/inventory")
-    @operation("See what is on a node's engine now", answers={200: InventoryOut}, errors=("node_offline",))
+    @operation(
+        "See what is on a node's engine now", answers={200: InventoryOut}, errors=("node_offline", "agent_incompatible")
+    )
     async def inventory(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         return json_response(inventory_out(await nodes.inventory(actor, org_id, node_id)))

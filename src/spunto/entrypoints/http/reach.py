@@ -37,7 +37,13 @@ T = TypeVar("T")
 PLAIN_TEXT: Final = "text/plain"
 JSON_LINES: Final = "application/x-ndjson"
 MAX_LOG_BYTES: Final = 8 * 1024 * 1024
-_NODE_ERRORS: Final = ("node_offline", "node_silent", "worker_not_running", "too_many_streams")
+_NODE_ERRORS: Final = (
+    "node_offline",
+    "agent_incompatible",
+    "node_silent",
+    "worker_not_running",
+    "too_many_streams",
+)
 
 
 def reach_blueprint(

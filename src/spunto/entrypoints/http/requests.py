@@ -32,6 +32,7 @@ from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.responses import Reply
 
 MAX_DEPTH: Final = 32
+MAX_FAULTS: Final = 100
 JSON_TYPES: Final = ("application/json", "application/merge-patch+json")
 _WRITTEN: Final[Mapping[Any, tuple[re.Pattern[str], str]]] = {
     bool: (re.compile(r"true|false"), "Must be true or false"),
@@ -223,6 +224,10 @@ def _invalid_query(errors: Sequence[Mapping[str, str]]) -> Malformed:
 
 
 def _places(error: ValidationError, body: Any) -> list[dict[str, str]]:
+    count = error.error_count()
+    if count > MAX_FAULTS:
+        # Pydantic names all or none, and a body of faults alone would keep everybody waiting meanwhile.
+        return [{"pointer": "", "message": f"{count} fields are not what they should be, too many to name each."}]
     found = error.errors(include_url=False, include_input=False)
     return [{"pointer": pointer(each["loc"], body), "message": _sentence(each)} for each in found]
 

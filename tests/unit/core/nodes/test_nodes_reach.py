@@ -10,6 +10,7 @@ from tests.unit.core.memory import Memory
 from tests.unit.core.nodes.doors import Door, enrolled
 
 from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.problem import Problem
 from spunto.core.nodes import reach
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId, ReplicaId
@@ -144,6 +145,20 @@ async def test_a_node_that_nobody_holds_is_offline(memory: Memory) -> None:
 
         assert await code_of(here.reach.open(node.id, "exec", {})) == "node_offline"
         assert town.dialled == []
+
+
+async def test_a_node_whose_agent_is_not_understood_says_so_with_the_way_out(memory: Memory) -> None:
+    problem = Problem(code="agent_incompatible", message="Run the install line again.")
+    async with a_pair(memory) as (_, here, _, _):
+        node = await memory.add_node("away", connected=False)
+        async with memory.store() as tx:
+            await tx.nodes.update(node.not_understood(problem))
+            await tx.commit()
+
+        for reaching in (here.reach.open(node.id, "exec", {}), here.reach.inventory(node.id)):
+            with pytest.raises(Unavailable) as caught:
+                await reaching
+            assert (caught.value.code, caught.value.message) == (problem.code, problem.message)
 
 
 @pytest.mark.parametrize("how", ["dead", "released", "frozen", "stuck"])

@@ -163,6 +163,18 @@ async def test_a_name_that_can_not_be_seen_or_typed_is_refused_with_the_reason(
     assert [each["message"] for each in problem["errors"] if each["message"].startswith("The name must")]
 
 
+@pytest.mark.parametrize("count", [100, 101, 90_000])
+async def test_no_more_than_a_hundred_faults_of_a_body_are_named(site: Site, count: int) -> None:
+    faulty = {f"k{number}": 1 for number in range(count)}
+
+    problem = await problem_of(await site.call("PATCH", await site.project(), faulty))
+
+    pointers = [each["pointer"] for each in problem["errors"]]
+    assert problem["code"] == "invalid_request"
+    assert pointers == ([f"/{name}" for name in faulty] if count <= 100 else [""])
+    assert count <= 100 or str(count) in problem["errors"][0]["message"]
+
+
 async def test_every_answer_tells_what_is_left_of_the_scarcest_limit() -> None:
     rates = {Limit.API: Rate(per_second=1, burst=10), Limit.ENTER: Rate(per_second=1, burst=2)}
     async with open_site(rates=rates) as site:
