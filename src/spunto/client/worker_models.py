@@ -69,6 +69,7 @@ class Worker(WireModel):
     error: Failure | None = None
     created_at: datetime
     stopped_at: datetime | None = None
+    destroyed_at: datetime | None = None
     explanation: Explanation | None = None
 
 

@@ -40,13 +40,19 @@ class Workers:
         user_id: str | None = None,
         tag: str | None = None,
         sort: str | None = None,
+        include: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Worker]:
-        """Workers of all projects that are all of what is said; `sort` is `-createdAt` or `createdAt`."""
+        """Workers of all projects that are all of what is said; `sort` is `-createdAt` or `createdAt`.
+
+        With `include="destroyed"` also those that ended in the last 30 days.
+        """
         asked = {"projectId": project_id, "state": state, "name": name, "nodeId": node_id, "userId": user_id}
         path = f"/api/orgs/{org_id}/workers"
-        return await self._api.page(Worker, path, limit=limit, cursor=cursor, **asked, tag=tag, sort=sort)
+        return await self._api.page(
+            Worker, path, limit=limit, cursor=cursor, **asked, tag=tag, sort=sort, include=include
+        )
 
     def iter_all(self, org_id: str, **asked: str | None) -> AsyncIterator[Worker]:
         """Every one of them; `asked` are the API's own query parameters, such as `nodeId`."""
@@ -90,9 +96,14 @@ class Workers:
         path = _workers(org_id, project_id)
         return await self._api.create(Worker, path, body, idempotency_key=idempotency_key)
 
-    async def get(self, worker: AnyWorker, *, explain: bool = False, wait_seconds: int | None = None) -> Worker:
-        """With `wait_seconds`, at most 60, once it has settled, or in time as it is then."""
-        asked = {"explain": explain or None, "wait": wait_seconds}
+    async def get(
+        self, worker: AnyWorker, *, explain: bool = False, wait_seconds: int | None = None, include: str | None = None
+    ) -> Worker:
+        """With `wait_seconds`, at most 60, once it has settled, or in time as it is then.
+
+        With `include="destroyed"` also for 30 days after its end.
+        """
+        asked = {"explain": explain or None, "wait": wait_seconds, "include": include}
         patience_seconds = self._api.timeout_seconds + (wait_seconds or 0)
         answer = await self._api.request("GET", _path(worker), params=asked, timeout_seconds=patience_seconds)
         return parsed(Worker, answer)

@@ -56,6 +56,7 @@ from spunto.core.webhooks.deliveries import DeliveryService
 from spunto.core.webhooks.ports import WebhookSender
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.webhooks.watch import WebhookWatch
+from spunto.core.workers.history import WorkerHistory
 from spunto.core.workers.looks import Looks
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import WorkerReconciler
@@ -176,6 +177,7 @@ class Container(DeclarativeContainer):
     looks = Singleton(Looks, store, auditor=auditor, clock=clock)
     workers = Singleton(WorkerService, store, links=links, looks=looks, auditor=auditor, clock=clock, ids=ids)
     reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, clock=clock)
+    history = Singleton(WorkerHistory, store, looks=looks, clock=clock)
     waits = Singleton(WorkerWaits, store, wakeups=wakeups, clock=clock)
 
     _looping: ClassVar[dict[str, Any]] = {
@@ -212,5 +214,6 @@ class Container(DeclarativeContainer):
             "prune deliveries": webhook_watch.provided.keep_pruned,
             "refusals": refusals.provided.run,
             "prune events": activity.provided.keep_pruned,
+            "forget destroyed workers": history.provided.keep_pruned,
         }
     )

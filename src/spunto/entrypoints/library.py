@@ -45,9 +45,11 @@ from spunto.core.secrets.service import SecretService
 from spunto.core.webhooks.deliveries import DeliveryService
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.workers.census import Census
+from spunto.core.workers.history import WorkerHistory
 from spunto.core.workers.model import TRANSIENT, WorkerId
 from spunto.core.workers.reach import WorkerReach
-from spunto.core.workers.service import WorkerService, WorkerView
+from spunto.core.workers.service import WorkerService
+from spunto.core.workers.views import WorkerView
 from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.composition import Options, Store, composed, watch_of
 from spunto.entrypoints.container import Container
@@ -97,6 +99,7 @@ class Spunto:
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
         self.reach: WorkerReach = container.reach()
+        self.history: WorkerHistory = container.history()
         self.waits: WorkerWaits = container.waits()
         self.gateway: NodeGateway = container.gateway()
         self.peers: Peers = container.peers()

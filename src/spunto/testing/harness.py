@@ -19,7 +19,7 @@ from spunto.core.orgs.model import Organization
 from spunto.core.projects.model import Environment, Project
 from spunto.core.protocol.transport import Transport
 from spunto.core.workers.model import WorkerId
-from spunto.core.workers.service import WorkerView
+from spunto.core.workers.views import WorkerView
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.ws.agent_doors import attend
 from spunto.testing import settling

@@ -10,7 +10,7 @@ from spunto.core.nodes.model import Demand, Node, NodeId, NodeStatus
 from spunto.core.projects.model import Project, ProjectId
 from spunto.core.specs.worker import container_name
 from spunto.core.workers.model import DockerState, Worker, WorkerId, WorkerState
-from spunto.core.workers.service import WorkerView
+from spunto.core.workers.views import WorkerView
 from spunto.testing.harness import Harness
 from spunto.testing.node import SimulatedNode
 

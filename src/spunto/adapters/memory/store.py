@@ -10,6 +10,7 @@ from spunto.adapters.memory.access import MemoryGrants, MemorySessions
 from spunto.adapters.memory.activity import Feeds, MemoryAuditLog, MemoryEventFeed
 from spunto.adapters.memory.api_keys import MemoryApiKeys
 from spunto.adapters.memory.census import MemoryCensus
+from spunto.adapters.memory.destroyed import MemoryDestroyedWorkers
 from spunto.adapters.memory.devices import MemoryDevices
 from spunto.adapters.memory.invitations import MemoryInvitations
 from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
@@ -65,6 +66,7 @@ class _Tables:
     projects: dict[ProjectId, Project] = field(default_factory=dict)
     versions: dict[tuple[ProjectId, int], ProjectVersion] = field(default_factory=dict)
     workers: dict[WorkerId, Worker] = field(default_factory=dict)
+    destroyed: dict[WorkerId, Worker] = field(default_factory=dict)
     audit: dict[str, AuditEntry] = field(default_factory=dict)
     idempotency: dict[tuple[str, str], tuple[Remembered, datetime]] = field(default_factory=dict)
 
@@ -121,6 +123,7 @@ class MemoryTransaction:
             projects, versions, draft("project", tables.indexes), names, workers, self._guards.append
         )
         self.workers = MemoryWorkers(workers, names, projects, nodes, self._guards.append)
+        self.destroyed = MemoryDestroyedWorkers(draft("worker", tables.destroyed))
         self.audit = MemoryAuditLog(draft("audit entry", tables.audit), organizations)
         self.events = MemoryEventFeed(tables.feeds, self.hint)
         self.due = MemorySchedule(self.hint)
@@ -151,6 +154,7 @@ class MemoryTransaction:
         """What goes with its organization."""
         self.webhooks.remove_of(org_id)
         self.secrets.remove_of(org_id)
+        self.destroyed.remove_of(org_id)
 
     def _draft(self, kind: str, committed: dict[Any, Any]) -> Table[Any, Any]:
         draft: Table[Any, Any] = Table(kind, committed)

@@ -12,7 +12,7 @@ from spunto.core.kernel.build import Build
 from spunto.core.nodes.model import NodeStatus
 from spunto.core.secrets.rotation import KeyUse
 from spunto.core.workers.census import Census
-from spunto.core.workers.model import WorkerState
+from spunto.core.workers.model import STANDING
 
 _REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 _STATEMENT_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0)
@@ -114,7 +114,7 @@ class Metrics:
     def take_census(self, census: Census, *, now: datetime) -> None:
         for status in NodeStatus:
             self._nodes.labels(status.value).set(census.nodes.get(status, 0))
-        for state in WorkerState:
+        for state in STANDING:
             self._workers.labels(state.value).set(census.workers.get(state, 0))
         self._depth.clear()
         self._oldest.clear()

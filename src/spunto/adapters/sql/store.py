@@ -12,6 +12,7 @@ from spunto.adapters.sql.api_keys import SqlApiKeyRepository
 from spunto.adapters.sql.assignments import SqlAssignmentRepository
 from spunto.adapters.sql.census import SqlCensus
 from spunto.adapters.sql.deliveries import SqlDeliveryRepository
+from spunto.adapters.sql.destroyed import SqlDestroyedWorkerRepository
 from spunto.adapters.sql.devices import SqlDeviceRepository
 from spunto.adapters.sql.events import SqlEventFeed
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
@@ -66,6 +67,7 @@ class SqlTransaction:
         self.replicas = SqlReplicaRepository(statements)
         self.projects = self.known_projects = SqlProjectRepository(statements)
         self.workers = SqlWorkerRepository(statements, known)
+        self.destroyed = SqlDestroyedWorkerRepository(statements)
         self.audit = SqlAuditLog(statements)
         self.events = SqlEventFeed(statements, self.hint)
         self.due = SqlSchedule(statements, self.hint)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, Text, bindparam, func, select
+from sqlalchemy import Select, Table, Text, bindparam, func, select
 
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
 from spunto.adapters.sql.paging import paged, window
@@ -30,12 +30,26 @@ def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     found = select(workers.c.id, workers.c.version, nodes.c.connected, projects.c.number)
     found = found.join(projects, projects.c.id == workers.c.project_id)
     found = found.outerjoin(nodes, nodes.c.id == workers.c.node_id).where(_IN_TENANT)
+    return paged(narrowed(found, workers, said, dialect), workers.c.id, order=order)
+
+
+def narrowed(found: Select[Any], table: Table, said: frozenset[str], dialect: str) -> Select[Any]:
+    """By the fields of a WorkerFilter, of workers in that table; `asked_of` gives the values."""
     for name in sorted(said - {"tag"}):
-        found = found.where(workers.c[name] == bindparam(name))
+        found = found.where(table.c[name] == bindparam(name))
     if "tag" in said:
         place = func.instr if dialect == "sqlite" else func.strpos
-        found = found.where(place(workers.c.tags, bindparam("tag", type_=Text)) > 0)
-    return paged(found, workers.c.id, order=order)
+        found = found.where(place(table.c.tags, bindparam("tag", type_=Text)) > 0)
+    return found
+
+
+def asked_of(project_id: ProjectId | None, matching: WorkerFilter) -> dict[str, Any]:
+    said = dict(matching.said)
+    if project_id is not None:
+        said["project_id"] = project_id
+    if "tag" in said:
+        said["tag"] = _tagged([said["tag"]])
+    return said
 
 
 _BY_IDS = select(workers).where(is_in(workers.c.id, bindparam("ids", type_=IdList)))
@@ -84,11 +98,7 @@ class SqlWorkerRepository:
     async def list(
         self, tenant: Tenant, project_id: ProjectId | None, page: PageRequest, matching: WorkerFilter = ALL
     ) -> Page[Listed]:
-        said = dict(matching.said)
-        if project_id is not None:
-            said["project_id"] = project_id
-        if "tag" in said:
-            said["tag"] = _tagged([said["tag"]])
+        said = asked_of(project_id, matching)
         statement = _listing(frozenset(said), page.order, self._statements.dialect)
         rows = await self._statements.all(statement, {"org_id": tenant.org_id, **said, **window(page)})
         found = await self._fetched(rows[: page.limit])
@@ -96,7 +106,7 @@ class SqlWorkerRepository:
         return Page(items=found, next_before=rows[page.limit - 1][0] if more else None)
 
     async def of_ids(self, worker_ids: Collection[str]) -> Sequence[Worker]:
-        return [_worker(row) for row in await self._statements.all(_BY_IDS, {"ids": list(worker_ids)})]
+        return [worker_of(row) for row in await self._statements.all(_BY_IDS, {"ids": list(worker_ids)})]
 
     async def update(self, worker: Worker) -> Worker:
         return await _WORKERS.update(self._statements, worker)
@@ -110,7 +120,7 @@ class SqlWorkerRepository:
         missing = [worker_id for worker_id, worker in found.items() if worker is None]
         if missing:
             for row in await self._statements.all(_BY_IDS, {"ids": missing}):
-                fetched = found[row[0]] = _worker(row)
+                fetched = found[row[0]] = worker_of(row)
                 self._known.add(fetched)
         return [
             Listed(worker, bool(connected), number)
@@ -124,7 +134,7 @@ def _tagged(tags: Sequence[str]) -> str:
     return "".join(f"\n{tag}" for tag in tags) + "\n" if tags else ""
 
 
-def _columns(worker: Worker) -> dict[str, Any]:
+def columns_of(worker: Worker) -> dict[str, Any]:
     return {
         "id": worker.id,
         "org_id": worker.org_id,
@@ -157,7 +167,7 @@ def _columns(worker: Worker) -> dict[str, Any]:
     }
 
 
-def _worker(row: AnyRow) -> Worker:
+def worker_of(row: AnyRow) -> Worker:
     (
         worker_id,
         org_id,
@@ -235,7 +245,7 @@ def _way_back(body: Mapping[str, Any]) -> WayBack:
 _WORKERS = Versioned(
     workers,
     kind="worker",
-    read=_worker,
-    write=_columns,
+    read=worker_of,
+    write=columns_of,
     fixed=["org_id", "project_id", "user_id", "api_key_id", "index"],
 )

@@ -23,6 +23,7 @@ class WorkerState(StrEnum):
     STOPPED = "stopped"
     STARTING = "starting"
     DESTROYING = "destroying"
+    DESTROYED = "destroyed"
     ERROR = "error"
 
 
@@ -50,6 +51,9 @@ S = WorkerState
 TRANSIENT: frozenset[WorkerState] = frozenset({S.SPAWNING, S.STARTING, S.STOPPING, S.DESTROYING})
 """On the way to somewhere; every other state lasts until somebody asks for another, or something happens."""
 
+STANDING: frozenset[WorkerState] = frozenset(S) - {S.DESTROYED}
+"""Of workers that are there; the other is of what is only told of."""
+
 MOVES: Mapping[WorkerState, frozenset[WorkerState]] = {
     S.SPAWNING: frozenset({S.STARTING, S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
     S.READY: frozenset({S.STARTING, S.STOPPING, S.STOPPED, S.ERROR, S.DESTROYING}),
@@ -58,8 +62,10 @@ MOVES: Mapping[WorkerState, frozenset[WorkerState]] = {
     S.STARTING: frozenset({S.STARTING, S.READY, S.STOPPED, S.STOPPING, S.ERROR, S.DESTROYING}),
     S.ERROR: frozenset({S.STARTING, S.READY, S.STOPPING, S.STOPPED, S.DESTROYING}),
     S.DESTROYING: frozenset(),
+    S.DESTROYED: frozenset(),
 }
-"""Every move there is. Destroying is accepted from everywhere and ends with the record's removal."""
+"""Every move there is. Destroying is accepted from everywhere and ends with the record's removal; what is gone is
+told of for a while."""
 
 PATIENCE: Mapping[WorkerState, timedelta] = {
     S.SPAWNING: timedelta(minutes=15),
@@ -119,6 +125,11 @@ class Worker:
 
     def used(self, activity: Activity, *, at: datetime) -> "Worker":
         return replace(self, last_activity_at=at, last_activity=activity)
+
+    def destroyed(self, *, at: datetime) -> "Worker":
+        """What is told of it when it is gone; what was only of use to its container is forgotten at once."""
+        gone = replace(self, state=S.DESTROYED, state_since=at, deadline_at=None, docker_state=DockerState.NOT_FOUND)
+        return replace(gone, container_id=None, env={}, granted=(), way_back=None)
 
     def moved(self, to: WorkerState, *, at: datetime, problem: Problem | None = None) -> "Worker":
         """The worker in another state. Raises Conflict `worker_state` for a move that is not in the table."""

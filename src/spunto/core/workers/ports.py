@@ -1,6 +1,7 @@
 """What the workers slice needs from storage."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from spunto.core.access.model import Tenant
@@ -45,9 +46,29 @@ class WorkerRepository(Protocol):
         """Raises StaleVersion."""
 
 
+class DestroyedWorkerRepository(Protocol):
+    """What is told of workers that are gone; `state_since` is when they went. Their names are free."""
+
+    async def add(self, worker: Worker) -> None:
+        """In the transaction that removes it."""
+
+    async def get(self, tenant: Tenant, worker_id: WorkerId) -> Worker:
+        """Raises NotFound `worker_not_found`."""
+
+    async def list(
+        self, tenant: Tenant, project_id: ProjectId | None, page: PageRequest, matching: WorkerFilter = ALL
+    ) -> Page[Worker]:
+        """As for those that stand."""
+
+    async def prune(self, *, before: datetime, limit: int) -> int:
+        """Forget so many at most that went before; how many."""
+
+
 class WorkersTransaction(Transaction, Protocol):
     @property
     def workers(self) -> WorkerRepository: ...
+    @property
+    def destroyed(self) -> DestroyedWorkerRepository: ...
     @property
     def secrets(self) -> SecretRepository: ...
     @property

@@ -76,6 +76,7 @@ class WorkerReconciler:
             after = await self._take_room(tx, assignment, step)
         if after is None:
             await tx.workers.remove(before)
+            await tx.destroyed.add(before.destroyed(at=self._clock.now()))
         elif after != before:
             await tx.workers.update(after)
         if step.back is not None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, TypedDict
 
 from typing_extensions import Unpack
 
 from spunto.core.access.model import Actor, OrgId, Tenant
-from spunto.core.access.policy import Action, Role
+from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
@@ -25,27 +25,15 @@ from spunto.core.workers import factory
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.explain import Explanation, explain
 from spunto.core.workers.listing import ALL, WorkerFilter
-from spunto.core.workers.looks import Looks, has_output, owns, without_output
-from spunto.core.workers.model import Activity, DockerState, Worker, WorkerId, WorkerState
+from spunto.core.workers.looks import Looks
+from spunto.core.workers.model import Activity, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.rebuild import rebuilt
 from spunto.core.workers.reconcile import topic as worker_topic
 from spunto.core.workers.secrets import Wishes, names_for
+from spunto.core.workers.views import WorkerView, view_of, with_output
 
 NO_WISHES = Wishes()
-
-
-class WorkerView(NamedTuple):
-    """A worker as shown: `docker_state` is `unknown` while its node is away; `outdated` by a newer project version;
-    its set-up without what the commands said unless `shows_output`.
-
-    A list makes fifty of them for every request, and a tuple is made in half the time of a dataclass.
-    """
-
-    worker: Worker
-    docker_state: DockerState
-    outdated: bool
-    shows_output: bool
 
 
 class Changes(TypedDict, total=False):
@@ -132,7 +120,7 @@ class WorkerService:
             detail = {"name": worker.name, "projectId": project_id, "nodeId": placed_on}
             await self._auditor.record(tx, tenant, Action.WORKER_SPAWN, worker.id, **detail)
             # What is not connected is never chosen.
-            view = _view(tenant, worker, project.number, is_reachable=True)
+            view = view_of(tenant, worker, project.number, is_reachable=True)
             await once.makes(worker.id, view)
             tx.hint(node_topic(placed_on))
             await tx.commit()
@@ -154,7 +142,7 @@ class WorkerService:
                 # Nothing in it, or no such project.
                 await tx.projects.get(tenant, project_id)
         views = [
-            _view(tenant, each.worker, each.newest_version, is_reachable=each.is_connected) for each in workers.items
+            view_of(tenant, each.worker, each.newest_version, is_reachable=each.is_connected) for each in workers.items
         ]
         return Page(items=views, next_before=workers.next_before)
 
@@ -165,7 +153,7 @@ class WorkerService:
             worker = await _of_project(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             view = await self._view(tx, tenant, worker, project)
-        return await self._with_output(tenant, worker, view)
+        return await with_output(self._looks, tenant, worker, view)
 
     async def explain(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
@@ -178,7 +166,7 @@ class WorkerService:
             assignment = await tx.assignments.find(worker_id)
             node = await tx.nodes.find(worker.node_id)
             view = await self._view(tx, tenant, worker, project)
-        view = await self._with_output(tenant, worker, view)
+        view = await with_output(self._looks, tenant, worker, view)
         explained = explain(worker, assignment, node)
         if explained.observed is None:
             return view, explained
@@ -360,26 +348,10 @@ class WorkerService:
             await tx.commit()
         return view
 
-    async def _with_output(self, tenant: Tenant, worker: Worker, view: WorkerView) -> WorkerView:
-        if view.shows_output or not tenant.role.includes(Role.ADMIN) or not has_output(worker):
-            return view
-        await self._looks.note(tenant, Action.WORKER_READ_OUTPUT, worker)
-        return view._replace(worker=worker, shows_output=True)
-
     async def _view(self, tx: WorkersTransaction, tenant: Tenant, worker: Worker, project: Project) -> WorkerView:
         """Nothing is asked about a node that is connected here."""
         is_reachable = self._links.find(worker.node_id) is not None or await tx.nodes.is_connected(worker.node_id)
-        return _view(tenant, worker, project.number, is_reachable=is_reachable)
-
-
-def _view(tenant: Tenant, worker: Worker, newest: int, *, is_reachable: bool) -> WorkerView:
-    shows_output = owns(tenant, worker)
-    return WorkerView(
-        worker=worker if shows_output else without_output(worker),
-        docker_state=worker.docker_state if is_reachable else DockerState.UNKNOWN,
-        outdated=worker.project_version != newest,
-        shows_output=shows_output,
-    )
+        return view_of(tenant, worker, project.number, is_reachable=is_reachable)
 
 
 def _require_grantor(actor: Actor, wishes: Wishes) -> None:

@@ -89,6 +89,7 @@ async def list_all(
     state: Annotated[str | None, typer.Option(help="Such as ready, stopped or error.", show_default=False)] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.", show_default=False)] = None,
     node: Annotated[str | None, typer.Option(help="Only those on this node: id or name.", show_default=False)] = None,
+    destroyed: Annotated[bool, typer.Option("--destroyed", help="Also those destroyed in the last 30 days.")] = False,
 ) -> None:
     """List the workers of all projects."""
     org_id = await session.org_id()
@@ -97,6 +98,7 @@ async def list_all(
         "state": state,
         "tag": tag,
         "nodeId": None if node is None else (await session.node(node)).id,
+        "include": "destroyed" if destroyed else None,
     }
     names = {each.id: each async for each in session.client.projects.iter_projects(org_id)}
     workers = [each async for each in session.client.workers.iter_all(org_id, **asked)]

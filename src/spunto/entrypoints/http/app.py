@@ -104,8 +104,8 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         nodes_blueprint(spunto.nodes, place.address),
         install_blueprint(place.address),
         reference_blueprint(place.address),
-        workers_blueprint(spunto.workers, spunto.waits),
-        all_workers_blueprint(spunto.workers, spunto.waits),
+        workers_blueprint(spunto.workers, spunto.waits, spunto.history),
+        all_workers_blueprint(spunto.workers, spunto.waits, spunto.history),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="reach", under=OF_PROJECT),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="all_reach", under=OF_ORGANIZATION),
     )

@@ -14,7 +14,7 @@ from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import Phase
 from spunto.core.workers.explain import Explanation
 from spunto.core.workers.model import Activity, DockerState, WorkerId, WorkerState
-from spunto.core.workers.service import WorkerView
+from spunto.core.workers.views import WorkerView
 from spunto.entrypoints.http.node_answers import ErrorOut, problem_out
 from spunto.entrypoints.http.responses import Reply, json_bytes
 
@@ -56,7 +56,8 @@ class ExplanationOut(TypedDict):
 class WorkerOut(TypedDict):
     """Owned by a user (`userId`) or by an organization's API key (`apiKeyId`). `setupStatus` is as the worker's
     container shows it; what its commands said (`outputTail`) only to its owner, and to admins who get this one worker;
-    `outdated` when its project has a newer version; `explanation` where it was asked for."""
+    `outdated` when its project has a newer version; `explanation` where it was asked for;
+    `destroyedAt` of one that is gone."""
 
     id: WorkerId
     projectId: ProjectId
@@ -78,6 +79,7 @@ class WorkerOut(TypedDict):
     error: ErrorOut | None
     createdAt: datetime
     stoppedAt: datetime | None
+    destroyedAt: NotRequired[datetime]
     explanation: NotRequired[ExplanationOut]
 
 
@@ -108,6 +110,8 @@ def worker_out(view: WorkerView) -> WorkerOut:
         "createdAt": worker.created_at,
         "stoppedAt": worker.stopped_at,
     }
+    if worker.state is WorkerState.DESTROYED:
+        out["destroyedAt"] = worker.state_since
     if worker.api_key_id is None:
         out["userId"] = worker.user_id
     else:

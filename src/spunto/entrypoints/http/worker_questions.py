@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -85,11 +85,14 @@ class WaitQuery(Query):
 
 
 class GetQuery(WaitQuery):
+    """`include=destroyed` finds it for 30 days after its end too."""
+
     explain: bool = False
+    include: Literal["destroyed"] | None = None
 
 
 class WorkersQuery(PageQuery):
-    """Workers that are all of what is asked for."""
+    """Workers that are all of what is asked for; with `include=destroyed` also those that ended in the last 30 days."""
 
     state: WorkerState | None = None
     name: Name | None = None
@@ -97,6 +100,12 @@ class WorkersQuery(PageQuery):
     user_id: Annotated[str, Field(pattern=pattern_of("usr"))] | None = None
     tag: Tag | None = None
     sort: Order = Order.NEWEST
+    include: Literal["destroyed"] | None = None
+
+    @property
+    def looks_back(self) -> bool:
+        """Whoever asks for that state means those that are gone."""
+        return self.include is not None or self.state is WorkerState.DESTROYED
 
     def matching(self) -> WorkerFilter:
         return WorkerFilter(

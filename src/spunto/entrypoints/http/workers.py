@@ -8,8 +8,10 @@ from quart import Blueprint, Response, request
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.kernel.errors import Invalid, NotFound
 from spunto.core.projects.model import ProjectId
+from spunto.core.workers.history import WorkerHistory, is_gone
 from spunto.core.workers.model import TRANSIENT, WorkerId
-from spunto.core.workers.service import WorkerService, WorkerView
+from spunto.core.workers.service import WorkerService
+from spunto.core.workers.views import WorkerView
 from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import page_response
@@ -45,7 +47,7 @@ OF_PROJECT: Final = "/api/orgs/<org_id>/projects/<project_id>/workers"
 OF_ORGANIZATION: Final = "/api/orgs/<org_id>/workers"
 
 
-def workers_blueprint(workers: WorkerService, waits: WorkerWaits) -> Blueprint:
+def workers_blueprint(workers: WorkerService, waits: WorkerWaits, history: WorkerHistory) -> Blueprint:
     routes = Blueprint("workers", __name__, url_prefix=OF_PROJECT)
     fragments = WorkerFragments()
 
@@ -53,7 +55,9 @@ def workers_blueprint(workers: WorkerService, waits: WorkerWaits) -> Blueprint:
     @operation("List a project's workers", query=WorkersQuery, answers={200: WorkersOut})
     async def list_all(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = query(WorkersQuery) if request.query_string else _EVERYTHING
-        page = await workers.list(actor, org_id, project_id, page_of(asked), asked.matching())
+        page = await (history if asked.looks_back else workers).list(
+            actor, org_id, project_id, page_of(asked), asked.matching()
+        )
         return page_response(page, fragments.of)
 
     @routes.post("")
@@ -94,11 +98,11 @@ def workers_blueprint(workers: WorkerService, waits: WorkerWaits) -> Blueprint:
         )
         return await _settled(actor, workers, waits, spawned, seconds=seconds, status=201)
 
-    _worker_routes(routes, workers, waits)
+    _worker_routes(routes, workers, waits, history)
     return routes
 
 
-def all_workers_blueprint(workers: WorkerService, waits: WorkerWaits) -> Blueprint:
+def all_workers_blueprint(workers: WorkerService, waits: WorkerWaits, history: WorkerHistory) -> Blueprint:
     routes = Blueprint("all_workers", __name__, url_prefix=OF_ORGANIZATION)
     fragments = WorkerFragments()
 
@@ -112,14 +116,16 @@ def all_workers_blueprint(workers: WorkerService, waits: WorkerWaits) -> Bluepri
     async def list_all(actor: Actor, org_id: OrgId) -> Response:
         asked = query(AllWorkersQuery)
         project_id = None if asked.project_id is None else ProjectId(asked.project_id)
-        page = await workers.list(actor, org_id, project_id, page_of(asked), asked.matching())
+        page = await (history if asked.looks_back else workers).list(
+            actor, org_id, project_id, page_of(asked), asked.matching()
+        )
         return page_response(page, fragments.of)
 
-    _worker_routes(routes, workers, waits)
+    _worker_routes(routes, workers, waits, history)
     return routes
 
 
-def _worker_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits) -> None:
+def _worker_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits, history: WorkerHistory) -> None:
     """What one worker is asked, whether its project is named or not."""
 
     @routes.get("/<worker_id>")
@@ -131,11 +137,12 @@ def _worker_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits
     )
     async def get(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         asked = query(GetQuery) if request.query_string else _AS_IT_IS
-        view = await workers.get(actor, org_id, project_id, worker_id)
+        looks_back = None if asked.include is None else history
+        view = await _found(workers, looks_back, actor, org_id, project_id, worker_id)
         if asked.wait and view.worker.state in TRANSIENT:
             await waits.settled(worker_id, max_seconds=asked.wait)
-            view = await workers.get(actor, org_id, project_id, worker_id)
-        if asked.explain:
+            view = await _found(workers, looks_back, actor, org_id, project_id, worker_id)
+        if asked.explain and not is_gone(view):
             view, explanation = await workers.explain(actor, org_id, project_id, worker_id)
             explained: WorkerOut = {**worker_out(view), "explanation": explanation_out(explanation)}
             return json_response(explained)
@@ -239,6 +246,23 @@ def _power_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits)
         key = await idempotency_key(actor, under_way)
         rebuilt = await workers.rebuild(actor, org_id, project_id, worker_id, secrets=asked.wishes(), idempotency=key)
         return under_way(rebuilt).response()
+
+
+async def _found(
+    workers: WorkerService,
+    history: WorkerHistory | None,
+    actor: Actor,
+    org_id: OrgId,
+    project_id: ProjectId | None,
+    worker_id: WorkerId,
+) -> WorkerView:
+    """As it stands, or where there is a history to look into, as it was in the end."""
+    try:
+        return await workers.get(actor, org_id, project_id, worker_id)
+    except NotFound:
+        if history is None:
+            raise
+    return await history.get(actor, org_id, project_id, worker_id)
 
 
 async def _settled(

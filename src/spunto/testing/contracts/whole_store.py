@@ -8,6 +8,7 @@ A test module gives the fixtures `wakeups`, and `store` made with it: an empty o
 
 from spunto.testing.contracts.activity import AuditLogContract, EventFeedContract
 from spunto.testing.contracts.api_key_repository import ApiKeyRepositoryContract
+from spunto.testing.contracts.destroyed_workers import DestroyedWorkersContract
 from spunto.testing.contracts.device_repository import DeviceRepositoryContract
 from spunto.testing.contracts.identity_repository import IdentityRepositoryContract
 from spunto.testing.contracts.invitation_repository import InvitationRepositoryContract
@@ -90,6 +91,9 @@ class StoreContract:
         pass
 
     class TestProjects(ProjectRepositoryContract):
+        pass
+
+    class TestDestroyedWorkers(DestroyedWorkersContract):
         pass
 
     class TestWorkers(WorkerRepositoryContract):

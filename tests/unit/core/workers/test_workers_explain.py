@@ -9,13 +9,13 @@ from spunto.core.kernel.problem import Problem
 from spunto.core.protocol.messages import Phase
 from spunto.core.specs.worker import Power
 from spunto.core.workers.explain import explain
-from spunto.core.workers.model import WorkerState
+from spunto.core.workers.model import STANDING, WorkerState
 
 READY = a_worker(WorkerState.READY)
 SEEN = an_assignment(observed=a_report())
 
 
-@pytest.mark.parametrize("state", WorkerState)
+@pytest.mark.parametrize("state", sorted(STANDING))
 def test_every_state_says_what_happens_next_and_until_when(state: WorkerState) -> None:
     worker = a_worker(state)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.core.builders import a_worker
 
 from spunto.core.workers.model import DockerState
-from spunto.core.workers.service import WorkerView
+from spunto.core.workers.views import WorkerView
 from spunto.entrypoints.http.worker_answers import WorkerFragments
 
 VIEW = WorkerView(worker=a_worker(name="first"), docker_state=DockerState.RUNNING, outdated=False, shows_output=True)

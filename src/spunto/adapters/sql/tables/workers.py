@@ -41,6 +41,15 @@ workers = Table(
     Index(None, "org_id", "project_id", "id"),
 )
 
+destroyed_workers = Table(
+    "destroyed_workers",
+    metadata,
+    *(Column(each.name, each.type, primary_key=each.primary_key, nullable=each.nullable) for each in workers.c),
+    Index(None, "org_id", "id"),
+    Index(None, "state_since"),
+)
+"""What is told of workers that are gone, as they were in the end; their projects and names may be gone too."""
+
 CONFLICTS: Conflicts = {
     "uq_workers_project_id_name": ("worker_name_taken", "The project has a worker of this name already."),
 }
