@@ -36,6 +36,7 @@ class Seed:
             "invitationId": self._invitation,
             "keyId": self._key,
             "secretId": self._secret,
+            "orgSecretId": self._org_secret,
             "sshKeyId": self._ssh_key,
             "webhookId": self._webhook,
             "deliveryId": self._delivery,
@@ -89,7 +90,13 @@ class Seed:
 
     def _worker(self) -> str:
         path = f"{self._org}/projects/{self.shared('projectId')}/workers"
+        self._make_room()
         return str(self._made(path, {"name": self._name()})["id"])
+
+    def _make_room(self) -> None:
+        """Earlier requests may have changed what the node offers, and to whom."""
+        node = f"{self._org}/nodes/{self.shared('nodeId')}"
+        self._http.patch(node, json={"limits": None, "labels": None}).raise_for_status()
 
     def _await_ready(self, worker_id: str) -> None:
         path = f"{self._org}/projects/{self.shared('projectId')}/workers/{worker_id}"
@@ -122,6 +129,10 @@ class Seed:
 
     def _secret(self) -> str:
         return str(self._made("/api/users/me/secrets", {"name": f"SEED_{next(self._numbers)}", "value": "x"})["id"])
+
+    def _org_secret(self) -> str:
+        body = {"name": f"SEED_{next(self._numbers)}", "value": "x"}
+        return str(self._made(f"{self._org}/secrets", body)["id"])
 
     def _ssh_key(self) -> str:
         key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)

@@ -15,6 +15,7 @@ from spunto.core.kernel.errors import SpuntoError
 from spunto.entrypoints.cli.programs import become, become_agent
 
 FAILURE: Final = 1
+USAGE: Final = 2
 BROKEN_PIPE: Final = 141
 INTERRUPTED: Final = 130
 TRACE: Final = "SPUNTO_TRACE"
@@ -51,6 +52,9 @@ def _ended(arguments: Sequence[str]) -> int:
         from spunto.entrypoints.cli.exits import exit_code_of
 
         return _told(arguments, error.code, error.message, exit_code_of(error))
+    except UnicodeEncodeError:
+        sentence = "An argument, or a SPUNTO_… variable, has bytes that are no UTF-8 text; write it again."
+        return _told(arguments, "not_text", sentence, USAGE)
     except OSError as error:
         _forget_output()
         if error.errno == errno.EPIPE:

@@ -26,6 +26,7 @@ PROGRAM = "from spunto.entrypoints.cli.edge import main; main()"
             1,
             "Can't use /proc/version/spunto/login.json: Not a",
         ),
+        ("org list", {"SPUNTO_URL": "http://127.0.0.1:9/\udcff"}, 2, "An argument, or a SPUNTO_… variable, has bytes"),
         ("login --token-file /proc", {}, 2, "Can't read /proc: [Errno 21] Is a directory"),
         ("config", {"SPUNTO_CONFIG": "/proc/version"}, 2, ""),
     ],

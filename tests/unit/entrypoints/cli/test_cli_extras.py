@@ -1,9 +1,10 @@
 """What works with each extra of the package, and what is said of the rest. The others' packages are hidden."""
 
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 
 import pytest
@@ -56,13 +57,19 @@ def test_each_extra_gives_its_commands_and_the_rest_say_what_to_install(
 
 def test_the_agent_s_extra_loads_the_agent() -> None:
     """The command turns into another process, in which nothing would be hidden any more."""
-    done = _run(("agent",), [], program=AGENT)
+    done = _run(
+        ("agent",), [], program=AGENT, environment={"SPUNTO_AGENT_SERVER_URL": "nowhere", "SPUNTO_AGENT_TOKEN": "x"}
+    )
 
     assert (done.returncode, "server_url" in done.stderr) == (78, True), done.stderr
 
 
 def _run(
-    extras: tuple[str, ...], arguments: list[str], *, program: str = PROGRAM
+    extras: tuple[str, ...],
+    arguments: list[str],
+    *,
+    program: str = PROGRAM,
+    environment: Mapping[str, str] | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     there = set(_with_what_they_need(["spunto", *(f"spunto[{extra}]" for extra in extras)]))
     hidden = [
@@ -76,6 +83,7 @@ def _run(
         text=True,
         timeout=60,
         check=False,
+        env={**os.environ, **(environment or {})},
     )
 
 
