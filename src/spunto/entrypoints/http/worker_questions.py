@@ -10,6 +10,7 @@ from spunto.core.access.model import UserId
 from spunto.core.kernel.ids import pattern_of
 from spunto.core.kernel.paging import Order, PageRequest
 from spunto.core.nodes.model import NodeId
+from spunto.core.projects.model import ProjectId
 from spunto.core.workers.listing import WorkerFilter
 from spunto.core.workers.model import WorkerState
 from spunto.core.workers.secrets import Wishes
@@ -119,6 +120,10 @@ class WorkersQuery(PageQuery):
 
 class AllWorkersQuery(WorkersQuery):
     project_id: Annotated[str, Field(pattern=pattern_of("prj"))] | None = None
+
+    def matching(self) -> WorkerFilter:
+        project_id = None if self.project_id is None else ProjectId(self.project_id)
+        return replace(super().matching(), project_id=project_id)
 
 
 def page_of(asked: WorkersQuery) -> PageRequest:

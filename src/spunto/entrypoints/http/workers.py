@@ -70,6 +70,7 @@ def workers_blueprint(workers: WorkerService, waits: WorkerWaits, history: Worke
         errors=(
             "no_node_available",
             "worker_name_taken",
+            "branch_unsupported",
             "grant_needed",
             "secrets_full",
             "env_too_large",
@@ -115,9 +116,8 @@ def all_workers_blueprint(workers: WorkerService, waits: WorkerWaits, history: W
     )
     async def list_all(actor: Actor, org_id: OrgId) -> Response:
         asked = query(AllWorkersQuery)
-        project_id = None if asked.project_id is None else ProjectId(asked.project_id)
         page = await (history if asked.looks_back else workers).list(
-            actor, org_id, project_id, page_of(asked), asked.matching()
+            actor, org_id, None, page_of(asked), asked.matching()
         )
         return page_response(page, fragments.of)
 
