@@ -1,6 +1,6 @@
 """Nodes, for the client."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,8 @@ class Node(WireModel):
     draining: bool = False
     deleting_since: datetime | None = None
     labels: Mapping[str, str] = Field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = Field(default_factory=dict)
     cpus: float | None = None
     memory_bytes: int | None = None
     machine_cpus: float | None = None
@@ -100,17 +102,43 @@ class Nodes:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def list(self, org_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Node]:
-        return await self._api.page(Node, _path(org_id), limit=limit, cursor=cursor)
+    async def list(
+        self,
+        org_id: str,
+        *,
+        status: str | None = None,
+        name: str | None = None,
+        tag: str | None = None,
+        sort: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Node]:
+        """Nodes that are all of what is said; `sort` is `-createdAt` or `createdAt`."""
+        asked = {"status": status, "name": name, "tag": tag, "sort": sort}
+        return await self._api.page(Node, _path(org_id), limit=limit, cursor=cursor, **asked)
 
-    def iter_nodes(self, org_id: str) -> AsyncIterator[Node]:
-        return self._api.pages(Node, _path(org_id))
+    def iter_nodes(self, org_id: str, **asked: str | None) -> AsyncIterator[Node]:
+        """Every one of them; `asked` are the API's own query parameters, such as `status`."""
+        return self._api.pages(Node, _path(org_id), **asked)
 
     async def create(
-        self, org_id: str, name: str, *, labels: Mapping[str, str] | None = None, idempotency_key: str | None = None
+        self,
+        org_id: str,
+        name: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
     ) -> NodeCredentials:
         """Make a node. Its token is in this answer only, so a lost answer is not asked for again."""
-        body = {"name": name} | ({} if labels is None else {"labels": dict(labels)})
+        wanted = {
+            "name": name,
+            "labels": None if labels is None else dict(labels),
+            "tags": None if tags is None else [*tags],
+            "metadata": metadata,
+        }
+        body = {field: value for field, value in wanted.items() if value is not None}
         return await self._api.create(
             NodeCredentials, _path(org_id), body, idempotency_key=idempotency_key, repeat=Repeat.REFUSED
         )
@@ -119,8 +147,8 @@ class Nodes:
         return await self._api.get(Node, _path(org_id, node_id))
 
     async def update(self, org_id: str, node_id: str, **changes: object) -> Node:
-        """Change `name`, `labels` (replaced whole) or `limits` (a mapping of `cpus` and `memoryBytes`, None for what
-        the agent offers); what is not given stays."""
+        """Change `name`, `labels`, `tags`, `metadata` (each replaced whole) or `limits` (a mapping of `cpus` and
+        `memoryBytes`, None for what the agent offers); what is not given stays."""
         return await self._api.patch(Node, _path(org_id, node_id), changes)
 
     async def delete(self, org_id: str, node_id: str, *, force: bool = False) -> Node | None:

@@ -30,7 +30,8 @@ class Project(ProjectSettings):
     description: str = ""
     created_by: str = ""
     version: int
-    state: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = Field(default_factory=dict)
     created_at: datetime
     updated_at: datetime | None = None
 
@@ -49,11 +50,23 @@ class Projects:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def list(self, org_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Project]:
-        return await self._api.page(Project, _path(org_id), limit=limit, cursor=cursor)
+    async def list(
+        self,
+        org_id: str,
+        *,
+        name: str | None = None,
+        tag: str | None = None,
+        sort: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Project]:
+        """Projects that are all of what is said; `sort` is `-createdAt` or `createdAt`."""
+        asked = {"name": name, "tag": tag, "sort": sort}
+        return await self._api.page(Project, _path(org_id), limit=limit, cursor=cursor, **asked)
 
-    def iter_projects(self, org_id: str) -> AsyncIterator[Project]:
-        return self._api.pages(Project, _path(org_id))
+    def iter_projects(self, org_id: str, **asked: str | None) -> AsyncIterator[Project]:
+        """Every one of them; `asked` are the API's own query parameters, such as `tag`."""
+        return self._api.pages(Project, _path(org_id), **asked)
 
     async def create(
         self,
@@ -69,6 +82,8 @@ class Projects:
         post_create_command: str | None = None,
         post_start_command: str | None = None,
         secrets: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Project:
         """Make a project with its version 1; what is None is left to the server."""
@@ -83,6 +98,8 @@ class Projects:
             "postCreateCommand": post_create_command,
             "postStartCommand": post_start_command,
             "secrets": None if secrets is None else list(secrets),
+            "tags": None if tags is None else [*tags],
+            "metadata": metadata,
         }
         body = {field: value for field, value in wanted.items() if value is not None}
         return await self._api.create(Project, _path(org_id), body, idempotency_key=idempotency_key)
@@ -91,7 +108,8 @@ class Projects:
         return await self._api.get(Project, _path(org_id, project_id))
 
     async def update(self, org_id: str, project_id: str, changes: Mapping[str, Any]) -> Project:
-        """A merge patch by the API's own field names: an absent field stays, None clears, `env` and `labels` merge."""
+        """A merge patch by the API's own field names: an absent field stays, None clears, `env` and `labels` merge,
+        `tags` and `metadata` are replaced whole."""
         return await self._api.patch(Project, _path(org_id, project_id), changes)
 
     async def delete(self, org_id: str, project_id: str) -> None:

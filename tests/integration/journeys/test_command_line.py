@@ -160,6 +160,22 @@ def test_every_command_speaks_json(box: Box, worker: str) -> None:
     assert [(type(done.json()), done.err) for done in answers] == [(dict, "")] * len(commands)
 
 
+def test_nodes_and_projects_are_marked_and_found(box: Box) -> None:
+    def found(kind: str, *asked: str) -> list[str]:
+        return [each["name"] for each in box.cli.run(kind, "list", "--json", *asked).json()["items"]]
+
+    box.cli.run("project", "create", "marked", *SMALLEST, "--tag", "ci", "--tag", "keep")
+    box.cli.run("node", "update", "local", "--tag", "ci")
+
+    assert (found("project", "--tag", "keep"), found("project", "--name", "smallest")) == (["marked"], ["smallest"])
+    assert (found("node", "--tag", "ci", "--status", "online"), found("node", "--tag", "keep")) == (["local"], [])
+    assert "Project marked is at v1." in box.cli.run("project", "update", "marked", "--tag", "ci").out
+    assert (found("project", "--tag", "keep"), found("project", "--tag", "ci")) == ([], ["marked"])
+    box.cli.run("project", "update", "marked", "--no-tags")
+    box.cli.run("node", "update", "local", "--no-tags")
+    assert (found("project", "--tag", "ci"), found("node", "--tag", "ci")) == ([], [])
+
+
 def test_exit_codes_tell_failures_apart(box: Box, worker: str) -> None:
     def code_of(code: int, *command: str, **environment: str) -> object:
         return json.loads(box.cli.run(*command, "--json", code=code, **environment).err)["code"]

@@ -292,6 +292,23 @@ async def test_an_export_that_is_refused_says_why(house: House) -> None:
             [entry async for entry in bobs.activity.export_audit(ann.org_id)]
 
 
+async def test_nodes_and_projects_are_found_by_what_they_are_marked_with(house: House, ann: SpuntoClient) -> None:
+    org_id = house.people["ann"].org_id
+    node = (await ann.nodes.create(org_id, "one", tags=["ci"], metadata={"rack": 7})).node
+    project = await ann.projects.create(org_id, "web", "debian:12", tags=["ci"], metadata={"pr": 7})
+    await ann.nodes.create(org_id, "two")
+    await ann.projects.create(org_id, "api", "debian:12")
+
+    nodes = await ann.nodes.list(org_id, status="provisioning", name="one", tag="ci", sort="createdAt")
+    projects = await ann.projects.list(org_id, name="web", tag="ci", sort="createdAt")
+
+    assert (nodes.items, projects.items) == ((node,), (project,))
+    assert [each async for each in ann.nodes.iter_nodes(org_id, tag="ci")] == [node]
+    assert [each async for each in ann.projects.iter_projects(org_id, tag="ci")] == [project]
+    assert (await ann.nodes.update(org_id, node.id, tags=[], metadata={})).tags == ()
+    assert (await ann.projects.update(org_id, project.id, {"tags": ["a"], "metadata": None})).tags == ("a",)
+
+
 async def test_a_node_is_changed_given_up_and_deleted(house: House, ann: SpuntoClient) -> None:
     org_id = house.people["ann"].org_id
     one, two = [(await ann.nodes.create(org_id, name)).node for name in ("one", "two")]

@@ -9,8 +9,10 @@ from spunto.adapters.memory.replicas import Lease
 from spunto.adapters.memory.rows import Draft
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.matching import fits
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.nodes.assignment import Assignment, Tombstone
+from spunto.core.nodes.listing import ALL, NodeFilter
 from spunto.core.nodes.model import Demand, Node, NodeId, ReplicaId
 from spunto.core.scheduling.placement import Request, obstacle, placement_for, shortage
 
@@ -64,8 +66,9 @@ class MemoryNodes:
         node = self._nodes.get(node_id)
         return None if node is None else self._loaded(node)
 
-    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Node]:
-        return page_of(await self.all_of(tenant), page, id_of=lambda node: node.id)
+    async def list(self, tenant: Tenant, page: PageRequest, matching: NodeFilter = ALL) -> Page[Node]:
+        own = (node for node in await self.all_of(tenant) if fits(node, matching))
+        return page_of(own, page, id_of=lambda node: node.id)
 
     async def all_of(self, tenant: Tenant) -> Sequence[Node]:
         return self._of(tenant.org_id)

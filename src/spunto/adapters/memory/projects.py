@@ -7,7 +7,9 @@ from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Draft, Table, owned
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
+from spunto.core.kernel.matching import fits
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.projects.listing import ALL, ProjectFilter
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
 from spunto.core.workers.model import Worker, WorkerId
 
@@ -37,8 +39,12 @@ class MemoryProjects:
     async def get(self, tenant: Tenant, project_id: ProjectId) -> Project:
         return self._counted(owned(self._projects, tenant, project_id))
 
-    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]:
-        own = (self._counted(project) for project in self._projects.values() if project.org_id == tenant.org_id)
+    async def list(self, tenant: Tenant, page: PageRequest, matching: ProjectFilter = ALL) -> Page[Project]:
+        own = (
+            self._counted(project)
+            for project in self._projects.values()
+            if project.org_id == tenant.org_id and fits(project, matching)
+        )
         return page_of(own, page, id_of=lambda project: project.id)
 
     async def update(self, project: Project) -> Project:

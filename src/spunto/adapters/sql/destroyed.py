@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, select
 
+from spunto.adapters.sql.narrowing import narrowed
 from spunto.adapters.sql.paging import one_more, page_of, paged, window
 from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables.workers import destroyed_workers
 from spunto.adapters.sql.types import Instant
 from spunto.adapters.sql.versioned import Versioned
-from spunto.adapters.sql.workers import asked_of, columns_of, narrowed, worker_of
+from spunto.adapters.sql.workers import asked_of, columns_of, worker_of
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.paging import Order, Page, PageRequest
 from spunto.core.projects.model import ProjectId

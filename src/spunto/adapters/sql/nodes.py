@@ -32,14 +32,18 @@ from spunto.adapters.sql.documents import (
     supersessions_from_json,
     supersessions_to_json,
 )
-from spunto.adapters.sql.paging import page_of, paged, window
+from spunto.adapters.sql.narrowing import asked, tags_from_text, tags_to_text
+from spunto.adapters.sql.node_listing import COLUMNS, listing
+from spunto.adapters.sql.paging import page_of, window
 from spunto.adapters.sql.replicas import has_lease
 from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.nodes import assignments, nodes, replicas
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import NotFound, StaleVersion
+from spunto.core.kernel.matching import said_by
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.nodes.listing import ALL, NodeFilter
 from spunto.core.nodes.model import Capacity, Demand, Node, NodeId, ReplicaId
 from spunto.core.scheduling.placement import Request, load_key, obstacle
 
@@ -71,12 +75,10 @@ def _moving(sign: int) -> dict[str, ColumnElement[Any]]:
 
 
 _IN_TENANT = nodes.c.org_id == bindparam("org_id")
-_COLUMNS = [column for column in nodes.c if column.name not in {"accepting", "capabilities", "load"}]
 _ADD = insert(nodes)
-_FIND = select(*_COLUMNS).where(nodes.c.id == bindparam("node_id"))
+_FIND = select(*COLUMNS).where(nodes.c.id == bindparam("node_id"))
 _GET = _FIND.where(_IN_TENANT)
-_ALL = select(*_COLUMNS).where(_IN_TENANT).order_by(nodes.c.id)
-_LIST = paged(select(*_COLUMNS).where(_IN_TENANT), nodes.c.id)
+_ALL = select(*COLUMNS).where(_IN_TENANT).order_by(nodes.c.id)
 _UPDATE = (
     update(nodes)
     .where(nodes.c.id == bindparam("of_id"), nodes.c.version == bindparam("of_version"))
@@ -100,7 +102,7 @@ _EPOCH = select(nodes.c.epoch).where(nodes.c.id == bindparam("node_id"))
 _CONNECTED = select(nodes.c.id).where(nodes.c.id == bindparam("node_id"), nodes.c.connected)
 _HELD = select(nodes.c.id, nodes.c.epoch).where(nodes.c.holder == bindparam("holder"), nodes.c.connected)
 _ABANDONED = {
-    dialect: select(*_COLUMNS)
+    dialect: select(*COLUMNS)
     .where(nodes.c.connected, ~exists().where(replicas.c.id == nodes.c.holder, has_lease(dialect)))
     .order_by(nodes.c.id)
     .limit(bindparam("limit", type_=BigInteger))
@@ -166,8 +168,10 @@ class SqlNodeRepository:
         row = await first(self._statements, _FIND, {"node_id": node_id})
         return None if row is None else _node(row)
 
-    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Node]:
-        rows = await self._statements.all(_LIST, {"org_id": tenant.org_id, **window(page)})
+    async def list(self, tenant: Tenant, page: PageRequest, matching: NodeFilter = ALL) -> Page[Node]:
+        said = asked(said_by(matching))
+        statement = listing(frozenset(said), page.order, self._statements.dialect)
+        rows = await self._statements.all(statement, {"org_id": tenant.org_id, **said, **window(page)})
         return page_of(rows, page.limit, item_of=_node, key_of=lambda node: node.id)
 
     async def all_of(self, tenant: Tenant) -> Sequence[Node]:
@@ -271,6 +275,8 @@ def _changing(node: Node) -> dict[str, Any]:
         "deleting_at": node.deleting_at,
         "agent": agent_to_json(node.agent),
         "accepting": obstacle(Request(demand=_NOTHING), empty) is None,
+        "tags": tags_to_text(node.tags),
+        "metadata": dict(node.metadata),
         "capabilities": "".join(f"|{each}|" for each in sorted(node.capabilities)),
     }
 
@@ -308,6 +314,8 @@ def _node(row: AnyRow) -> Node:
         incompatible,
         deleting_at,
         version,
+        tags,
+        metadata,
     ) = row
     capacity = None
     if cpu_millis is not None:
@@ -335,5 +343,7 @@ def _node(row: AnyRow) -> Node:
         limits=limits_from_json(limits),
         incompatible=problem_from_json(incompatible),
         deleting_at=deleting_at,
+        tags=tags_from_text(tags),
+        metadata=metadata,
         version=version,
     )

@@ -1,11 +1,13 @@
 """Projects and their versions in SQL."""
 
 from collections.abc import Collection, Mapping, Set
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, exists, insert, select, update
+from sqlalchemy import BigInteger, Select, bindparam, exists, insert, select, update
 
-from spunto.adapters.sql.paging import page_of, paged
+from spunto.adapters.sql.narrowing import asked, narrowed, tags_from_text, tags_to_text
+from spunto.adapters.sql.paging import page_of, paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.projects import project_versions, projects
 from spunto.adapters.sql.tables.workers import workers
@@ -13,7 +15,9 @@ from spunto.adapters.sql.types import IdList, is_in
 from spunto.adapters.sql.versioned import Versioned
 from spunto.core.access.model import OrgId, Tenant
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
-from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.matching import said_by
+from spunto.core.kernel.paging import Order, Page, PageRequest
+from spunto.core.projects.listing import ALL, ProjectFilter
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 
 _IN_USE = select(exists().where(workers.c.project_id == bindparam("project_id")))
@@ -40,6 +44,12 @@ _LIST_VERSIONS = paged(_VERSIONS, project_versions.c.number)
 _NEWEST_NUMBER = 2**63 - 1
 
 
+@lru_cache(maxsize=256)
+def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
+    found = select(projects).where(projects.c.org_id == bindparam("org_id"))
+    return paged(narrowed(found, projects, said, dialect), projects.c.id, order=order)
+
+
 class SqlProjectRepository:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
@@ -50,8 +60,11 @@ class SqlProjectRepository:
     async def get(self, tenant: Tenant, project_id: ProjectId) -> Project:
         return await _PROJECTS.get(self._statements, tenant, project_id)
 
-    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]:
-        return await _PROJECTS.list(self._statements, tenant, page)
+    async def list(self, tenant: Tenant, page: PageRequest, matching: ProjectFilter = ALL) -> Page[Project]:
+        said = asked(said_by(matching))
+        statement = _listing(frozenset(said), page.order, self._statements.dialect)
+        rows = await self._statements.all(statement, {"org_id": tenant.org_id, **said, **window(page)})
+        return page_of(rows, page.limit, item_of=_project, key_of=lambda project: project.id)
 
     async def update(self, project: Project) -> Project:
         return await _PROJECTS.update(self._statements, project)
@@ -97,8 +110,8 @@ class SqlProjectRepository:
         return (row[0] or None) if row is not None else None
 
     async def among(self, org_ids: Collection[OrgId], project_ids: Collection[str]) -> Set[str]:
-        asked = {"org_ids": list(org_ids), "project_ids": list(project_ids)}
-        return {row[0] for row in await self._statements.all(_AMONG, asked)}
+        among = {"org_ids": list(org_ids), "project_ids": list(project_ids)}
+        return {row[0] for row in await self._statements.all(_AMONG, among)}
 
     async def list_versions(
         self, tenant: Tenant, project_id: ProjectId, *, limit: int, before: int | None
@@ -128,6 +141,8 @@ def _columns(project: Project) -> dict[str, Any]:
         "updated_at": project.updated_at,
         "version": project.version,
         "creator_id": project.creator_id,
+        "tags": tags_to_text(project.tags),
+        "metadata": dict(project.metadata),
     }
 
 
@@ -144,6 +159,8 @@ def _project(row: AnyRow) -> Project:
         updated_at,
         version,
         creator,
+        tags,
+        metadata,
     ) = row
     return Project(
         id=project_id,
@@ -157,6 +174,8 @@ def _project(row: AnyRow) -> Project:
         updated_at=updated_at,
         version=version,
         creator_id=creator,
+        tags=tags_from_text(tags),
+        metadata=metadata,
     )
 
 

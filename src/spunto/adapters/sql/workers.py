@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, Table, Text, bindparam, func, select
+from sqlalchemy import Select, bindparam, select
 
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
+from spunto.adapters.sql.narrowing import asked, narrowed, tags_from_text, tags_to_text
 from spunto.adapters.sql.paging import paged, window
 from spunto.adapters.sql.statements import AnyRow, Statements
 from spunto.adapters.sql.tables.nodes import nodes
@@ -33,23 +34,11 @@ def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     return paged(narrowed(found, workers, said, dialect), workers.c.id, order=order)
 
 
-def narrowed(found: Select[Any], table: Table, said: frozenset[str], dialect: str) -> Select[Any]:
-    """By the fields of a WorkerFilter, of workers in that table; `asked_of` gives the values."""
-    for name in sorted(said - {"tag"}):
-        found = found.where(table.c[name] == bindparam(name))
-    if "tag" in said:
-        place = func.instr if dialect == "sqlite" else func.strpos
-        found = found.where(place(table.c.tags, bindparam("tag", type_=Text)) > 0)
-    return found
-
-
 def asked_of(project_id: ProjectId | None, matching: WorkerFilter) -> dict[str, Any]:
     said = dict(matching.said)
     if project_id is not None:
         said["project_id"] = project_id
-    if "tag" in said:
-        said["tag"] = _tagged([said["tag"]])
-    return said
+    return asked(said)
 
 
 _BY_IDS = select(workers).where(is_in(workers.c.id, bindparam("ids", type_=IdList)))
@@ -129,11 +118,6 @@ class SqlWorkerRepository:
         ]
 
 
-def _tagged(tags: Sequence[str]) -> str:
-    """Tags as text, in which each stands between two line ends, so that a whole one can be looked for."""
-    return "".join(f"\n{tag}" for tag in tags) + "\n" if tags else ""
-
-
 def columns_of(worker: Worker) -> dict[str, Any]:
     return {
         "id": worker.id,
@@ -161,7 +145,7 @@ def columns_of(worker: Worker) -> dict[str, Any]:
         "env": dict(worker.env),
         "granted": " ".join(worker.granted),
         "way_back": None if worker.way_back is None else _way_back_to_json(worker.way_back),
-        "tags": _tagged(worker.tags),
+        "tags": tags_to_text(worker.tags),
         "metadata": dict(worker.metadata),
         "last_activity": worker.last_activity.value,
     }
@@ -224,7 +208,7 @@ def worker_of(row: AnyRow) -> Worker:
         env=env,
         granted=tuple(granted.split()),
         way_back=None if way_back is None else _way_back(way_back),
-        tags=tuple(tags.split("\n")[1:-1]),
+        tags=tags_from_text(tags),
         metadata=metadata,
         last_activity=_ACTIVITIES[last_activity],
     )

@@ -3,6 +3,8 @@
 import unicodedata
 from typing import Final
 
+from spunto.core.kernel.errors import Invalid
+
 MAX_CHARACTERS: Final = 100
 # Joiners belong to the spelling of several scripts and of pictures; every other format character hides or turns text.
 _JOINERS: Final = frozenset("\u200c\u200d")
@@ -24,6 +26,24 @@ def name_problem(name: str) -> str | None:
     if not any(map(_is_seen, name)):
         return "must contain a character that can be seen"
     return None
+
+
+def require_name(name: str) -> None:
+    """Raises Invalid `name_invalid`."""
+    problem = name_problem(name)
+    if problem is not None:
+        raise Invalid("name_invalid", f"The name {problem}.")
+
+
+def made_fit(text: str) -> str:
+    """What can be a name of a text that others chose, who can't be asked again; empty where nothing can."""
+    seen = (" " if character.isspace() else character for character in text.replace("/", "-") if _may_stand(character))
+    name = " ".join("".join(seen).split())[:MAX_CHARACTERS].rstrip()
+    return "" if name_problem(name) else name
+
+
+def _may_stand(character: str) -> bool:
+    return character.isspace() or character in _JOINERS or unicodedata.category(character) not in _UNSEEN
 
 
 def _is_seen(character: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from spunto.core.nodes.model import Node, NodeLimits
 
@@ -11,6 +12,8 @@ class NodeChanges:
     name: str | None = None
     labels: Mapping[str, str] | None = None
     limits: NodeLimits | None = None
+    tags: tuple[str, ...] | None = None
+    metadata: Mapping[str, Any] | None = None
 
     def of(self, node: Node) -> Node:
         """The node with the changes."""
@@ -18,5 +21,7 @@ class NodeChanges:
             node,
             name=node.name if self.name is None else self.name,
             labels=node.labels if self.labels is None else dict(self.labels),
+            tags=node.tags if self.tags is None else self.tags,
+            metadata=node.metadata if self.metadata is None else dict(self.metadata),
         )
         return named if self.limits is None else named.limited(self.limits)

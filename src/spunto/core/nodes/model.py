@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NewType
+from typing import Any, Final, NewType
 
 from spunto.core.access.model import OrgId
 from spunto.core.kernel.problem import Problem
@@ -103,7 +103,8 @@ class Node:
 
     `holder` is the server process that has the connection; it is as good as that process's lease. `capacity` is what
     the agent offers within the `limits`. `incompatible` says why the agent that dialled last was not understood;
-    `deleting_at` since when the node only waits for its agent to remove what stands on it.
+    `deleting_at` since when the node only waits for its agent to remove what stands on it. `tags` and `metadata` are
+    for finding and for programs; the placement goes by labels alone.
     """
 
     id: NodeId
@@ -126,6 +127,8 @@ class Node:
     limits: NodeLimits = NodeLimits()
     incompatible: Problem | None = None
     deleting_at: datetime | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
 
     @property

@@ -13,6 +13,7 @@ from spunto.core.kernel.reconcile import Schedule
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import Transaction
 from spunto.core.nodes.assignment import Assignment, Tombstone
+from spunto.core.nodes.listing import ALL, NodeFilter
 from spunto.core.nodes.model import Demand, Node, NodeId, ReplicaId
 from spunto.core.nodes.replica import Replica
 from spunto.core.orgs.ports import OrganizationRepository
@@ -30,7 +31,7 @@ class NodeRepository(Protocol):
     async def find(self, node_id: NodeId) -> Node | None:
         """For the node's own agent, which comes with a token instead of a tenant, and for reconcilers."""
 
-    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Node]: ...
+    async def list(self, tenant: Tenant, page: PageRequest, matching: NodeFilter = ALL) -> Page[Node]: ...
 
     async def all_of(self, tenant: Tenant) -> Sequence[Node]:
         """Every node of the organization, oldest first: what placement chooses from."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
@@ -11,12 +12,14 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.changes import NodeChanges
 from spunto.core.nodes.inventory import Inventory, judge
 from spunto.core.nodes.links import NodeLinks
+from spunto.core.nodes.listing import ALL, NodeFilter
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.nodes.reach import INVENTORY_STREAM, NodeReach
@@ -65,13 +68,17 @@ class NodeService:
         *,
         name: str,
         labels: Mapping[str, str] | None = None,
+        tags: tuple[str, ...] = (),
+        metadata: Mapping[str, Any] | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> NodeWithToken:
         """Enrol a node; it is `provisioning` until its agent connects.
 
-        Raises Conflict `node_name_taken`, and `token_not_repeatable` for a repeat: the token is kept nowhere.
+        Raises Conflict `node_name_taken`, and `token_not_repeatable` for a repeat: the token is kept nowhere; Invalid
+        `name_invalid`.
         """
         tenant = actor.require(Action.NODE_CREATE, org_id=org_id)
+        require_name(name)
         now, scope = self._clock.now(), f"{org_id}/nodes"
         node_id = NodeId(self._ids.new("nod"))
         token = new_token(node_id)
@@ -82,6 +89,8 @@ class NodeService:
             labels=dict(labels or {}),
             token_hash=token_hash(token),
             created_at=now,
+            tags=tags,
+            metadata=dict(metadata or {}),
         )
         async with self._uow() as tx:
             await tx.organizations.hold(tenant)
@@ -98,15 +107,20 @@ class NodeService:
         async with self._uow.reading() as tx:
             return await tx.nodes.get(tenant, node_id)
 
-    async def list(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Node]:
+    async def list(self, actor: Actor, org_id: OrgId, page: PageRequest, matching: NodeFilter = ALL) -> Page[Node]:
         tenant = actor.require(Action.NODE_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            return await tx.nodes.list(tenant, page)
+            return await tx.nodes.list(tenant, page, matching)
 
     @retried
     async def update(self, actor: Actor, org_id: OrgId, node_id: NodeId, changes: NodeChanges) -> Node:
-        """Change what is the organization's own to say of the node. Raises Conflict `node_name_taken`."""
+        """Change what is the organization's own to say of the node.
+
+        Raises Conflict `node_name_taken`, Invalid `name_invalid`.
+        """
         tenant = actor.require(Action.NODE_UPDATE, org_id=org_id)
+        if changes.name is not None:
+            require_name(changes.name)
         async with self._uow() as tx:
             before = await tx.nodes.get(tenant, node_id)
             after = changes.of(before)

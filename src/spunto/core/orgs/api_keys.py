@@ -14,6 +14,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -61,10 +62,12 @@ class ApiKeyService:
     ) -> KeyWithToken:
         """Make a key of the actor's own, or as an admin one of the organization's.
 
-        Raises Forbidden `role_required`, also for an end that only owners may choose, Invalid `expiry_passed`, and
-        Conflict `token_not_repeatable` for a repeat: the token is kept nowhere, so it can't be answered again.
+        Raises Forbidden `role_required`, also for an end that only owners may choose, Invalid `expiry_passed`,
+        `name_invalid`, and Conflict `token_not_repeatable` for a repeat: the token is kept nowhere, so it can't be
+        answered again.
         """
         tenant = actor.require(Action.API_KEY_CREATE, org_id=org_id)
+        require_name(name)
         now = self._clock.now()
         async with self._uow() as tx:
             # Held before the role is read: who is being demoted meanwhile waits, or finds the new role.

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from spunto.core.kernel.errors import Forbidden, Unauthenticated
+from spunto.core.kernel.names import made_fit
 from spunto.core.orgs.invitation import folded
 
 CLOCK_SKEW: Final = timedelta(seconds=30)
@@ -15,7 +16,7 @@ OLDEST: Final = timedelta(minutes=10)
 _LATEST: Final = 253402300799
 MAX_SUBJECT: Final = 255
 MAX_EMAIL: Final = 254
-MAX_NAME: Final = 100
+_NAMELESS: Final = "Somebody"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,8 @@ def profile_of(claims: Mapping[str, Any], expected: Expected, *, now: datetime) 
     email = _email_of(claims, expected)
     if expected.hosted_domain is not None and claims.get("hd") != expected.hosted_domain:
         raise Forbidden("domain_not_allowed", f"Only accounts of {expected.hosted_domain} may sign in here.")
-    return Profile(issuer=expected.issuer, subject=subject, email=email, name=_name_of(claims) or email)
+    name = person_name(claims.get("name"), email=email)
+    return Profile(issuer=expected.issuer, subject=subject, email=email, name=name)
 
 
 def _require_for_us(claims: Mapping[str, Any], expected: Expected) -> None:
@@ -105,12 +107,10 @@ def _email_of(claims: Mapping[str, Any], expected: Expected) -> str:
     return email
 
 
-def _name_of(claims: Mapping[str, Any]) -> str:
-    name = claims.get("name")
-    if not isinstance(name, str):
-        return ""
-    printable = "".join(character if character.isprintable() else " " for character in name)
-    return " ".join(printable.split())[:MAX_NAME].strip()
+def person_name(said: object, *, email: str) -> str:
+    """What others call somebody: made fit rather than refused, since whoever said it can't be asked for another."""
+    name = said if isinstance(said, str) else ""
+    return made_fit(name) or made_fit(email) or _NAMELESS
 
 
 def _text(claims: Mapping[str, Any], name: str, *, max_characters: int) -> str:

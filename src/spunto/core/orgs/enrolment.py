@@ -10,6 +10,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.orgs.claims import person_name
 from spunto.core.orgs.invitation import givable_by
 from spunto.core.orgs.members import live, require_role
 from spunto.core.orgs.model import Identity, Membership, User
@@ -65,7 +66,7 @@ class EnrolmentService:
 
     async def _add_user(self, tx: OrgsTransaction, *, subject: str, name: str, email: str) -> UserId:
         now = self._clock.now()
-        user = User(id=UserId(self._ids.new("usr")), name=name, email=email, created_at=now)
+        user = User(id=UserId(self._ids.new("usr")), name=person_name(name, email=email), email=email, created_at=now)
         # First, because here a lost race starts again.
         await tx.identities.add(Identity(issuer=ISSUER, subject=subject, user_id=user.id, created_at=now))
         await tx.members.add_user(user)

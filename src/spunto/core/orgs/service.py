@@ -10,6 +10,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Forbidden
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.members import live
@@ -28,8 +29,12 @@ class OrganizationService:
     async def create(
         self, actor: Actor, *, name: str, slug: str | None = None, idempotency: IdempotencyKey | None = None
     ) -> OrganizationView:
-        """Make an organization with the actor as its owner. Raises Conflict `slug_taken` for a given slug."""
+        """Make an organization with the actor as its owner.
+
+        Raises Conflict `slug_taken` for a given slug, Invalid `name_invalid`.
+        """
         actor.require_scope(Action.ORG_CREATE)
+        require_name(name)
         if actor.user_id is None:
             raise Forbidden("session_required", "Only a person can make an organization.")
         now = self._clock.now()
@@ -69,8 +74,10 @@ class OrganizationService:
     async def update(
         self, actor: Actor, org_id: OrgId, *, name: str | None = None, slug: str | None = None
     ) -> OrganizationView:
-        """Rename it; what is None stays. Raises Conflict `slug_taken`."""
+        """Rename it; what is None stays. Raises Conflict `slug_taken`, Invalid `name_invalid`."""
         tenant = actor.require(Action.ORG_UPDATE, org_id=org_id)
+        if name is not None:
+            require_name(name)
         async with self._uow() as tx:
             before = await tx.organizations.get(tenant)
             after = replace(before, name=name or before.name, slug=slug or before.slug)

@@ -9,7 +9,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
-from spunto.core.kernel.names import name_problem
+from spunto.core.kernel.names import name_problem, require_name
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.model import User
 from spunto.core.orgs.ports import OrgsTransaction
@@ -30,13 +30,16 @@ class UserService:
 
     @retried
     async def update(self, actor: Actor, changes: Mapping[str, str | None]) -> User:
-        """Change `name` and `dotfiles_repo`; what is not named stays."""
+        """Change `name` and `dotfiles_repo`; what is not named stays. Raises Invalid `name_invalid`."""
         user_id = _user_of(actor, Action.USER_UPDATE)
+        name = changes.get("name")
+        if name is not None:
+            require_name(name)
         async with self._uow() as tx:
             before = await tx.members.get_user(user_id)
             user = await tx.members.update_user(
                 before.with_settings(
-                    name=changes.get("name") or before.name,
+                    name=before.name if name is None else name,
                     dotfiles_repo=changes.get("dotfiles_repo", before.dotfiles_repo),
                 )
             )
@@ -60,15 +63,17 @@ class UserService:
     ) -> SshKey:
         """Named after the key's comment where no name is given.
 
-        Raises Invalid `ssh_key_invalid`; Conflict `ssh_key_exists`, `ssh_keys_full`.
+        Raises Invalid `ssh_key_invalid`, `name_invalid`; Conflict `ssh_key_exists`, `ssh_keys_full`.
         """
         user_id = _user_of(actor, Action.SSH_KEY_ADD)
         read = read_public_key(public_key)
+        if name is not None:
+            require_name(name)
         now, scope = self._clock.now(), f"{user_id}/ssh-keys"
         key = SshKey(
             id=SshKeyId(self._ids.new("ssk")),
             user_id=user_id,
-            name=name or _named_by(read),
+            name=_named_by(read) if name is None else name,
             type=read.type,
             public_key=read.text,
             fingerprint=read.fingerprint,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NewType
+from typing import Any, NewType
 
 from spunto.core.access.model import OrgId
 
@@ -33,7 +33,8 @@ class Environment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """`number` is its newest version of the environment; `workers_made` gives out worker indexes, never one twice.
-    `creator_id` is the user or the organization's key that made it; nobody where that is not known any more."""
+    `creator_id` is the user or the organization's key that made it; nobody where that is not known any more. `tags` and
+    `metadata` are for finding and for programs: they are no part of the environment."""
 
     id: ProjectId
     org_id: OrgId
@@ -45,10 +46,9 @@ class Project:
     workers_made: int = 0
     created_at: datetime
     updated_at: datetime
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
-
-    def renamed(self, *, name: str, description: str, at: datetime) -> "Project":
-        return replace(self, name=name, description=description, updated_at=at)
 
     def with_environment(self, environment: Environment, *, at: datetime) -> "Project":
         """The next version of the environment; an equal one changes nothing."""

@@ -10,6 +10,7 @@ from spunto.core.kernel.idempotency import IdempotencyRepository
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import Transaction
 from spunto.core.orgs.ports import OrganizationRepository
+from spunto.core.projects.listing import ALL, ProjectFilter
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
 
 
@@ -20,7 +21,7 @@ class ProjectRepository(Protocol):
     async def get(self, tenant: Tenant, project_id: ProjectId) -> Project:
         """Raises NotFound `project_not_found`."""
 
-    async def list(self, tenant: Tenant, page: PageRequest) -> Page[Project]: ...
+    async def list(self, tenant: Tenant, page: PageRequest, matching: ProjectFilter = ALL) -> Page[Project]: ...
 
     async def update(self, project: Project) -> Project:
         """Raises StaleVersion, Conflict `project_name_taken`."""

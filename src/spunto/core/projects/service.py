@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from spunto.core.access.model import Actor, ApiKeyId, OrgId, Tenant, UserId
 from spunto.core.access.policy import Action
@@ -10,12 +10,17 @@ from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.projects.listing import ALL, ProjectFilter
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.projects.ports import ProjectsTransaction
 from spunto.core.projects.variables import require_env
-from spunto.core.secrets.names import require_name
+from spunto.core.secrets.names import require_name as require_secret_name
+
+# What a change of makes no new version.
+_BESIDE: Final = frozenset({"name", "description", "tags", "metadata"})
 
 
 class ProjectService:
@@ -34,13 +39,16 @@ class ProjectService:
         name: str,
         environment: Environment,
         description: str = "",
+        tags: tuple[str, ...] = (),
+        metadata: Mapping[str, Any] | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> Project:
         """Make a project with its version 1.
 
-        Raises Conflict `project_name_taken`, Invalid `env_too_large`, `secret_name_reserved`.
+        Raises Conflict `project_name_taken`, Invalid `name_invalid`, `env_too_large`, `secret_name_reserved`.
         """
         tenant = actor.require(Action.PROJECT_CREATE, org_id=org_id)
+        require_name(name)
         _require_sane(environment)
         now = self._clock.now()
         async with self._uow() as tx:
@@ -59,6 +67,8 @@ class ProjectService:
                 environment=environment,
                 created_at=now,
                 updated_at=now,
+                tags=tags,
+                metadata=dict(metadata or {}),
             )
             await tx.projects.add(project)
             await tx.projects.add_version(_version_of(project, actor))
@@ -72,34 +82,33 @@ class ProjectService:
         async with self._uow.reading() as tx:
             return await tx.projects.get(tenant, project_id)
 
-    async def list(self, actor: Actor, org_id: OrgId, page: PageRequest) -> Page[Project]:
+    async def list(
+        self, actor: Actor, org_id: OrgId, page: PageRequest, matching: ProjectFilter = ALL
+    ) -> Page[Project]:
         tenant = actor.require(Action.PROJECT_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            return await tx.projects.list(tenant, page)
+            return await tx.projects.list(tenant, page, matching)
 
     @retried
     async def update(self, actor: Actor, org_id: OrgId, project_id: ProjectId, changes: Mapping[str, Any]) -> Project:
         """Apply changes by field name of Project and Environment; a change of the environment makes a new version.
 
-        A change of a mapping is merged into it: None removes a name, and None for the whole empties it.
-        Raises Conflict `project_name_taken`, Invalid `env_too_large`, `secret_name_reserved`.
+        A change of the environment's mappings is merged into them: None removes a name, and None for the whole empties
+        it. Raises Conflict `project_name_taken`, Invalid `name_invalid`, `env_too_large`, `secret_name_reserved`.
         """
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
         now = self._clock.now()
         async with self._uow() as tx:
             before = await _to_edit(tx, tenant, project_id)
-            named = before.renamed(
-                name=changes.get("name", before.name),
-                description=changes.get("description", before.description),
-                at=now,
-            )
+            if "name" in changes:
+                require_name(changes["name"])
+            beside = {key: changes[key] for key in changes.keys() & _BESIDE}
             of_environment = {
-                key: _merged(getattr(before.environment, key), changes[key])
-                for key in changes.keys() - {"name", "description"}
+                key: _merged(getattr(before.environment, key), changes[key]) for key in changes.keys() - _BESIDE
             }
             environment = replace(before.environment, **of_environment)
             _require_sane(environment)
-            after = named.with_environment(environment, at=now)
+            after = replace(before, **beside, updated_at=now).with_environment(environment, at=now)
             return await self._save(tx, actor, before, after, restored_from=None)
 
     async def versions(
@@ -181,7 +190,7 @@ def _merged(present: Any, change: Any) -> Any:
 
 def _require_sane(environment: Environment) -> None:
     for name in environment.secrets:
-        require_name(name)
+        require_secret_name(name)
     require_env(environment.env)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from spunto.core.access.model import Actor
 from spunto.core.kernel.errors import Conflict, NotFound
-from spunto.core.kernel.names import name_problem
+from spunto.core.kernel.names import name_problem, require_name
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.projects.model import Environment, Project
@@ -46,6 +46,9 @@ def new_worker(
     env: Mapping[str, str] | None = None,
     granted: tuple[str, ...] = (),
 ) -> Worker:
+    """Raises Invalid `name_invalid`."""
+    if name is not None:
+        require_name(name)
     return Worker(
         id=worker_id,
         org_id=project.org_id,

@@ -12,6 +12,7 @@ from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.links import NodeLinks
@@ -82,7 +83,7 @@ class WorkerService:
 
         `env` wins over the project's variables and over secrets. Raises Conflict `no_node_available` with
         `nodes: [{nodeId, name, reason}]`, `worker_name_taken`, `grant_needed` with `names`; Invalid `env_too_large`,
-        `env_name_reserved`.
+        `env_name_reserved`, `name_invalid`.
         """
         tenant = actor.require(Action.WORKER_SPAWN, org_id=org_id)
         _require_grantor(actor, secrets)
@@ -303,8 +304,10 @@ class WorkerService:
         worker_id: WorkerId,
         **changes: Unpack[Changes],
     ) -> WorkerView:
-        """Change what is named. Raises Conflict `worker_name_taken`."""
+        """Change what is named. Raises Conflict `worker_name_taken`, Invalid `name_invalid`."""
         tenant = actor.require(Action.WORKER_UPDATE, org_id=org_id)
+        if "name" in changes:
+            require_name(changes["name"])
         async with self._uow() as tx:
             worker = await _own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)

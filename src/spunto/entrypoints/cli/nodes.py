@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spunto.client.nodes import Agent, InventoryItem, Node, NodeCredentials
-from spunto.entrypoints.cli.options import Labels, NodeArgument, pairs_of
+from spunto.entrypoints.cli.options import Labels, NodeArgument, NoTags, Tags, pairs_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.rendering import instant, pairs, share, size
 from spunto.entrypoints.cli.running import command
@@ -40,19 +40,28 @@ app = typer.Typer(help="Servers that you bring, for workers to run on.", no_args
 
 
 @command(app, "list")
-async def list_all(session: Session) -> None:
+async def list_all(
+    session: Session,
+    status: Annotated[str | None, typer.Option(help="Such as online or offline.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="Only the one of this name.", show_default=False)] = None,
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag.", show_default=False)] = None,
+) -> None:
     """List the nodes and what is taken of them."""
-    found = [node async for node in session.client.nodes.iter_nodes(await session.org_id())]
+    asked = {"status": status, "name": name, "tag": tag}
+    found = [node async for node in session.client.nodes.iter_nodes(await session.org_id(), **asked)]
     session.out.table(found, NODES, wire=Node.to_wire)
 
 
 @command(app)
 async def create(
-    session: Session, name: Annotated[str, typer.Argument(show_default=False)], label: Labels = None
+    session: Session,
+    name: Annotated[str, typer.Argument(show_default=False)],
+    label: Labels = None,
+    tag: Tags = None,
 ) -> None:
     """Make a node; prints its token and the command that installs its agent. They are shown this once."""
     labels = pairs_of(label, option="--label")
-    _show(session, await session.client.nodes.create(await session.org_id(), name, labels=labels))
+    _show(session, await session.client.nodes.create(await session.org_id(), name, labels=labels, tags=tag))
 
 
 @command(app)
@@ -69,6 +78,8 @@ async def update(
     name: Annotated[str | None, typer.Option(help="A new name.", show_default=False)] = None,
     label: Labels = None,
     no_labels: Annotated[bool, typer.Option("--no-labels", help="Take all labels away.")] = False,
+    tag: Tags = None,
+    no_tags: NoTags = False,
     max_cpus: Annotated[
         float | None, typer.Option(help="Give away at most so many cpus; 0 is as many as its agent offers.")
     ] = None,
@@ -76,10 +87,12 @@ async def update(
         int | None, typer.Option(help="Give away at most so much memory; 0 is as much as its agent offers.")
     ] = None,
 ) -> None:
-    """Change a node's name, its labels (all of them are replaced) or what of it is given away at most."""
+    """Change a node's name, its labels or tags (all of them are replaced) or what of it is given away at most."""
     changes: dict[str, object] = {} if name is None else {"name": name}
     if label or no_labels:
         changes["labels"] = pairs_of(label, option="--label")
+    if tag or no_tags:
+        changes["tags"] = tag or []
     asked = {"cpus": max_cpus, "memoryBytes": max_memory_bytes}
     limits = {key: value or None for key, value in asked.items() if value is not None}
     if limits:
@@ -160,6 +173,7 @@ def _show(session: Session, made: NodeCredentials) -> None:
 
 def node_fields(node: Node) -> Iterable[tuple[str, str]]:
     yield from (("name", node.name), ("status", node.status), ("labels", pairs(node.labels.items())))
+    yield "tags", " ".join(node.tags)
     if node.error is not None:
         yield "error", node.error.message
     if node.error is not None or (node.agent is not None and node.agent.outdated):

@@ -15,6 +15,8 @@ NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="Id or name.",
 ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Id or name.", show_default=False)]
 WorkerArgument = Annotated[str, typer.Argument(metavar="WORKER", help="Id, name, or project/name.", show_default=False)]
 Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="May be repeated.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="May be repeated.")]
+NoTags = Annotated[bool, typer.Option("--no-tags", help="Take all tags away.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the server has accepted.")]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from spunto.client.projects import Project, ProjectVersion
-from spunto.entrypoints.cli.options import Labels, ProjectArgument, bytes_of, pairs_of
+from spunto.entrypoints.cli.options import Labels, NoTags, ProjectArgument, Tags, bytes_of, pairs_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.rendering import age, instant, pairs, size
 from spunto.entrypoints.cli.running import command
@@ -50,9 +50,14 @@ Description = Annotated[str | None, typer.Option(show_default=False)]
 
 
 @command(app, "list")
-async def list_all(session: Session) -> None:
+async def list_all(
+    session: Session,
+    name: Annotated[str | None, typer.Option(help="Only the one of this name.", show_default=False)] = None,
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag.", show_default=False)] = None,
+) -> None:
     """List the projects."""
-    found = [project async for project in session.client.projects.iter_projects(await session.org_id())]
+    org_id = await session.org_id()
+    found = [project async for project in session.client.projects.iter_projects(org_id, name=name, tag=tag)]
     session.out.table(found, PROJECTS, wire=Project.to_wire)
 
 
@@ -69,6 +74,7 @@ async def create(
     post_create: PostCreate = None,
     post_start: PostStart = None,
     secret: Secrets = None,
+    tag: Tags = None,
 ) -> None:
     """Make a project."""
     made = await session.client.projects.create(
@@ -83,6 +89,7 @@ async def create(
         post_create_command=post_create,
         post_start_command=post_start,
         secrets=secret,
+        tags=tag,
     )
     session.out.done(f"Made project {made.name}.", made)
 
@@ -111,8 +118,13 @@ async def update(
     post_start: PostStart = None,
     secret: Secrets = None,
     unset_secret: Unsecret = None,
+    tag: Tags = None,
+    no_tags: NoTags = False,
 ) -> None:
-    """Change a project. A change of its environment makes a new version; an empty command clears it."""
+    """Change a project. A change of its environment makes a new version; an empty command clears it.
+
+    Tags are replaced, all of them.
+    """
     wanted: dict[str, Any] = {
         "name": name,
         "image": image,
@@ -126,6 +138,8 @@ async def update(
     for field, command_line in (("postCreateCommand", post_create), ("postStartCommand", post_start)):
         if command_line is not None:
             changes[field] = command_line or None
+    if tag or no_tags:
+        changes["tags"] = tag or []
     if not (changes or secret or unset_secret):
         raise typer.BadParameter("Say what to change.")
     found = await session.project(project)
@@ -174,7 +188,7 @@ def project_fields(project: Project) -> Iterable[tuple[str, str]]:
     yield from (("memory", size(project.memory_bytes)), ("labels", pairs(project.labels.items())))
     yield "post-create", project.post_create_command or ""
     yield "post-start", project.post_start_command or ""
-    yield "secrets", ", ".join(project.secrets)
+    yield from (("secrets", ", ".join(project.secrets)), ("tags", " ".join(project.tags)))
     yield from (
         ("created", instant(project.created_at)),
         ("changed", instant(project.updated_at)),

@@ -152,6 +152,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     ),
     "idempotency_key_reused": _e(422, "The Idempotency-Key came with another body before.", "Take a new key."),
     "invalid_request": _e(422, "Fields of the body are not as they should be.", "`errors` says which ones."),
+    "name_invalid": _e(422, "A name has 1 to 100 characters that can be seen, and no `/`.", _NAME),
     "not_storable": _e(422, "A value is too large or has characters that can't be stored.", "Change it."),
     "secret_name_invalid": _e(422, "A secret's name has A to Z, 0 to 9 and _.", _NAME),
     "secret_name_reserved": _e(422, "The name would change how programs run in a worker.", _NAME),

@@ -1,6 +1,8 @@
 """Nodes as they are shown over HTTP."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from typing_extensions import TypedDict
 
@@ -56,6 +58,8 @@ class NodeOut(TypedDict):
     draining: bool
     deletingSince: datetime | None
     labels: dict[str, str]
+    tags: list[str]
+    metadata: Mapping[str, Any]
     cpus: float | None
     memoryBytes: int | None
     machineCpus: float | None
@@ -121,6 +125,8 @@ def node_out(node: Node, address: PublicAddress) -> NodeOut:
         "deletingSince": node.deleting_at,
         "draining": node.draining,
         "labels": dict(node.labels),
+        "tags": list(node.tags),
+        "metadata": node.metadata,
         "cpus": None if capacity is None else capacity.cpu_millis / 1000,
         "memoryBytes": None if capacity is None else capacity.memory_bytes,
         "machineCpus": None if machine is None else machine.cpu_millis / 1000,

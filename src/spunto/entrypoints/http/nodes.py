@@ -7,7 +7,8 @@ from quart import Blueprint, Response
 
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.nodes.changes import NodeChanges
-from spunto.core.nodes.model import Node, NodeId, NodeLimits
+from spunto.core.nodes.listing import NodeFilter
+from spunto.core.nodes.model import Node, NodeId, NodeLimits, NodeStatus
 from spunto.core.nodes.service import NodeService
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.node_answers import (
@@ -20,9 +21,21 @@ from spunto.entrypoints.http.node_answers import (
     node_out,
 )
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
-from spunto.entrypoints.http.projects import Labels
-from spunto.entrypoints.http.requests import In, Name, Nothing, Query, idempotency_key, query, read, read_nothing
+from spunto.entrypoints.http.paging import SortedQuery, asked_page_of, page_response
+from spunto.entrypoints.http.project_questions import Labels
+from spunto.entrypoints.http.requests import (
+    In,
+    Metadata,
+    Name,
+    Nothing,
+    Query,
+    Tag,
+    Tags,
+    idempotency_key,
+    query,
+    read,
+    read_nothing,
+)
 from spunto.entrypoints.http.responses import Reply, json_response, made, no_content
 from spunto.entrypoints.serving.security import PublicAddress
 
@@ -32,6 +45,8 @@ NodeCpus = Annotated[float, Field(gt=0, le=4096)]
 class NodeIn(In):
     name: Name
     labels: Labels = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=list)
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class LimitsIn(In):
@@ -42,11 +57,14 @@ class LimitsIn(In):
 
 
 class NodePatchIn(In):
-    """A merge patch: what is absent stays. `labels` are replaced whole; null takes all of them, or all limits, away."""
+    """A merge patch: what is absent stays. `labels`, `tags` and `metadata` are replaced whole; null takes all of them,
+    or all limits, away."""
 
     name: Name | None = None
     labels: Labels | None = None
     limits: LimitsIn | None = None
+    tags: Tags | None = None
+    metadata: Metadata | None = None
 
     def changes(self, before: NodeLimits) -> NodeChanges:
         """Raises Invalid for a null that nothing can stand for."""
@@ -57,6 +75,8 @@ class NodePatchIn(In):
             name=self.name,
             labels=(self.labels or {}) if "labels" in given else None,
             limits=_limits(self.limits, before) if "limits" in given else None,
+            tags=tuple(self.tags or ()) if "tags" in given else None,
+            metadata=(self.metadata or {}) if "metadata" in given else None,
         )
 
 
@@ -69,6 +89,17 @@ def _limits(asked: LimitsIn | None, before: NodeLimits) -> NodeLimits:
     if "memory_bytes" in asked.model_fields_set:
         memory_bytes = asked.memory_bytes
     return NodeLimits(cpu_millis=cpu_millis, memory_bytes=memory_bytes)
+
+
+class NodesQuery(SortedQuery):
+    """Nodes that are all of what is asked for."""
+
+    status: NodeStatus | None = None
+    name: Name | None = None
+    tag: Tag | None = None
+
+    def matching(self) -> NodeFilter:
+        return NodeFilter(status=self.status, name=self.name, tag=self.tag)
 
 
 class DeleteQuery(Query):
@@ -85,9 +116,11 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         return node_out(node, address)
 
     @routes.get("")
-    @operation("List the nodes", query=PageQuery, answers={200: NodesOut})
+    @operation("List the nodes", query=NodesQuery, answers={200: NodesOut})
     async def list_all(actor: Actor, org_id: OrgId) -> Response:
-        return page_response(await nodes.list(actor, org_id, asked_page("nod")), shown)
+        asked = query(NodesQuery)
+        page = asked_page_of(asked, "nod", order=asked.sort)
+        return page_response(await nodes.list(actor, org_id, page, asked.matching()), shown)
 
     @routes.post("")
     @operation(
@@ -101,7 +134,13 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         asked = await read(NodeIn)
         address.require_known()
         new = await nodes.create(
-            actor, org_id, name=asked.name, labels=asked.labels, idempotency=await idempotency_key(actor)
+            actor,
+            org_id,
+            name=asked.name,
+            labels=asked.labels,
+            tags=tuple(asked.tags),
+            metadata=asked.metadata,
+            idempotency=await idempotency_key(actor),
         )
         return made(enrolment_out(new, address), at=f"/api/orgs/{org_id}/nodes/{new.node.id}")
 
@@ -112,7 +151,7 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
 
     @routes.patch("/<node_id>")
     @operation(
-        "Change a node's name, labels or limits",
+        "Change a node's name, labels, limits, tags or metadata",
         body=NodePatchIn,
         answers={200: NodeOut},
         errors=("node_name_taken",),

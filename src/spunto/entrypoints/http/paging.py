@@ -10,7 +10,7 @@ from quart import Response, request
 
 from spunto.core.kernel.errors import Malformed
 from spunto.core.kernel.ids import is_id
-from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.paging import Order, Page, PageRequest
 from spunto.entrypoints.http.requests import Query, query
 from spunto.entrypoints.http.responses import json_response
 
@@ -20,6 +20,10 @@ T = TypeVar("T")
 class PageQuery(Query):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=200)] | None = None
+
+
+class SortedQuery(PageQuery):
+    sort: Order = Order.NEWEST
 
 
 _FIRST_PAGE = PageQuery()
@@ -34,12 +38,12 @@ def asked_page(prefix: str) -> PageRequest:
     return asked_page_of(page_query(), prefix)
 
 
-def asked_page_of(asked: PageQuery, prefix: str) -> PageRequest:
+def asked_page_of(asked: PageQuery, prefix: str, *, order: Order = Order.NEWEST) -> PageRequest:
     """The same, of a query that asks for more than a page. Raises Malformed."""
     before = None if asked.cursor is None else last_seen(asked.cursor)
     if before is not None and not is_id(before, prefix):
         raise not_a_cursor()
-    return PageRequest(limit=asked.limit, before=before)
+    return PageRequest(limit=asked.limit, before=before, order=order)
 
 
 def page_response(page: Page[T], present: Callable[[T], Any]) -> Response:

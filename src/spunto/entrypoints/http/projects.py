@@ -2,124 +2,31 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import AfterValidator, Field, StringConstraints
-from pydantic_core import PydanticCustomError
 from quart import Blueprint, Response
 from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.kernel.errors import NotFound
-from spunto.core.projects.model import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES, Environment, Project, ProjectId
+from spunto.core.projects.model import Environment, Project, ProjectId
 from spunto.core.projects.model import ProjectVersion as Version
 from spunto.core.projects.service import ProjectService
-from spunto.core.secrets.names import MAX_NAME_CHARACTERS, PATTERN
-from spunto.core.specs.image import MAX_CHARACTERS, why_no_image
-from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import (
     PageQuery,
-    asked_page,
+    asked_page_of,
     items_response,
     last_seen,
     not_a_cursor,
     page_query,
     page_response,
 )
-from spunto.entrypoints.http.requests import In, Name, Nothing, idempotency_key, read, read_nothing
+from spunto.entrypoints.http.project_questions import ProjectIn, ProjectPatchIn, ProjectsQuery
+from spunto.entrypoints.http.requests import Nothing, idempotency_key, query, read, read_nothing
 from spunto.entrypoints.http.responses import Reply, json_response, no_content
 
 MAX_NUMBER: Final = 2**31 - 1
-
-
-def _image_name(value: str) -> str:
-    reason = why_no_image(value)
-    if reason is not None:
-        raise PydanticCustomError("image_name", "{what}", {"what": f"The image {value[:200]!r} {reason}."})
-    return value
-
-
-EnvName = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-LabelName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
-LabelValue = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Image = Annotated[
-    str,
-    StringConstraints(max_length=MAX_CHARACTERS),
-    AfterValidator(_image_name),
-    Field(json_schema_extra={"pattern": r"^[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*$"}),
-]
-Description = Annotated[str, StringConstraints(max_length=2000)]
-Command = Annotated[str, StringConstraints(min_length=1, max_length=16 * 1024)]
-Cpus = Annotated[float, Field(ge=0.01, le=4096)]
-MemoryBytes = Annotated[int, Field(ge=16 * 1024**2, le=2**50)]
-Env = Annotated[dict[EnvName, str], Field(max_length=256)]
-EnvPatch = Annotated[dict[EnvName, str | None], Field(max_length=256)]
-Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]
-SecretName = Annotated[str, StringConstraints(max_length=MAX_NAME_CHARACTERS, pattern=PATTERN)]
-SecretNames = Annotated[list[SecretName], Field(max_length=64)]
-LabelsPatch = Annotated[dict[LabelName, LabelValue | None], Field(max_length=64)]
-
-
-class ProjectIn(In):
-    name: Name
-    description: Description = ""
-    image: Image
-    env: Env = Field(default_factory=dict)
-    cpus: Cpus = DEFAULT_CPU_MILLIS / 1000
-    memory_bytes: MemoryBytes = DEFAULT_MEMORY_BYTES
-    labels: Labels = Field(default_factory=dict)
-    post_create_command: Command | None = None
-    post_start_command: Command | None = None
-    secrets: SecretNames = Field(default_factory=list)
-
-    def environment(self) -> Environment:
-        return Environment(
-            image=self.image,
-            env=self.env,
-            cpu_millis=_millis(self.cpus),
-            memory_bytes=self.memory_bytes,
-            labels=self.labels,
-            post_create_command=self.post_create_command,
-            post_start_command=self.post_start_command,
-            secrets=tuple(dict.fromkeys(self.secrets)),
-        )
-
-
-class ProjectPatchIn(In):
-    """A merge patch: what is absent stays, null goes back to what a project has that never said it."""
-
-    name: Name | None = None
-    description: Description | None = None
-    image: Image | None = None
-    env: EnvPatch | None = None
-    cpus: Cpus | None = None
-    memory_bytes: MemoryBytes | None = None
-    labels: LabelsPatch | None = None
-    post_create_command: Command | None = None
-    post_start_command: Command | None = None
-    secrets: SecretNames | None = None
-
-    def changes(self) -> dict[str, Any]:
-        """By field of Project and Environment. Raises Invalid for a null that nothing can stand for."""
-        given = {field: getattr(self, field) for field in self.model_fields_set}
-        nulls = [field for field in ("name", "image") if field in given and given[field] is None]
-        if nulls:
-            raise invalid_fields([{"pointer": f"/{field}", "message": "Can't be cleared"} for field in nulls])
-        given = {field: CLEARED.get(field) if value is None else value for field, value in given.items()}
-        if "secrets" in given:
-            given["secrets"] = tuple(dict.fromkeys(given["secrets"]))
-        if "cpus" in given:
-            given["cpu_millis"] = _millis(given.pop("cpus"))
-        return given
-
-
-CLEARED: Final[Mapping[str, Any]] = {
-    "description": "",
-    "cpus": DEFAULT_CPU_MILLIS / 1000,
-    "memory_bytes": DEFAULT_MEMORY_BYTES,
-    "secrets": (),
-}
 
 
 class EnvironmentOut(TypedDict):
@@ -145,7 +52,8 @@ class ProjectOut(EnvironmentOut):
     description: str
     createdBy: str
     version: int
-    state: Literal["ready"]
+    tags: list[str]
+    metadata: Mapping[str, Any]
     createdAt: datetime
     updatedAt: datetime
 
@@ -179,7 +87,8 @@ def project_out(project: Project) -> ProjectOut:
         "createdBy": project.creator_id,
         **environment_out(project.environment),
         "version": project.number,
-        "state": "ready",
+        "tags": list(project.tags),
+        "metadata": project.metadata,
         "createdAt": project.created_at,
         "updatedAt": project.updated_at,
     }
@@ -221,9 +130,11 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
     routes = Blueprint("projects", __name__, url_prefix="/api/orgs/<org_id>/projects")
 
     @routes.get("")
-    @operation("List the projects", query=PageQuery, answers={200: ProjectsOut})
+    @operation("List the projects", query=ProjectsQuery, answers={200: ProjectsOut})
     async def list_all(actor: Actor, org_id: OrgId) -> Response:
-        return page_response(await projects.list(actor, org_id, asked_page("prj")), project_out)
+        asked = query(ProjectsQuery)
+        page = asked_page_of(asked, "prj", order=asked.sort)
+        return page_response(await projects.list(actor, org_id, page, asked.matching()), project_out)
 
     @routes.post("")
     @operation(
@@ -241,6 +152,8 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
             name=asked.name,
             description=asked.description,
             environment=asked.environment(),
+            tags=tuple(asked.tags),
+            metadata=asked.metadata,
             idempotency=await idempotency_key(actor, _made),
         )
         return _made(made).response()
@@ -303,10 +216,6 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         return _restored(restored).response()
 
     return routes
-
-
-def _millis(cpus: float) -> int:
-    return round(cpus * 1000)
 
 
 def _number_before(cursor: str) -> int:

@@ -75,7 +75,8 @@ def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/=@-]{0,63}$")]
-Tags = Annotated[list[Tag], Field(max_length=32)]
+Tags = Annotated[list[Tag], Field(max_length=32), AfterValidator(lambda tags: list(dict.fromkeys(tags)))]
+"""Each once, in the order in which they were given."""
 Metadata = Annotated[dict[str, Any], Field(max_length=64), AfterValidator(_bounded)]
 """What programs keep with a thing for themselves."""
 

@@ -17,7 +17,7 @@ from spunto.core.workers.secrets import Wishes
 from spunto.core.workers.service import Changes
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.paging import PageQuery, asked_page_of
-from spunto.entrypoints.http.projects import Env, SecretNames
+from spunto.entrypoints.http.project_questions import Env, SecretNames
 from spunto.entrypoints.http.requests import (
     In,
     Metadata,

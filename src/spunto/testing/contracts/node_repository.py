@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import combinations_with_replacement
+from typing import Any
 
 import pytest
 
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
-from spunto.core.kernel.paging import PageRequest
+from spunto.core.kernel.paging import Order, PageRequest
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Observation, Tombstone
-from spunto.core.nodes.model import Demand, NodeLimits
+from spunto.core.nodes.listing import NodeFilter
+from spunto.core.nodes.model import Demand, NodeLimits, NodeStatus
 from spunto.core.protocol.messages import Phase
 from spunto.core.workers.assigned import spec_of
 from spunto.testing.contracts.store import A_DEMAND, LATER, NOW, Store, a_node, a_tenant, an_assignment, node_in
+
+STATUSES = list(NodeStatus)
 
 
 class NodeRepositoryContract:
@@ -27,6 +32,8 @@ class NodeRepositoryContract:
             limits=NodeLimits(cpu_millis=2000),
             incompatible=Problem(code="agent_incompatible", message="Old"),
             deleting_at=LATER,
+            tags=("ci", "team=a"),
+            metadata={"rack": 7, "nested": {"a": [1]}},
         )
         fresh = await node_in(
             store, tenant, capacity=None, epoch=0, connected=False, connection_changed_at=None, agent=None
@@ -37,6 +44,57 @@ class NodeRepositoryContract:
             assert await tx.nodes.find(fresh.id) == fresh
             assert await tx.nodes.all_of(tenant) == [connected, fresh]
             assert (await tx.nodes.list(tenant, PageRequest())).items == [fresh, connected]
+
+    async def test_a_list_is_narrowed_by_all_that_is_said_and_goes_either_way(self, store: Store) -> None:
+        tenant = a_tenant()
+        first = await node_in(store, tenant, tags=("ci", "team=a"))
+        second = await node_in(store, tenant, tags=("CI", "c", "team_a"))
+        third = await node_in(store, tenant, tags=("ci",), connected=False)
+        await node_in(store, a_tenant(), name=first.name, tags=("ci",))
+        asked = [
+            NodeFilter(tag="ci"),
+            NodeFilter(tag="team=a"),
+            NodeFilter(tag="team%a"),
+            NodeFilter(name=first.name),
+            NodeFilter(name=second.name, tag="ci"),
+            NodeFilter(tag="ci", status=NodeStatus.OFFLINE),
+        ]
+
+        async with store.reading() as tx:
+            found = [(await tx.nodes.list(tenant, PageRequest(), each)).items for each in asked]
+            oldest = await tx.nodes.list(tenant, PageRequest(limit=1, order=Order.OLDEST), NodeFilter(tag="ci"))
+            after = PageRequest(limit=1, before=oldest.next_before, order=Order.OLDEST)
+            rest = await tx.nodes.list(tenant, after, NodeFilter(tag="ci"))
+
+        assert found == [[third, first], [first], [], [first], [], [third]]
+        assert (oldest.items, rest.items, rest.next_before) == ([first], [third], None)
+
+    async def test_nodes_are_found_by_the_status_that_they_show(self, store: Store) -> None:
+        tenant, problem = a_tenant(), Problem(code="a", message="b")
+        agent = a_node(tenant).agent
+        assert agent is not None
+        without_engine = replace(agent, engine_problem=problem)
+        # Every two things that could decide it, so that their order counts too.
+        hindrances: list[dict[str, Any]] = [
+            {"deleting_at": NOW},
+            {"quarantine": problem},
+            {"incompatible": problem},
+            {"epoch": 0, "connected": False},
+            {"connected": False},
+            {"draining": True},
+            {"agent": without_engine},
+            {},
+        ]
+        pairs = [{**later, **first} for first, later in combinations_with_replacement(hindrances, 2)]
+        nodes = [await node_in(store, tenant, **changes) for changes in pairs]
+
+        async with store.reading() as tx:
+            pages = {
+                each: await tx.nodes.list(tenant, PageRequest(limit=200), NodeFilter(status=each)) for each in STATUSES
+            }
+
+        shown = {each: [node for node in reversed(nodes) if node.status is each] for each in STATUSES}
+        assert {each: page.items for each, page in pages.items()} == shown
 
     async def test_a_foreign_node_is_as_unknown_as_a_missing_one(self, store: Store) -> None:
         foreign, tenant = await node_in(store, a_tenant()), a_tenant()
@@ -64,6 +122,7 @@ class NodeRepositoryContract:
         tenant = a_tenant()
         node = await node_in(store, tenant)
         changed = replace(node, name="other", draining=True, labels={}, token_hash=b"new", agent=None)
+        changed = replace(changed, tags=("ci",), metadata={"rack": 7})
         async with store() as tx:
             await tx.nodes.reserve(node.id, A_DEMAND)
             after = await tx.nodes.update(replace(changed, reserved=Demand(cpu_millis=7, memory_bytes=7)))

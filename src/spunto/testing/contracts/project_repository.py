@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from spunto.core.kernel.errors import Conflict, NotFound, StaleVersion
-from spunto.core.kernel.paging import PageRequest
+from spunto.core.kernel.paging import Order, PageRequest
+from spunto.core.projects.listing import ProjectFilter
 from spunto.core.projects.model import Environment
 from spunto.testing.contracts.store import (
     LATER,
@@ -24,10 +25,34 @@ CALLERS = 16
 class ProjectRepositoryContract:
     async def test_a_project_comes_back_whole(self, store: Store) -> None:
         tenant = a_tenant()
-        project = await project_in(store, tenant)
+        project = await project_in(store, tenant, tags=("ci", "team=a"), metadata={"pr": 7, "nested": {"a": [1]}})
 
         async with store.reading() as tx:
             assert await tx.projects.get(tenant, project.id) == project
+            assert (await tx.projects.list(tenant, PageRequest())).items == [project]
+
+    async def test_a_list_is_narrowed_by_all_that_is_said_and_goes_either_way(self, store: Store) -> None:
+        tenant = a_tenant()
+        first = await project_in(store, tenant, tags=("ci", "team=a"))
+        second = await project_in(store, tenant, tags=("CI", "c", "team_a"))
+        third = await project_in(store, tenant, tags=("ci",))
+        await project_in(store, a_tenant(), name=first.name, tags=("ci",))
+        asked = [
+            ProjectFilter(tag="ci"),
+            ProjectFilter(tag="team=a"),
+            ProjectFilter(tag="team%a"),
+            ProjectFilter(name=first.name),
+            ProjectFilter(name=second.name, tag="ci"),
+        ]
+
+        async with store.reading() as tx:
+            found = [(await tx.projects.list(tenant, PageRequest(), each)).items for each in asked]
+            oldest = await tx.projects.list(tenant, PageRequest(limit=1, order=Order.OLDEST), ProjectFilter(tag="ci"))
+            after = PageRequest(limit=1, before=oldest.next_before, order=Order.OLDEST)
+            rest = await tx.projects.list(tenant, after, ProjectFilter(tag="ci"))
+
+        assert found == [[third, first], [first], [], [first], []]
+        assert (oldest.items, rest.items, rest.next_before) == ([first], [third], None)
 
     async def test_a_foreign_project_is_as_unknown_as_a_missing_one(self, store: Store) -> None:
         foreign = await project_in(store, a_tenant())

@@ -334,8 +334,8 @@ async def organization_in(store: Store) -> Organization:
     return organization
 
 
-async def project_in(store: Store, tenant: Tenant) -> Project:
-    project = a_project(tenant)
+async def project_in(store: Store, tenant: Tenant, **changes: Any) -> Project:
+    project = a_project(tenant, **changes)
     async with store() as tx:
         await tx.projects.add(project)
         await tx.commit()

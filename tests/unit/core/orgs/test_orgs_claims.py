@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spunto.core.kernel.errors import Forbidden, SpuntoError, Unauthenticated
+from spunto.core.kernel.names import name_problem
 from spunto.core.orgs.claims import CLOCK_SKEW, OLDEST, Expected, Profile, profile_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -149,10 +150,20 @@ def test_only_the_hosted_domain_itself_is_let_in(hosted: object) -> None:
         (7, "ada@example.org"),
         (" Ada\x00\n Lovelace ", "Ada Lovelace"),
         ("x" * 200, "x" * 100),
+        ("Ada / Ops", "Ada - Ops"),
+        ("Ada\u202e", "Ada"),
+        ("\u3164", "ada@example.org"),
     ],
 )
 def test_a_name_is_one_line_and_the_address_where_there_is_none(name: object, shown: str) -> None:
     assert profile_of(some_claims(name=name), EXPECTED, now=NOW).name == shown
+
+
+@pytest.mark.parametrize("email", ["ops/ada@example.org", "a" * 150 + "@example.org", "\u0301" * 100 + "@a.org"])
+def test_an_address_that_stands_for_a_name_is_made_one(email: str) -> None:
+    shown = profile_of(some_claims(name=None, email=email), EXPECTED, now=NOW).name
+
+    assert name_problem(shown) is None
 
 
 JSON = st.recursive(

@@ -9,7 +9,12 @@ from spunto.core.protocol.closing import FORBIDDEN
 
 
 async def test_a_new_node_is_told_with_all_that_makes_it_one(site: Site) -> None:
-    made = await site.json("POST", f"{site.org}/nodes", {"name": "box", "labels": {"zone": "a"}}, status=201)
+    made = await site.json(
+        "POST",
+        f"{site.org}/nodes",
+        {"name": "box", "labels": {"zone": "a"}, "tags": ["ci", "ci"], "metadata": {"rack": 7}},
+        status=201,
+    )
 
     node, token = made["node"], made["token"]
     assert node == {
@@ -21,6 +26,8 @@ async def test_a_new_node_is_told_with_all_that_makes_it_one(site: Site) -> None
         "deletingSince": None,
         "draining": False,
         "labels": {"zone": "a"},
+        "tags": ["ci"],
+        "metadata": {"rack": 7},
         "cpus": None,
         "memoryBytes": None,
         "machineCpus": None,

@@ -24,7 +24,16 @@ def path_of(project: dict[str, Any]) -> str:
 async def test_a_new_project_has_every_field(house: House) -> None:
     ann = await house.person("ann")
 
-    project = await a_project(house, ann, env={"A": "1"}, cpus=0.5, labels={"zone": "a"}, postStartCommand="make")
+    project = await a_project(
+        house,
+        ann,
+        env={"A": "1"},
+        cpus=0.5,
+        labels={"zone": "a"},
+        postStartCommand="make",
+        tags=["ci", "ci"],
+        metadata={"pr": 7},
+    )
 
     made_at = "2026-01-01T00:00:00Z"
     assert project == {
@@ -42,7 +51,8 @@ async def test_a_new_project_has_every_field(house: House) -> None:
         "postStartCommand": "make",
         "secrets": [],
         "version": 1,
-        "state": "ready",
+        "tags": ["ci"],
+        "metadata": {"pr": 7},
         "createdAt": made_at,
         "updatedAt": made_at,
     }
@@ -80,6 +90,10 @@ async def test_an_image_that_is_no_name_is_refused_with_the_reason(house: House,
         ({"secrets": ["B", "A", "B"]}, {"secrets": ["B", "A"], "version": 2}),
         ({"secrets": ["TOKEN"]}, {}),
         ({"secrets": None}, {"secrets": [], "version": 2}),
+        ({"tags": ["b", "a", "b"]}, {"tags": ["b", "a"]}),
+        ({"tags": None}, {"tags": []}),
+        ({"metadata": {"y": 2}}, {"metadata": {"y": 2}}),
+        ({"metadata": None}, {"metadata": {}}),
     ],
 )
 async def test_a_patch_changes_what_it_names_and_null_clears(
@@ -87,7 +101,15 @@ async def test_a_patch_changes_what_it_names_and_null_clears(
 ) -> None:
     ann = await house.person("ann")
     project = await a_project(
-        house, ann, description="d", env={"A": "1"}, cpus=2, postStartCommand="make", secrets=["TOKEN"]
+        house,
+        ann,
+        description="d",
+        env={"A": "1"},
+        cpus=2,
+        postStartCommand="make",
+        secrets=["TOKEN"],
+        tags=["a"],
+        metadata={"x": 1},
     )
 
     patched = await json_of(await house.call(ann, "PATCH", path_of(project), patch))

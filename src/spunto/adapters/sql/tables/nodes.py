@@ -50,6 +50,9 @@ nodes = Table(
     Column("accepting", Boolean, nullable=False),
     Column("capabilities", Text, nullable=False, server_default=""),
     Column("load", Double),
+    # Each between two line ends.
+    Column("tags", Text, nullable=False, server_default=""),
+    Column("metadata", JSON_MAP, nullable=False, server_default="{}"),
     UniqueConstraint("org_id", "name"),
     Index(None, "org_id", "id"),
     Index(None, "org_id", "accepting", "load", "assignments", "id"),

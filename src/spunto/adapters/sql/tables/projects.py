@@ -19,6 +19,9 @@ projects = Table(
     Column("updated_at", Instant, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("creator_id", ID, nullable=False, server_default=""),
+    # Each between two line ends.
+    Column("tags", Text, nullable=False, server_default=""),
+    Column("metadata", JSON_MAP, nullable=False, server_default="{}"),
     UniqueConstraint("org_id", "name"),
     Index(None, "org_id", "id"),
 )

@@ -1,0 +1,127 @@
+"""What is asked of projects over HTTP: bodies and queries."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from spunto.core.projects.listing import ProjectFilter
+from spunto.core.projects.model import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES, Environment
+from spunto.core.secrets.names import MAX_NAME_CHARACTERS, PATTERN
+from spunto.core.specs.image import MAX_CHARACTERS, why_no_image
+from spunto.entrypoints.http.errors import invalid_fields
+from spunto.entrypoints.http.paging import SortedQuery
+from spunto.entrypoints.http.requests import In, Metadata, Name, Tag, Tags
+
+
+def _image_name(value: str) -> str:
+    reason = why_no_image(value)
+    if reason is not None:
+        raise PydanticCustomError("image_name", "{what}", {"what": f"The image {value[:200]!r} {reason}."})
+    return value
+
+
+EnvName = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+LabelName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+LabelValue = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Image = Annotated[
+    str,
+    StringConstraints(max_length=MAX_CHARACTERS),
+    AfterValidator(_image_name),
+    Field(json_schema_extra={"pattern": r"^[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*$"}),
+]
+Description = Annotated[str, StringConstraints(max_length=2000)]
+Command = Annotated[str, StringConstraints(min_length=1, max_length=16 * 1024)]
+Cpus = Annotated[float, Field(ge=0.01, le=4096)]
+MemoryBytes = Annotated[int, Field(ge=16 * 1024**2, le=2**50)]
+Env = Annotated[dict[EnvName, str], Field(max_length=256)]
+EnvPatch = Annotated[dict[EnvName, str | None], Field(max_length=256)]
+Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]
+SecretName = Annotated[str, StringConstraints(max_length=MAX_NAME_CHARACTERS, pattern=PATTERN)]
+SecretNames = Annotated[list[SecretName], Field(max_length=64)]
+LabelsPatch = Annotated[dict[LabelName, LabelValue | None], Field(max_length=64)]
+
+
+class ProjectIn(In):
+    name: Name
+    description: Description = ""
+    image: Image
+    env: Env = Field(default_factory=dict)
+    cpus: Cpus = DEFAULT_CPU_MILLIS / 1000
+    memory_bytes: MemoryBytes = DEFAULT_MEMORY_BYTES
+    labels: Labels = Field(default_factory=dict)
+    post_create_command: Command | None = None
+    post_start_command: Command | None = None
+    secrets: SecretNames = Field(default_factory=list)
+    tags: Tags = Field(default_factory=list)
+    metadata: Metadata = Field(default_factory=dict)
+
+    def environment(self) -> Environment:
+        return Environment(
+            image=self.image,
+            env=self.env,
+            cpu_millis=_millis(self.cpus),
+            memory_bytes=self.memory_bytes,
+            labels=self.labels,
+            post_create_command=self.post_create_command,
+            post_start_command=self.post_start_command,
+            secrets=tuple(dict.fromkeys(self.secrets)),
+        )
+
+
+class ProjectPatchIn(In):
+    """A merge patch: what is absent stays, null goes back to what a project has that never said it. `env` and `labels`
+    are merged, lists and `metadata` replaced whole."""
+
+    name: Name | None = None
+    description: Description | None = None
+    image: Image | None = None
+    env: EnvPatch | None = None
+    cpus: Cpus | None = None
+    memory_bytes: MemoryBytes | None = None
+    labels: LabelsPatch | None = None
+    post_create_command: Command | None = None
+    post_start_command: Command | None = None
+    secrets: SecretNames | None = None
+    tags: Tags | None = None
+    metadata: Metadata | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """By field of Project and Environment. Raises Invalid for a null that nothing can stand for."""
+        given = {field: getattr(self, field) for field in self.model_fields_set}
+        nulls = [field for field in ("name", "image") if field in given and given[field] is None]
+        if nulls:
+            raise invalid_fields([{"pointer": f"/{field}", "message": "Can't be cleared"} for field in nulls])
+        given = {field: CLEARED.get(field) if value is None else value for field, value in given.items()}
+        if "secrets" in given:
+            given["secrets"] = tuple(dict.fromkeys(given["secrets"]))
+        if "tags" in given:
+            given["tags"] = tuple(given["tags"])
+        if "cpus" in given:
+            given["cpu_millis"] = _millis(given.pop("cpus"))
+        return given
+
+
+CLEARED: Final[Mapping[str, Any]] = {
+    "description": "",
+    "cpus": DEFAULT_CPU_MILLIS / 1000,
+    "memory_bytes": DEFAULT_MEMORY_BYTES,
+    "secrets": (),
+    "tags": (),
+    "metadata": {},
+}
+
+
+class ProjectsQuery(SortedQuery):
+    """Projects that are all of what is asked for."""
+
+    name: Name | None = None
+    tag: Tag | None = None
+
+    def matching(self) -> ProjectFilter:
+        return ProjectFilter(name=self.name, tag=self.tag)
+
+
+def _millis(cpus: float) -> int:
+    return round(cpus * 1000)
