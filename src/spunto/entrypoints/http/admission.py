@@ -138,8 +138,8 @@ def _require(actor: Actor, action: Action, arguments: Mapping[str, Any]) -> None
 
 
 def _target_of(arguments: Mapping[str, Any]) -> str:
-    """What the request is about: the innermost thing that its address names."""
-    return next((value for name, value in reversed(list(arguments.items())) if name in IDS), "")
+    """What the request is about: the innermost thing that its address names; None stands for what it leaves out."""
+    return next((value for name, value in reversed(list(arguments.items())) if name in IDS and value is not None), "")
 
 
 def _require_ids(arguments: Mapping[str, Any]) -> None:

@@ -150,6 +150,19 @@ async def test_a_refusal_inside_the_organization_is_recorded(site: Site) -> None
     ]
 
 
+async def test_a_refusal_at_a_worker_by_its_id_alone_names_the_worker(site: Site) -> None:
+    bob = await site.member("bob")
+    project = await site.project()
+    await a_node(site)
+    worker_id = (await site.worker(project)).rpartition("/")[2]
+    site.house.clock.advance(1)
+
+    await site.call("POST", f"{site.org}/workers/{worker_id}/stop", {}, by=bob)
+
+    [entry] = await audit_of(site.house, site.owner, "?outcome=refused")
+    assert (entry["action"], entry["targetId"]) == ("worker.stop", worker_id)
+
+
 async def test_a_stranger_s_refusal_is_recorded_where_it_went_and_told_like_nowhere(site: Site) -> None:
     eve = await site.house.person("eve")
     foreign = await site.house.call(eve, "GET", f"{site.org}/projects/prj_00000000000000000000000000")
