@@ -5,6 +5,7 @@ from datetime import datetime
 from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Table, owned
 from spunto.core.access.model import OrgId, Tenant
+from spunto.core.kernel.matching import fits
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.projects.model import ProjectId
 from spunto.core.workers.listing import ALL, WorkerFilter
@@ -27,7 +28,7 @@ class MemoryDestroyedWorkers:
         own = (
             worker
             for worker in self._workers.values()
-            if project_id in (None, worker.project_id) and worker.org_id == tenant.org_id and matching.fits(worker)
+            if project_id in (None, worker.project_id) and worker.org_id == tenant.org_id and fits(worker, matching)
         )
         return page_of(own, page, id_of=lambda worker: worker.id)
 

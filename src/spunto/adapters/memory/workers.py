@@ -6,6 +6,7 @@ from spunto.adapters.memory.paging import page_of
 from spunto.adapters.memory.rows import Draft, Table, owned
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.errors import Conflict, StaleVersion
+from spunto.core.kernel.matching import fits
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.nodes.model import Node, NodeId
 from spunto.core.projects.model import Project, ProjectId
@@ -46,7 +47,7 @@ class MemoryWorkers:
         own = (
             worker
             for worker in self._workers.values()
-            if project_id in (None, worker.project_id) and worker.org_id == tenant.org_id and matching.fits(worker)
+            if project_id in (None, worker.project_id) and worker.org_id == tenant.org_id and fits(worker, matching)
         )
         found = page_of(own, page, id_of=lambda worker: worker.id)
         return Page(items=[self._listed(each) for each in found.items], next_before=found.next_before)

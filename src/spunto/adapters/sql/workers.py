@@ -16,6 +16,7 @@ from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.adapters.sql.versioned import Versioned
 from spunto.core.access.model import Tenant
+from spunto.core.kernel.matching import said_by
 from spunto.core.kernel.paging import Order, Page, PageRequest
 from spunto.core.projects.model import ProjectId
 from spunto.core.specs.worker import read, write
@@ -35,7 +36,7 @@ def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
 
 
 def asked_of(project_id: ProjectId | None, matching: WorkerFilter) -> dict[str, Any]:
-    said = dict(matching.said)
+    said = dict(said_by(matching))
     if project_id is not None:
         said["project_id"] = project_id
     return asked(said)

@@ -1,7 +1,6 @@
 """Use cases of the audit log and the event feed: reading, following, and forgetting what is too old."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
@@ -15,6 +14,7 @@ from spunto.core.activity.ports import ActivityTransaction
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError, Unavailable
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.pruning import keep_pruned
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.kernel.wakeups import Wakeups
 
@@ -23,7 +23,6 @@ POLL_SECONDS: Final = 3.0
 HEARTBEAT_SECONDS: Final = 15.0
 BATCH: Final = 100
 KEPT_FOR: Final = timedelta(days=7)
-PRUNE_SECONDS: Final = 3600.0
 PRUNE_BATCH: Final = 5000
 ENDING_TOPIC: Final = "streams_end"
 """Hinted by a stopping server: whoever follows asks again whether it may."""
@@ -96,11 +95,7 @@ class ActivityService:
 
     async def keep_pruned(self) -> None:
         """Forget events that are older than a week, until cancelled."""
-        while True:
-            with suppress(Unavailable):
-                while await self.prune() == PRUNE_BATCH:
-                    pass
-            await self._clock.sleep(PRUNE_SECONDS)
+        await keep_pruned(self.prune, batch=PRUNE_BATCH, clock=self._clock)
 
     async def prune(self) -> int:
         """Forget some of the events that are too old; how many."""

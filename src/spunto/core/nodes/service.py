@@ -16,6 +16,7 @@ from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.changes import NodeChanges
 from spunto.core.nodes.inventory import Inventory, judge
 from spunto.core.nodes.links import NodeLinks
@@ -146,7 +147,7 @@ class NodeService:
             if held and not force:
                 raise Conflict(
                     "node_not_empty",
-                    f"The node holds {len(held)} workers; destroy them first, or delete with ?force=true.",
+                    f"The node still holds {_counted(held)}; destroy them first, or force the deletion.",
                     id=node_id,
                 )
             if held:
@@ -179,7 +180,9 @@ class NodeService:
             node = await tx.nodes.get(tenant, node_id)
             if node.connected:
                 raise Conflict(
-                    "node_connected", "The node's agent is connected; delete it with ?force=true.", id=node_id
+                    "node_connected",
+                    "The node's agent is connected; force the deletion in place of abandoning the node.",
+                    id=node_id,
                 )
             left = [each.subject_id for each in await tx.assignments.of_node(node_id)]
             for subject in await tx.assignments.of_node(node_id):
@@ -270,3 +273,7 @@ def _tell_holder(tx: NodesTransaction, node: Node) -> None:
     """Whichever process has the node's connection is to cut it."""
     if node.holder is not None:
         tx.hint(replica_topic(node.holder))
+
+
+def _counted(held: Sequence[Assignment]) -> str:
+    return f"{len(held)} {'worker' if len(held) == 1 else 'workers'}"

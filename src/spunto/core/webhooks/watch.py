@@ -7,6 +7,7 @@ from typing import Final
 from spunto.core.activity.events import ANY_TOPIC
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import StaleVersion, Unavailable
+from spunto.core.kernel.pruning import keep_pruned
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.webhooks.courier import KIND
@@ -17,7 +18,6 @@ POLL_SECONDS: Final = 5.0
 # Events come in crowds, and one look is enough for a crowd.
 GATHER_SECONDS: Final = 0.05
 KEPT_FOR: Final = timedelta(days=7)
-PRUNE_SECONDS: Final = 3600.0
 _BATCH: Final = 500
 _PRUNE_BATCH: Final = 5000
 
@@ -57,11 +57,7 @@ class WebhookWatch:
 
     async def keep_pruned(self) -> None:
         """Forget deliveries that ended and are older than a week, until cancelled."""
-        while True:
-            with suppress(Unavailable, StaleVersion):
-                while await self.prune() == _PRUNE_BATCH:
-                    pass
-            await self._clock.sleep(PRUNE_SECONDS)
+        await keep_pruned(self.prune, batch=_PRUNE_BATCH, clock=self._clock)
 
     async def prune(self) -> int:
         """Forget some; how many."""

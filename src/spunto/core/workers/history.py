@@ -1,14 +1,13 @@
 """Use cases of workers that are gone: looked up for a while, then forgotten."""
 
-from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.policy import Action
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.paging import Order, Page, PageRequest
+from spunto.core.kernel.pruning import keep_pruned
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.projects.model import ProjectId
 from spunto.core.workers.factory import not_found
@@ -19,7 +18,6 @@ from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.views import WorkerView, view_of, with_output
 
 KEPT_FOR: Final = timedelta(days=30)
-PRUNE_SECONDS: Final = 3600.0
 PRUNE_BATCH: Final = 1000
 
 
@@ -70,11 +68,7 @@ class WorkerHistory:
 
     async def keep_pruned(self) -> None:
         """Forget those that are gone for 30 days, until cancelled."""
-        while True:
-            with suppress(Unavailable):
-                while await self.prune() == PRUNE_BATCH:
-                    pass
-            await self._clock.sleep(PRUNE_SECONDS)
+        await keep_pruned(self.prune, batch=PRUNE_BATCH, clock=self._clock)
 
     async def prune(self) -> int:
         """Forget some of them; how many."""

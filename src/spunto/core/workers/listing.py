@@ -1,8 +1,7 @@
 """Which workers a list is asked for."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from spunto.core.access.model import UserId
 from spunto.core.nodes.model import NodeId
@@ -20,18 +19,6 @@ class WorkerFilter:
     node_id: NodeId | None = None
     user_id: UserId | None = None
     tag: str | None = None
-
-    @property
-    def said(self) -> Mapping[str, Any]:
-        """By the field's name, without those that say nothing."""
-        everything = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in everything.items() if value is not None}
-
-    def fits(self, worker: Worker) -> bool:
-        return all(
-            value in worker.tags if name == "tag" else getattr(worker, name) == value
-            for name, value in self.said.items()
-        )
 
 
 class Listed(NamedTuple):

@@ -176,8 +176,8 @@ def node_fields(node: Node) -> Iterable[tuple[str, str]]:
     yield "tags", " ".join(node.tags)
     if node.error is not None:
         yield "error", node.error.message
-    if node.error is not None or (node.agent is not None and node.agent.outdated):
-        yield "upgrade", node.upgrade_command
+    if node.error is not None or node.agent is not None:
+        yield "update", node.upgrade_command
     if node.machine_cpus is not None:
         yield "machine", f"{node.machine_cpus:g} cpus, {size(node.machine_memory_bytes)}"
     if node.agent is not None and node.agent.labels:

@@ -46,7 +46,7 @@ async def put(
     projects = await chosen_projects(session, project, everywhere=all_projects)
     org_id = await session.org_id()
     secret = await session.client.org_secrets.put(org_id, name, value_of(name), projects=projects)
-    session.out.done(f"Set {secret.name}; {_where(secret)} have it from now on.", secret)
+    session.out.done(f"Set {secret.name}; {_where(secret)} made from now on have it.", secret)
 
 
 @command(secrets)
@@ -63,7 +63,7 @@ async def grant(
         raise Invalid("projects_not_named", "Say which projects: by name, or with --all-projects.")
     more = with_more(secret.projects, added)
     changed = await session.client.org_secrets.let_into(await session.org_id(), secret.id, more)
-    session.out.done(f"Granted {changed.name}; {_where(changed)} have it from now on.", changed)
+    session.out.done(f"Granted {changed.name}; {_where(changed)} made from now on have it.", changed)
 
 
 @command(secrets)

@@ -62,7 +62,7 @@ async def put(
     projects = await chosen_projects(session, project, own=own, everywhere=all_projects)
     secret = await session.client.users.put_secret(name, value_of(name), projects=projects)
     session.out.done(
-        f"Set {secret.name}; {where(secret.projects)} have it from now on, where the project names it.", secret
+        f"Set {secret.name}; {where(secret.projects)} made from now on have it, where the project names it.", secret
     )
 
 

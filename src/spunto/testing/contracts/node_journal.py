@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-import pytest
 
 from spunto.core.executor.journal import MAX_GRAVES, Entry, Grave, Journal, body_of, entry_of
 from spunto.core.executor.ledger import Ledger
@@ -46,9 +45,7 @@ FULL: dict[str, Any] = {
 
 
 class JournalContract:
-    @pytest.fixture
-    def open_journal(self) -> OpenJournal:
-        raise NotImplementedError
+    """Subclasses give `open_journal`, a fixture: each call opens what the one before has left."""
 
     def test_a_new_journal_is_empty(self, open_journal: OpenJournal) -> None:
         assert open_journal().load() == []
