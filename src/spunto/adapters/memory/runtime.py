@@ -5,8 +5,10 @@ import ipaddress
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from spunto.adapters.memory.runtime_commands import BUILT_IN, Command, Files
+from spunto.adapters.memory.runtime_events import FakeEvents, carries
 from spunto.adapters.memory.runtime_processes import (
     KILLED,
     TERMINATED,
@@ -37,11 +39,7 @@ from spunto.core.executor.runtime import (
 )
 from spunto.core.kernel.errors import Conflict, SpuntoError
 
-MAX_EVENTS_BEHIND = 256
 MAX_EXECS = 256
-
-
-_Announced = tuple[Mapping[str, str], EngineEvent]
 
 
 def utc_now() -> datetime:
@@ -78,7 +76,7 @@ class FakeRuntime:
         self._volume_labels: dict[str, Mapping[str, str]] = {}
         self._containers: dict[str, FakeContainer] = {}
         self._faults: defaultdict[str, deque[SpuntoError]] = defaultdict(deque)
-        self._subscribers: set[asyncio.Queue[_Announced | None]] = set()
+        self._events = FakeEvents()
         self._count = 0
         self._down = False
 
@@ -140,7 +138,7 @@ class FakeRuntime:
     async def list_volumes(self, *, label: str) -> list[Volume]:
         await self._enter("list_volumes")
         volumes = (Volume(name=name, labels=self._volume_labels[name]) for name in sorted(self._volumes))
-        return [volume for volume in volumes if _carries(volume.labels, label)]
+        return [volume for volume in volumes if carries(volume.labels, label)]
 
     async def remove_volume(self, name: str) -> None:
         await self._enter("remove_volume")
@@ -211,24 +209,11 @@ class FakeRuntime:
 
     async def list_containers(self, *, label: str) -> list[Container]:
         await self._enter("list_containers")
-        found = [container.view() for container in self._containers.values() if _carries(container.spec.labels, label)]
+        found = [container.view() for container in self._containers.values() if carries(container.spec.labels, label)]
         return sorted(found, key=lambda container: container.name)
 
     def events(self, *, label: str) -> AsyncGenerator[EngineEvent, None]:
-        queue: asyncio.Queue[_Announced | None] = asyncio.Queue(MAX_EVENTS_BEHIND)
-        self._subscribers.add(queue)
-        return self._events(label, queue)
-
-    async def _events(self, label: str, queue: "asyncio.Queue[_Announced | None]") -> AsyncGenerator[EngineEvent, None]:
-        try:
-            await self._enter("events")
-            while announced := await queue.get():
-                labels, event = announced
-                if _carries(labels, label):
-                    yield event
-        finally:
-            self._subscribers.discard(queue)
-        raise EngineUnavailable("its event stream ended")
+        return self._events.heard(self._events.subscribe(), label=label, enter=partial(self._enter, "events"))
 
     async def logs(
         self, name: str, *, tail: int | None, since: datetime | None, follow: bool
@@ -304,8 +289,7 @@ class FakeRuntime:
     async def break_engine(self) -> None:
         """The daemon goes: containers run on, all calls and streams fail until `mend_engine`."""
         self._down = True
-        for queue in self._subscribers:
-            _cut(queue)
+        self._events.end()
         for container in self._containers.values():
             container.log.wake()
             for command in container.execs:
@@ -382,22 +366,4 @@ class FakeRuntime:
         self._announce(container, "die")
 
     def _announce(self, container: FakeContainer, action: str) -> None:
-        event = EngineEvent(name=container.name, action=action)
-        for queue in tuple(self._subscribers):
-            if queue.full():
-                self._subscribers.discard(queue)
-                _cut(queue)
-            else:
-                queue.put_nowait((container.spec.labels, event))
-
-
-def _carries(labels: Mapping[str, str], label: str) -> bool:
-    key, _, value = label.partition("=")
-    return key in labels and (not value or labels[key] == value)
-
-
-def _cut(queue: "asyncio.Queue[_Announced | None]") -> None:
-    """End the subscription at once; whoever is behind has to list again anyway."""
-    while not queue.empty():
-        queue.get_nowait()
-    queue.put_nowait(None)
+        self._events.announce(container.spec.labels, EngineEvent(name=container.name, action=action))

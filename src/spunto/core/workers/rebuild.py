@@ -71,8 +71,8 @@ def gone_back(worker: Worker, assignment: Assignment, way_back: WayBack, problem
 
 def _failure(worker: Worker, way_back: WayBack, problem: Problem) -> Problem:
     message = (
-        f"The rebuild to version {worker.project_version} failed, and version {way_back.project_version} runs on as "
-        f"before: {problem.message}"
+        f"The rebuild to version {worker.project_version} failed, and version {way_back.project_version} runs again. "
+        f"Mend what went wrong, and rebuild once more. Of the new container was said: {problem.message}"
     )
     return Problem(code=REBUILD_FAILED, message=message[:4000])
 

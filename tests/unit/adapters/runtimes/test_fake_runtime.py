@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from spunto.adapters.memory.runtime import MAX_EVENTS_BEHIND, FakeRuntime
+from spunto.adapters.memory.runtime import FakeRuntime
+from spunto.adapters.memory.runtime_events import MAX_EVENTS_BEHIND
 from spunto.core.executor.runtime import (
     ContainerState,
     EngineRefused,
