@@ -39,23 +39,29 @@ class AgentSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    server_url: str
-    token: SecretStr | None = None
-    token_file: Path | None = None
-    data_dir: Path = Path("/var/lib/spunto-agent")
-    engine: str = "auto"
-    engine_url: str | None = None
-    labels: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(default_factory=dict)
-    subnet_pool: IPv4Network = DEFAULT_SUBNET_POOL
-    cpu_overcommit: float = Field(default=4.0, ge=1.0, le=64.0)
-    memory_reserve_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
-    max_workers: int | None = Field(default=None, ge=0)
-    max_worker_cpu_millis: int | None = Field(default=None, ge=1)
-    max_worker_memory_bytes: int | None = Field(default=None, ge=1)
-    max_worker_pids: int | None = Field(default=None, ge=1)
-    egress: Egress = "block-private"
-    concurrent_starts: int = Field(default=CONCURRENT_STARTS, ge=1, le=256)
-    log_format: Literal["auto", "json", "console"] = "auto"
+    server_url: str = Field(description="where the server is, such as https://spunto.example.org")
+    token: SecretStr | None = Field(default=None, description="the node's token")
+    token_file: Path | None = Field(default=None, description="or the file that it is in")
+    data_dir: Path = Field(default=Path("/var/lib/spunto-agent"), description="where the agent keeps its journal")
+    engine: str = Field(default="auto", description="auto, docker, podman, or what an installed package brings")
+    engine_url: str | None = Field(default=None, description="the engine's socket; default: the usual places")
+    labels: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(
+        default_factory=dict, description="key=value,key=value, which projects may ask for"
+    )
+    subnet_pool: IPv4Network = Field(default=DEFAULT_SUBNET_POOL, description="where workers' networks are taken from")
+    cpu_overcommit: float = Field(
+        default=4.0, ge=1.0, le=64.0, description="how many times the machine's CPUs are offered to workers"
+    )
+    memory_reserve_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=0, description="memory that is offered to no worker"
+    )
+    max_workers: int | None = Field(default=None, ge=0, description="workers at most")
+    max_worker_cpu_millis: int | None = Field(default=None, ge=1, description="thousandths of a CPU a worker at most")
+    max_worker_memory_bytes: int | None = Field(default=None, ge=1, description="memory a worker at most")
+    max_worker_pids: int | None = Field(default=None, ge=1, description="processes a worker at most")
+    egress: Egress = Field(default="block-private", description="what workers reach: block-private, or open")
+    concurrent_starts: int = Field(default=CONCURRENT_STARTS, ge=1, le=256, description="containers started at once")
+    log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "AgentSettings":
@@ -126,7 +132,10 @@ def load(environment: Mapping[str, str], *, file: Path = FILE) -> AgentSettings:
 
 def help_text() -> str:
     """Every setting with its default, one a line."""
-    lines = [f"  {PREFIX}{name.upper()}  ({_default_of(field)})" for name, field in AgentSettings.model_fields.items()]
+    lines = [
+        f"  {PREFIX}{name.upper()}  {field.description} ({_default_of(field)})"
+        for name, field in AgentSettings.model_fields.items()
+    ]
     return "\n".join([f"settings, in {FILE} by the ends of their names in lower case (server_url):", *lines])
 
 

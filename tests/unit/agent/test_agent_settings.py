@@ -41,8 +41,10 @@ def test_help_lists_every_setting_and_asks_for_none(capsys: pytest.CaptureFixtur
 
     shown = capsys.readouterr().out
     assert ended.value.code == 0
-    assert all(f"SPUNTO_AGENT_{name.upper()} " in shown for name in AgentSettings.model_fields)
-    assert "SPUNTO_AGENT_SERVER_URL  (required)" in shown
+    for name, field in AgentSettings.model_fields.items():
+        assert field.description
+        assert f"SPUNTO_AGENT_{name.upper()}  {field.description} (" in shown
+    assert "https://spunto.example.org (required)" in shown
 
 
 def test_labels_from_the_environment_are_pairs(tmp_path: Path) -> None:

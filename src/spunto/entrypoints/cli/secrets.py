@@ -81,7 +81,8 @@ async def grant(
         raise Invalid("projects_not_named", "Say which projects: by name, with --own, or with --all-projects.")
     changed = await session.client.users.let_secret_into(secret.id, with_more(secret.projects, added))
     session.out.done(
-        f"{where(changed.projects, capital=True)} have {changed.name} from now on, where the project names it.", changed
+        f"{where(changed.projects, capital=True)} made from now on have {changed.name}, where the project names it.",
+        changed,
     )
 
 
@@ -101,7 +102,7 @@ async def revoke(
     changed = await session.client.users.let_secret_into(
         secret.id, [each for each in listed(secret.projects) if each not in gone]
     )
-    session.out.done(f"{where(changed.projects, capital=True)} have {changed.name} from now on.", changed)
+    session.out.done(f"{where(changed.projects, capital=True)} made from now on have {changed.name}.", changed)
 
 
 @plain_command(app)
