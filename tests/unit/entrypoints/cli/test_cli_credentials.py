@@ -76,8 +76,9 @@ def test_without_any_token_one_is_told_to_log_in() -> None:
         ({"SPUNTO_PORT": "9000", "SPUNTO_URL": "https://box/"}, "https://box"),
     ],
 )
-def test_the_server_is_this_machine_unless_said_otherwise(env: dict[str, str], url: str) -> None:
-    assert default_url(env) == url
+def test_the_server_is_this_machine_unless_said_otherwise(tmp_path: Path, env: dict[str, str], url: str) -> None:
+    # A box that was run in this directory would say where it is.
+    assert default_url({"SPUNTO_DATA_DIR": str(tmp_path), **env}) == url
 
 
 def test_files_are_where_the_environment_says() -> None:
