@@ -27,12 +27,17 @@ test: $(STAMP) ## lint, and run all tests against Docker, Podman, SQLite, Postgr
 	scripts/chromium >/dev/null
 	scripts/oidc-provider >/dev/null
 	$(MAKE) lint
-	# Side by side: what talks to engines, databases and browsers mostly waits.
-	$(MAKE) -j2 --output-sync=target test-integration test-rest
+	# Side by side, because most of it waits: for engines, for servers, and what waits for neither.
+	$(MAKE) -j3 --output-sync=target test-engines test-servers test-rest
 
-.PHONY: test-integration test-rest
-test-integration:
-	@$(BIN)/pytest tests/integration
+ENGINES := $(addprefix tests/integration/,agent embedding faults journeys nodes runtimes)
+
+.PHONY: test-engines test-servers test-rest
+test-engines:
+	@$(BIN)/pytest $(ENGINES)
+
+test-servers:
+	@$(BIN)/pytest tests/integration $(addprefix --ignore ,$(ENGINES))
 
 test-rest:
 	@$(BIN)/pytest --ignore tests/integration
