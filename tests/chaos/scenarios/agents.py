@@ -43,7 +43,7 @@ async def two_agents_that_live_on(box: Box, *, rounds_seconds: float = 300.0) ->
 
     with running_agent(box.server, box.engine_url, directory):
         begun = time.monotonic()
-        await box.node_is("offline", seconds=rounds_seconds)
+        await box.node_is("quarantined", seconds=rounds_seconds)
         node = await box.node()
         assert node.error is not None
         assert node.error.code == "node_flapping"
