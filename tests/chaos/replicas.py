@@ -86,6 +86,9 @@ class Town:
                 answer = await self.client.request(method, path, headers=headers, json=content)
             except httpx.TransportError as error:
                 self.tally.answers[f"{self.phase}: {type(error).__name__}"] += 1
+                # A server that is killed breaks what it was at; one that is stopped has no reason to.
+                self.tally.figures["broken_by_a_restart"] += self.phase == "restarting"
+                self.journal.note("broken", phase=self.phase, path=path, error=repr(error))
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
             self.tally.answers[f"{self.phase}: {answer.status_code}"] += 1
@@ -274,6 +277,7 @@ def line_of(town: Town, wrong: Sequence[str], seconds: float) -> Line:
         "answers_that_are_neither_2xx_nor_503",
         "never_answered",
         "doubled",
+        "broken_by_a_restart",
         "exits_with_another_code_than_0",
     )
     figures = {

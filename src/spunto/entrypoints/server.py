@@ -31,6 +31,7 @@ from spunto.entrypoints.serving.crowd import Crowd, connections_at_most
 from spunto.entrypoints.serving.heads import MAX_HEAD_BYTES
 from spunto.entrypoints.serving.identity import identity_provider
 from spunto.entrypoints.serving.limits import Gate, Limits
+from spunto.entrypoints.serving.listeners import turn_away
 from spunto.entrypoints.serving.mailing import mailer_of
 from spunto.entrypoints.serving.secret_settings import secret_of
 from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
@@ -105,6 +106,7 @@ async def serve(
         install_connections()
         log.info("listening", url=settings.url)
         async with asyncio.TaskGroup() as group:
+            entrance = listener.dup()
             watching = group.create_task(scraper.watch_loop(), name="event loop lag")
             if replica_listener is not None:
                 door, config = replica_door(spunto, sockets), _config(settings, replica_listener)
@@ -112,7 +114,7 @@ async def serve(
             await serve_http(
                 app,
                 _config(settings, listener),
-                shutdown_trigger=lambda: _stop(stopping, spunto, sockets, streams),
+                shutdown_trigger=lambda: _stop(stopping, spunto, sockets, streams, entrance),
             )
             watching.cancel()
     log.info("stopped")
@@ -207,9 +209,20 @@ def _config(settings: Settings, listener: socket.socket) -> DoorConfig:
     return config
 
 
-async def _stop(stopping: asyncio.Event, spunto: Spunto, sockets: Sockets, streams: Streams) -> None:
-    """Hypercorn's graceful end waits for every open socket, so they are closed first: agents come back by 1012."""
-    await stopping.wait()
+async def _stop(
+    stopping: asyncio.Event, spunto: Spunto, sockets: Sockets, streams: Streams, entrance: socket.socket
+) -> None:
+    """Hypercorn's graceful end waits for every open socket, so they are closed first: agents come back by 1012.
+
+    `entrance` is the listener once more: Hypercorn keeps its own to itself.
+    """
+    with entrance:
+        await stopping.wait()
+        await _end_long_answers(spunto, sockets, streams)
+        turn_away(entrance)
+
+
+async def _end_long_answers(spunto: Spunto, sockets: Sockets, streams: Streams) -> None:
     log.info("stopping")
     spunto.links.close_all(code=RESTARTING, reason="server_restarting")
     with suppress(TimeoutError):

@@ -1,6 +1,7 @@
 """The server's connections: Hypercorn's, but bounded in number, in time, and in what they may write to the log."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -20,6 +21,10 @@ LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 4 * 1024 * 1024
 # How long a client may take nothing at all of an answer.
 STALLED_SECONDS: Final = 30.0
+# How long a server that stops waits for the first request of who was let in, and for one more of who has had answers:
+# what is on its way would be lost otherwise. HTTP lets a client repeat the latter by itself, but not the former.
+FIRST_REQUEST_SECONDS: Final = 1.0
+NEXT_REQUEST_SECONDS: Final = 0.1
 
 log = structlog.get_logger()
 
@@ -78,6 +83,13 @@ class Connection(TCPServer):
                 await self._linger()
                 return
         await super().protocol_send(event)
+
+    async def _idle_timeout(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.config.keep_alive_timeout):
+                await self.context.terminated.wait()
+                await asyncio.sleep(FIRST_REQUEST_SECONDS if self.protocol.was_begun else NEXT_REQUEST_SECONDS)
+        await asyncio.shield(self._initiate_server_close())
 
     async def _write(self, data: bytes) -> None:
         async with self.send_lock:

@@ -63,6 +63,11 @@ class Talk(H11Protocol):
         return self.connection.their_state in (h11.IDLE, h11.SEND_BODY)
 
     @property
+    def was_begun(self) -> bool:
+        """Whether a request may be on its way: the first one of the connection, or a head of which some has come."""
+        return self.keep_alive_requests == 0 or bool(self.connection.trailing_data[0])
+
+    @property
     def has_more_to_read(self) -> bool:
         """Whether the client may be sending what nobody will look at any more."""
         return self._refused or self.connection.their_state is h11.SEND_BODY
@@ -83,10 +88,12 @@ class Talk(H11Protocol):
         await super().stream_send(event)
 
     def _ends_here(self) -> bool:
-        """Whether the next request on this connection could not be told from this one's body.
+        """Whether the server stops, or the next request on this connection could not be told from this one's body.
 
         It can't where the answer came before the whole body. Chunked bodies have no end that all programs agree on.
         """
+        if self.context.terminated.is_set():
+            return True
         request: h11.Request | None = getattr(self.connection, "request", None)
         if request is None:
             return False
