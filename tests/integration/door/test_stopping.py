@@ -1,6 +1,7 @@
 """A server that is stopped answers what was begun, and says of each answer that it is the last on its connection."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,6 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 CLIENTS = 8
 
 
-def is_stopping(server: Server) -> bool:
-    return '"stopping"' in server.log.read_text()
-
-
 def refuses(server: Server) -> bool:
     try:
         with wire(server.url):
@@ -25,7 +22,7 @@ def refuses(server: Server) -> bool:
 
 
 @pytest.fixture
-def server(tmp_path: Path):  # type: ignore[no-untyped-def]
+def server(tmp_path: Path) -> Iterator[Server]:
     with running_server(tmp_path) as server:
         yield server
 

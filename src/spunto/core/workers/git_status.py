@@ -26,7 +26,7 @@ _EACH: Final = r"""
 unset $(git rev-parse --local-env-vars)
 export LC_ALL=C
 here() {
-  git -C "$repo" --git-dir=.git --no-optional-locks -c safe.directory='*' -c core.fsmonitor=false \
+  git -C "$repo" --git-dir="$own" --no-optional-locks -c safe.directory='*' -c core.fsmonitor=false \
     -c core.quotePath=true -c status.renames=true "$@"
 }
 all() { here status --porcelain=v2 --branch --untracked-files=all --ignore-submodules=none; echo "exit $?"; }
@@ -40,18 +40,41 @@ refs() {
   find "$common/refs" -type f -exec cat "{"} + >/dev/null
   here ls-files -v | sed -n '/^[a-z] /{s/.*/It does not look for changes of some files (assume-unchanged)./p;q;}' >&2
 }
+# Git does not keep which tags a remote has. Where there is no remote's branch, none is anywhere else. Beside one, only
+# those whose commit was checked out here: when one is made, it is.
+tagged() {
+  if [ -n "$(here for-each-ref --count=1 refs/remotes)" ] && [ -n "$(reflog)" ]; then
+    for list in tags reflog; do "$list" | sort -u; done | sort | uniq -d
+  else
+    echo --tags
+  fi
+}
+tags() {
+  here for-each-ref --format='%(objecttype) %(objectname) %(*objecttype) %(*objectname)' refs/tags |
+    sed -n 's/.*commit \([0-9a-f]*\).*/\1/p'
+}
+reflog() { [ -z "$commit" ] || here log -g --format=%H HEAD; }
+# What has no files to compare with.
+bare() {
+  echo "=1 # branch.oid ${commit:-(initial)}"
+  echo "=1 # branch.head $(here symbolic-ref -q --short HEAD || echo '(detached)')"
+  echo "=1 exit 0"
+}
 printed() {
   refs
-  { { all; } 2>&3 | counted; } 3>&1
   commit=$(here rev-parse -q --verify HEAD 2>&1)
-  printf '=unpushed '; one rev-list --count $commit --branches --not --remotes
+  if [ "$own" = . ]; then bare; else { { all; } 2>&3 | counted; } 3>&1; fi
+  printf '=unpushed '; one rev-list --count $commit --branches $(tagged) --not --remotes
   here rev-parse -q --verify refs/stash >/dev/null && { printf '=stashed '; one rev-list -g --count refs/stash; }
 }
 seen=0
 for git in "$@"; do
+  case $git in
+    */.git) repo=${git%/.git} own=.git ;;
+    *) repo=${git%/HEAD} own=. && [ -d "$repo/objects" ] && [ -d "$repo/refs" ] || continue ;;
+  esac
   seen=$((seen + 1))
   [ "$seen" -le LIMIT ] || { printf 'more\0'; break; }
-  repo=${git%/.git}
   printf 'repo\0%s\0' "${repo:-/}"
   printf '%s\0' "$(printed 2>&1)"
 done
@@ -60,7 +83,7 @@ _ALL: Final = r"""
 for tool in git find sed sort uniq cat; do
   command -v "$tool" >/dev/null || { printf 'missing\0%s\0' "$tool"; exit; }
 done
-find /workspace -name .git -prune -exec sh -c "$0" sh {} + 2>/dev/null
+find /workspace \( -name .git -prune -o -name HEAD ! -type d \) -exec sh -c "$0" sh {} + 2>/dev/null
 printf 'found\0%s\0' "$?"
 """
 COMMAND: Final = ("sh", "-c", _ALL, _EACH)
@@ -69,7 +92,7 @@ COMMAND: Final = ("sh", "-c", _ALL, _EACH)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
     """`ahead` and `behind` against the upstream (None without one). `unpushed` are the commits of all local branches
-    and of what is checked out that are on no remote's branch."""
+    and tags and of what is checked out that are on no remote's branch. A bare one has nothing but commits."""
 
     path: str
     branch: str | None = None

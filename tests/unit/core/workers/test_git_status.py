@@ -1,44 +1,20 @@
 """The state of git repositories, by the script that runs in workers and with git itself."""
 
-import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.core.workers.repositories import a_repository, git, status_of
 
 from spunto.core.workers import git_status
 from spunto.core.workers.git_status import GitStatus, MissingTool, Repository, UnreadRepository, parse
 
 NOBODY = 65534
-IDENTITY = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main")
-
-
-def git(directory: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *IDENTITY, "-C", str(directory), *arguments], check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
-def a_repository(directory: Path) -> Repository:
-    """One with a commit that is nowhere else, as it should be seen."""
-    directory.mkdir(parents=True)
-    git(directory, "init")
-    (directory / "kept").write_text("1")
-    git(directory, "add", "kept")
-    git(directory, "commit", "-m", "first")
-    return Repository(path=str(directory), branch="main", head=git(directory, "rev-parse", "HEAD"), unpushed=1)
-
-
-def status_of(workspace: Path, *, path: str | None = None, runner: Sequence[str] = ()) -> GitStatus | MissingTool:
-    command = [*runner] + [part.replace("/workspace", str(workspace)) for part in git_status.COMMAND]
-    said = subprocess.run(command, check=True, capture_output=True, env={"PATH": path or os.environ["PATH"]})
-    return parse(said.stdout.decode())
 
 
 def test_every_kind_of_change_is_counted(tmp_path: Path) -> None:
@@ -65,19 +41,6 @@ def test_what_its_own_settings_hide_is_counted(tmp_path: Path) -> None:
     git(directory, "config", "status.showUntrackedFiles", "no")
 
     assert status_of(tmp_path) == GitStatus(repos=[replace(seen, untracked=1)], truncated=False)
-
-
-def test_commits_of_other_branches_are_nowhere_else_either(tmp_path: Path) -> None:
-    directory, remote = tmp_path / "one", tmp_path / "remote.bare"
-    seen = a_repository(directory)
-    git(tmp_path, "init", "--bare", str(remote))
-    git(directory, "remote", "add", "origin", str(remote))
-    git(directory, "push", "-u", "origin", "main")
-    git(directory, "checkout", "-b", "other")
-    git(directory, "commit", "--allow-empty", "-m", "second")
-    git(directory, "checkout", "main")
-
-    assert status_of(tmp_path) == GitStatus(repos=[replace(seen, ahead=0, behind=0)], truncated=False)
 
 
 def test_changes_beyond_counting_by_hand_are_all_counted(tmp_path: Path) -> None:
