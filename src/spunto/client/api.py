@@ -97,12 +97,16 @@ class Api:
         key = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return parsed(model, await self.request("POST", path, body=body, headers=key, repeat=repeat))
 
-    async def patch(self, model: type[M], path: str, changes: Mapping[str, Any]) -> M:
-        return parsed(model, await self.request("PATCH", path, body=changes))
+    async def patch(self, model: type[M], path: str, changes: Mapping[str, Any], *, if_match: str | None = None) -> M:
+        """With `if_match` not repeated after a lost answer: the repeat would only say that somebody changed it."""
+        repeat = Repeat.ALWAYS if if_match is None else Repeat.REFUSED
+        headers = _condition(if_match)
+        return parsed(model, await self.request("PATCH", path, body=changes, headers=headers, repeat=repeat))
 
-    async def delete(self, path: str, **params: Any) -> httpx.Response:
+    async def delete(self, path: str, *, if_match: str | None = None, **params: Any) -> httpx.Response:
         """Not repeated after a lost answer: the repeat would only say that the thing is gone."""
-        return await self.request("DELETE", path, params=params, repeat=Repeat.REFUSED)
+        headers = _condition(if_match)
+        return await self.request("DELETE", path, params=params, headers=headers, repeat=Repeat.REFUSED)
 
     async def request(
         self,
@@ -222,7 +226,10 @@ class _Failed:
 
 
 def parsed(model: type[M], answer: httpx.Response) -> M:
-    return validated_json(model, answer.content)
+    found = validated_json(model, answer.content)
+    # As the cached property itself would keep it.
+    found.__dict__["etag"] = answer.headers.get("etag")
+    return found
 
 
 def validated_json(model: type[M], raw: bytes) -> M:
@@ -253,6 +260,10 @@ def _read(model: type[M], read: Callable[[], M]) -> M:
         raise UnexpectedAnswer(
             "unexpected_answer", f"The server answered no {model.__name__} ({where}: {fault['msg']})."
         ) from error
+
+
+def _condition(if_match: str | None) -> Mapping[str, str]:
+    return {} if if_match is None else {"If-Match": if_match}
 
 
 def _params(params: Mapping[str, Any] | None) -> Mapping[str, str]:

@@ -71,6 +71,10 @@ class StateConflict(SpuntoApiError):
     """409: the present state doesn't allow it."""
 
 
+class ChangedMeanwhile(StateConflict):
+    """412: it is not any more what the `etag` given as `if_match` names."""
+
+
 class InvalidRequest(SpuntoApiError):
     """400 or 422: the request can't be read, or asks for something impossible; `errors` says where."""
 
@@ -97,6 +101,7 @@ _CLASSES: Mapping[int, type[SpuntoApiError]] = {
     403: NotAllowed,
     404: NotThere,
     409: StateConflict,
+    412: ChangedMeanwhile,
     422: InvalidRequest,
     429: TooManyRequests,
     503: NotNow,

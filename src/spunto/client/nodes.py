@@ -146,15 +146,18 @@ class Nodes:
     async def get(self, org_id: str, node_id: str) -> Node:
         return await self._api.get(Node, _path(org_id, node_id))
 
-    async def update(self, org_id: str, node_id: str, **changes: object) -> Node:
+    async def update(self, org_id: str, node_id: str, *, if_match: str | None = None, **changes: object) -> Node:
         """Change `name`, `labels`, `tags`, `metadata` (each replaced whole) or `limits` (a mapping of `cpus` and
-        `memoryBytes`, None for what the agent offers); what is not given stays."""
-        return await self._api.patch(Node, _path(org_id, node_id), changes)
+        `memoryBytes`, None for what the agent offers); what is not given stays. Raises ChangedMeanwhile."""
+        return await self._api.patch(Node, _path(org_id, node_id), changes, if_match=if_match)
 
-    async def delete(self, org_id: str, node_id: str, *, force: bool = False) -> Node | None:
+    async def delete(
+        self, org_id: str, node_id: str, *, force: bool = False, if_match: str | None = None
+    ) -> Node | None:
         """With `force` a node that holds anything stays `deleting` until its agent has removed it, and is given as it
-        is then; None where it is gone. Raises StateConflict while it holds anything and `force` is not given."""
-        answer = await self._api.delete(_path(org_id, node_id), force=force or None)
+        is then; None where it is gone. Raises StateConflict while it holds anything and `force` is not given, and
+        ChangedMeanwhile."""
+        answer = await self._api.delete(_path(org_id, node_id), force=force or None, if_match=if_match)
         return parsed(Node, answer) if answer.status_code == httpx.codes.ACCEPTED else None
 
     async def abandon(self, org_id: str, node_id: str) -> None:

@@ -64,14 +64,16 @@ class Organizations:
     async def get(self, org_id: str) -> Organization:
         return await self._api.get(Organization, f"/api/orgs/{org_id}")
 
-    async def update(self, org_id: str, *, name: str | None = None, slug: str | None = None) -> Organization:
-        """Rename it; what is None stays."""
+    async def update(
+        self, org_id: str, *, name: str | None = None, slug: str | None = None, if_match: str | None = None
+    ) -> Organization:
+        """Rename it; what is None stays. Raises ChangedMeanwhile."""
         changes = {field: value for field, value in (("name", name), ("slug", slug)) if value is not None}
-        return await self._api.patch(Organization, f"/api/orgs/{org_id}", changes)
+        return await self._api.patch(Organization, f"/api/orgs/{org_id}", changes, if_match=if_match)
 
-    async def delete(self, org_id: str) -> None:
-        """Raises StateConflict `organization_not_empty` while it holds nodes, projects or workers."""
-        await self._api.delete(f"/api/orgs/{org_id}")
+    async def delete(self, org_id: str, *, if_match: str | None = None) -> None:
+        """Raises StateConflict `organization_not_empty` while it holds nodes, projects or workers; ChangedMeanwhile."""
+        await self._api.delete(f"/api/orgs/{org_id}", if_match=if_match)
 
     async def members(self, org_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Member]:
         return await self._api.page(Member, f"/api/orgs/{org_id}/members", limit=limit, cursor=cursor)

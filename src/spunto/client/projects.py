@@ -107,14 +107,16 @@ class Projects:
     async def get(self, org_id: str, project_id: str) -> Project:
         return await self._api.get(Project, _path(org_id, project_id))
 
-    async def update(self, org_id: str, project_id: str, changes: Mapping[str, Any]) -> Project:
+    async def update(
+        self, org_id: str, project_id: str, changes: Mapping[str, Any], *, if_match: str | None = None
+    ) -> Project:
         """A merge patch by the API's own field names: an absent field stays, None clears, `env` and `labels` merge,
-        `tags` and `metadata` are replaced whole."""
-        return await self._api.patch(Project, _path(org_id, project_id), changes)
+        `tags` and `metadata` are replaced whole. Raises ChangedMeanwhile."""
+        return await self._api.patch(Project, _path(org_id, project_id), changes, if_match=if_match)
 
-    async def delete(self, org_id: str, project_id: str) -> None:
-        """Raises StateConflict while it has workers."""
-        await self._api.delete(_path(org_id, project_id))
+    async def delete(self, org_id: str, project_id: str, *, if_match: str | None = None) -> None:
+        """Raises StateConflict while it has workers, ChangedMeanwhile."""
+        await self._api.delete(_path(org_id, project_id), if_match=if_match)
 
     async def versions(
         self, org_id: str, project_id: str, *, limit: int = 50, cursor: str | None = None

@@ -62,9 +62,9 @@ class Users:
     async def me(self) -> User:
         return await self._api.get(User, _ME)
 
-    async def update(self, changes: Mapping[str, Any]) -> User:
-        """A merge patch by the API's own field names: an absent field stays, None clears."""
-        return await self._api.patch(User, _ME, changes)
+    async def update(self, changes: Mapping[str, Any], *, if_match: str | None = None) -> User:
+        """A merge patch by the API's own field names: an absent field stays, None clears. Raises ChangedMeanwhile."""
+        return await self._api.patch(User, _ME, changes, if_match=if_match)
 
     async def secrets(self, *, limit: int = 50, cursor: str | None = None) -> Page[UserSecret]:
         return await self._api.page(UserSecret, f"{_ME}/secrets", limit=limit, cursor=cursor)

@@ -80,12 +80,18 @@ class Webhooks:
     async def get(self, org_id: str, webhook_id: str) -> Webhook:
         return await self._api.get(Webhook, _path(org_id, webhook_id))
 
-    async def update(self, org_id: str, webhook_id: str, changes: Mapping[str, Any]) -> Webhook:
-        """A merge patch by the API's own field names: an absent field stays, None for `events` asks for all."""
-        return await self._api.patch(Webhook, _path(org_id, webhook_id), changes)
+    async def update(
+        self, org_id: str, webhook_id: str, changes: Mapping[str, Any], *, if_match: str | None = None
+    ) -> Webhook:
+        """A merge patch by the API's own field names: an absent field stays, None for `events` asks for all.
 
-    async def delete(self, org_id: str, webhook_id: str) -> None:
-        await self._api.delete(_path(org_id, webhook_id))
+        Raises ChangedMeanwhile.
+        """
+        return await self._api.patch(Webhook, _path(org_id, webhook_id), changes, if_match=if_match)
+
+    async def delete(self, org_id: str, webhook_id: str, *, if_match: str | None = None) -> None:
+        """Raises ChangedMeanwhile."""
+        await self._api.delete(_path(org_id, webhook_id), if_match=if_match)
 
     async def rotate_secret(
         self, org_id: str, webhook_id: str, *, idempotency_key: str | None = None

@@ -115,11 +115,15 @@ class Workers:
         name: str | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        if_match: str | None = None,
     ) -> Worker:
-        """Change what is given; a list is replaced whole."""
+        """Change what is given; a list is replaced whole.
+
+        With `if_match`, the `etag` of a worker that was got, raises ChangedMeanwhile where it is another one by now.
+        """
         given = {"name": name, "tags": None if tags is None else [*tags], "metadata": metadata}
         changes = {field: value for field, value in given.items() if value is not None}
-        return await self._api.patch(Worker, _path(worker), changes)
+        return await self._api.patch(Worker, _path(worker), changes, if_match=if_match)
 
     async def rename(self, worker: AnyWorker, name: str) -> Worker:
         return await self._api.patch(Worker, _path(worker), {"name": name})
@@ -143,9 +147,9 @@ class Workers:
         body = {field: value for field, value in wanted.items() if value is not None}
         return await self._api.create(Worker, f"{_path(worker)}/rebuild", body)
 
-    async def destroy(self, worker: AnyWorker) -> Worker:
-        """Ask for its end, with all that it holds; it is `destroying` in the answer."""
-        return parsed(Worker, await self._api.delete(_path(worker)))
+    async def destroy(self, worker: AnyWorker, *, if_match: str | None = None) -> Worker:
+        """Ask for its end, with all that it holds; it is `destroying` in the answer. Raises ChangedMeanwhile."""
+        return parsed(Worker, await self._api.delete(_path(worker), if_match=if_match))
 
     async def logs(
         self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None, timestamps: bool = False

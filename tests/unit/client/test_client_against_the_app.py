@@ -11,7 +11,15 @@ from tests.unit.entrypoints.http.house import LOCAL, House, build_house
 from spunto.client import api
 from spunto.client.activity import AuditFilter
 from spunto.client.client import Health, SpuntoClient
-from spunto.client.errors import BadCredential, InvalidRequest, NotAllowed, NotThere, SpuntoApiError, StateConflict
+from spunto.client.errors import (
+    BadCredential,
+    ChangedMeanwhile,
+    InvalidRequest,
+    NotAllowed,
+    NotThere,
+    SpuntoApiError,
+    StateConflict,
+)
 from spunto.client.retry import NO_RETRY
 from spunto.core.access.model import OrgId
 from spunto.core.access.policy import Role
@@ -43,6 +51,22 @@ async def test_an_organization_is_made_found_and_listed(ann: SpuntoClient) -> No
 
     assert await ann.orgs.get(made.id) == made
     assert {each.slug async for each in ann.orgs.iter_orgs()} == {"ann", "second"}
+
+
+async def test_what_somebody_else_changed_meanwhile_is_not_changed_or_deleted(ann: SpuntoClient) -> None:
+    made = await ann.orgs.create("Second")
+    seen = await ann.orgs.get(made.id)
+
+    changed = await ann.orgs.update(made.id, name="Third", if_match=seen.etag)
+    with pytest.raises(ChangedMeanwhile):
+        await ann.orgs.update(made.id, name="Fourth", if_match=seen.etag)
+    with pytest.raises(ChangedMeanwhile):
+        await ann.orgs.delete(made.id, if_match=seen.etag)
+
+    now = await ann.orgs.get(made.id)
+    assert (seen, changed.etag, changed.name) == (made, now.etag, "Third")
+    assert "etag" not in now.to_wire()
+    await ann.orgs.delete(made.id, if_match=changed.etag)
 
 
 async def test_the_members_of_an_organization_are_listed(house: House, ann: SpuntoClient) -> None:

@@ -74,9 +74,7 @@ class MemoryNodes:
         return self._of(tenant.org_id)
 
     async def update(self, node: Node) -> Node:
-        before = self._nodes.get(node.id)
-        if before is None or before.version != node.version:
-            raise StaleVersion("node", node.id)
+        before = self._current(node)
         if before.name != node.name:
             self._claim_name(node)
             self._names.drop(("node", before.org_id, before.name))
@@ -84,8 +82,14 @@ class MemoryNodes:
         self._nodes.put(node.id, after)
         return after
 
-    async def remove(self, tenant: Tenant, node_id: NodeId) -> None:
-        self._remove(await self.get(tenant, node_id))
+    async def remove(self, node: Node) -> None:
+        self._remove(self._current(node))
+
+    def _current(self, node: Node) -> Node:
+        before = self._nodes.get(node.id)
+        if before is None or before.version != node.version:
+            raise StaleVersion("node", node.id)
+        return before
 
     def _remove(self, node: Node) -> None:
         node_id = node.id

@@ -91,7 +91,7 @@ _UPDATE = (
         )
     )
 )
-_REMOVE = delete(nodes).where(nodes.c.id == bindparam("node_id"), _IN_TENANT)
+_REMOVE = delete(nodes).where(nodes.c.id == bindparam("of_id"), nodes.c.version == bindparam("of_version"))
 _REMOVE_EMPTIED = delete(nodes).where(
     nodes.c.id == bindparam("node_id"),
     nodes.c.deleting_at.is_not(None),
@@ -190,9 +190,9 @@ class SqlNodeRepository:
             raise StaleVersion("node", node.id)
         return after
 
-    async def remove(self, tenant: Tenant, node_id: NodeId) -> None:
-        if await self._statements.change(_REMOVE, {"node_id": node_id, "org_id": tenant.org_id}) == 0:
-            raise _not_found(node_id)
+    async def remove(self, node: Node) -> None:
+        if await self._statements.change(_REMOVE, {"of_id": node.id, "of_version": node.version}) == 0:
+            raise StaleVersion("node", node.id)
 
     async def remove_emptied(self, node_id: NodeId) -> bool:
         return await self._statements.change(_REMOVE_EMPTIED, {"node_id": node_id}) == 1

@@ -52,6 +52,10 @@ class StaleVersion(Conflict):
         super().__init__("stale_version", f"The {kind} was changed meanwhile; try again.", id=subject_id)
 
 
+class PreconditionFailed(SpuntoError):
+    """The thing is not as the asker says that it saw it."""
+
+
 class QuotaExceeded(SpuntoError):
     """Too much or too often."""
 

@@ -2,16 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
-from spunto.core.nodes.model import Node, NodeLimits
+from spunto.core.nodes.model import Node
+
+
+class LimitChanges(TypedDict, total=False):
+    """What is absent stays; None is as much as the agent offers."""
+
+    cpu_millis: int | None
+    memory_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeChanges:
     name: str | None = None
     labels: Mapping[str, str] | None = None
-    limits: NodeLimits | None = None
+    limits: LimitChanges | None = None
     tags: tuple[str, ...] | None = None
     metadata: Mapping[str, Any] | None = None
 
@@ -24,4 +31,4 @@ class NodeChanges:
             tags=node.tags if self.tags is None else self.tags,
             metadata=node.metadata if self.metadata is None else dict(self.metadata),
         )
-        return named if self.limits is None else named.limited(self.limits)
+        return named if self.limits is None else named.limited(replace(node.limits, **self.limits))

@@ -39,8 +39,8 @@ class NodeRepository(Protocol):
     async def update(self, node: Node) -> Node:
         """Raises StaleVersion. Answers the node with its new version."""
 
-    async def remove(self, tenant: Tenant, node_id: NodeId) -> None:
-        """With its assignments and tombstones. Raises NotFound."""
+    async def remove(self, node: Node) -> None:
+        """With its assignments and tombstones. Raises StaleVersion where it is gone or was changed."""
 
     async def remove_emptied(self, node_id: NodeId) -> bool:
         """Remove the node if it is being deleted and nothing is assigned to it any more; whether it did."""

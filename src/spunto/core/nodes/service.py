@@ -14,6 +14,7 @@ from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.preconditions import Precondition, require
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.assignment import Assignment
@@ -114,16 +115,25 @@ class NodeService:
             return await tx.nodes.list(tenant, page, matching)
 
     @retried
-    async def update(self, actor: Actor, org_id: OrgId, node_id: NodeId, changes: NodeChanges) -> Node:
+    async def update(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        node_id: NodeId,
+        changes: NodeChanges,
+        *,
+        precondition: Precondition | None = None,
+    ) -> Node:
         """Change what is the organization's own to say of the node.
 
-        Raises Conflict `node_name_taken`, Invalid `name_invalid`.
+        Raises Conflict `node_name_taken`, Invalid `name_invalid`, PreconditionFailed.
         """
         tenant = actor.require(Action.NODE_UPDATE, org_id=org_id)
         if changes.name is not None:
             require_name(changes.name)
         async with self._uow() as tx:
             before = await tx.nodes.get(tenant, node_id)
+            require(precondition, before)
             after = changes.of(before)
             if after == before:
                 return before
@@ -133,16 +143,25 @@ class NodeService:
         return node
 
     @retried
-    async def delete(self, actor: Actor, org_id: OrgId, node_id: NodeId, *, force: bool) -> Node | None:
+    async def delete(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        node_id: NodeId,
+        *,
+        force: bool,
+        precondition: Precondition | None = None,
+    ) -> Node | None:
         """Have the node removed: at once where it holds nothing, and else, if forced, as soon as its agent has removed
         all of it. The node as it is until then; None where it is gone. Repeating is harmless.
 
-        Raises Conflict `node_not_empty` unless empty or forced.
+        Raises Conflict `node_not_empty` unless empty or forced, PreconditionFailed.
         """
         tenant = actor.require(Action.NODE_DELETE, org_id=org_id)
         now = self._clock.now()
         async with self._uow() as tx:
             node = await tx.nodes.get(tenant, node_id)
+            require(precondition, node)
             held = await tx.assignments.of_node(node_id)
             if held and not force:
                 raise Conflict(
@@ -170,14 +189,17 @@ class NodeService:
         return None
 
     @retried
-    async def abandon(self, actor: Actor, org_id: OrgId, node_id: NodeId) -> Sequence[str]:
+    async def abandon(
+        self, actor: Actor, org_id: OrgId, node_id: NodeId, *, precondition: Precondition | None = None
+    ) -> Sequence[str]:
         """Forget a node whose machine never comes back, with what stands there; the ids of what may still stand there.
 
-        Raises Conflict `node_connected` while its agent is: that one can remove everything.
+        Raises Conflict `node_connected` while its agent is: that one can remove everything; PreconditionFailed.
         """
         tenant = actor.require(Action.NODE_DELETE, org_id=org_id)
         async with self._uow() as tx:
             node = await tx.nodes.get(tenant, node_id)
+            require(precondition, node)
             if node.connected:
                 raise Conflict(
                     "node_connected",
@@ -193,7 +215,7 @@ class NodeService:
         return left
 
     async def _remove(self, tx: NodesTransaction, tenant: Tenant, node: Node, **detail: str) -> None:
-        await tx.nodes.remove(tenant, node.id)
+        await tx.nodes.remove(node)
         await self._auditor.record(tx, tenant, Action.NODE_DELETE, node.id, **detail)
         _tell_holder(tx, node)
 

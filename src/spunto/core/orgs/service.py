@@ -12,6 +12,7 @@ from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.preconditions import Precondition, require
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.members import live
 from spunto.core.orgs.model import Membership, Organization, OrganizationView, slug_for
@@ -72,14 +73,21 @@ class OrganizationService:
 
     @retried
     async def update(
-        self, actor: Actor, org_id: OrgId, *, name: str | None = None, slug: str | None = None
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        *,
+        name: str | None = None,
+        slug: str | None = None,
+        precondition: Precondition | None = None,
     ) -> OrganizationView:
-        """Rename it; what is None stays. Raises Conflict `slug_taken`, Invalid `name_invalid`."""
+        """Rename it; what is None stays. Raises Conflict `slug_taken`, Invalid `name_invalid`, PreconditionFailed."""
         tenant = actor.require(Action.ORG_UPDATE, org_id=org_id)
         if name is not None:
             require_name(name)
         async with self._uow() as tx:
             before = await tx.organizations.get(tenant)
+            require(precondition, OrganizationView(organization=before, role=tenant.role))
             after = replace(before, name=name or before.name, slug=slug or before.slug)
             if after != before:
                 after = await tx.organizations.update(after)
@@ -89,16 +97,17 @@ class OrganizationService:
         return OrganizationView(organization=after, role=tenant.role)
 
     @retried
-    async def delete(self, actor: Actor, org_id: OrgId) -> None:
+    async def delete(self, actor: Actor, org_id: OrgId, *, precondition: Precondition | None = None) -> None:
         """End an empty organization, with its memberships, invitations and keys.
 
         Raises Conflict `organization_not_empty` with `holds: {nodes, projects, workers}`: to delete those along would
-        leave containers on machines that nobody could reach any more.
+        leave containers on machines that nobody could reach any more. Raises PreconditionFailed.
         """
         tenant = actor.require(Action.ORG_DELETE, org_id=org_id)
         async with self._uow() as tx:
             organization = await tx.organizations.lock(tenant)
             tenant = await live(tx, actor, Action.ORG_DELETE, org_id)
+            require(precondition, OrganizationView(organization=organization, role=tenant.role))
             held = await tx.organizations.holdings(tenant)
             if held:
                 told = " and ".join(f"{count} {kind if count > 1 else kind[:-1]}" for kind, count in held.items())

@@ -10,6 +10,7 @@ from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.names import name_problem, require_name
+from spunto.core.kernel.preconditions import Precondition, require
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.model import User
 from spunto.core.orgs.ports import OrgsTransaction
@@ -29,14 +30,20 @@ class UserService:
             return await tx.members.get_user(user_id)
 
     @retried
-    async def update(self, actor: Actor, changes: Mapping[str, str | None]) -> User:
-        """Change `name` and `dotfiles_repo`; what is not named stays. Raises Invalid `name_invalid`."""
+    async def update(
+        self, actor: Actor, changes: Mapping[str, str | None], *, precondition: Precondition | None = None
+    ) -> User:
+        """Change `name` and `dotfiles_repo`; what is not named stays.
+
+        Raises Invalid `name_invalid`, PreconditionFailed.
+        """
         user_id = _user_of(actor, Action.USER_UPDATE)
         name = changes.get("name")
         if name is not None:
             require_name(name)
         async with self._uow() as tx:
             before = await tx.members.get_user(user_id)
+            require(precondition, before)
             user = await tx.members.update_user(
                 before.with_settings(
                     name=before.name if name is None else name,

@@ -12,6 +12,7 @@ from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.preconditions import Precondition, require
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.projects.listing import ALL, ProjectFilter
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
@@ -90,16 +91,26 @@ class ProjectService:
             return await tx.projects.list(tenant, page, matching)
 
     @retried
-    async def update(self, actor: Actor, org_id: OrgId, project_id: ProjectId, changes: Mapping[str, Any]) -> Project:
+    async def update(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId,
+        changes: Mapping[str, Any],
+        *,
+        precondition: Precondition | None = None,
+    ) -> Project:
         """Apply changes by field name of Project and Environment; a change of the environment makes a new version.
 
         A change of the environment's mappings is merged into them: None removes a name, and None for the whole empties
-        it. Raises Conflict `project_name_taken`, Invalid `name_invalid`, `env_too_large`, `secret_name_reserved`.
+        it. Raises Conflict `project_name_taken`, Invalid `name_invalid`, `env_too_large`, `secret_name_reserved`,
+        PreconditionFailed.
         """
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
         now = self._clock.now()
         async with self._uow() as tx:
             before = await _to_edit(tx, tenant, project_id)
+            require(precondition, before)
             if "name" in changes:
                 require_name(changes["name"])
             beside = {key: changes[key] for key in changes.keys() & _BESIDE}
@@ -142,11 +153,14 @@ class ProjectService:
             return await self._save(tx, actor, before, after, restored_from=number, once=once)
 
     @retried
-    async def delete(self, actor: Actor, org_id: OrgId, project_id: ProjectId) -> None:
-        """Raises Conflict `project_in_use` while it has workers."""
+    async def delete(
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId, *, precondition: Precondition | None = None
+    ) -> None:
+        """Raises Conflict `project_in_use` while it has workers, PreconditionFailed."""
         tenant = actor.require(Action.PROJECT_DELETE, org_id=org_id)
         async with self._uow() as tx:
             project = await _to_edit(tx, tenant, project_id)
+            require(precondition, project)
             await tx.projects.remove(project)
             await self._auditor.record(tx, tenant, Action.PROJECT_DELETE, project_id, name=project.name)
             await tx.commit()

@@ -12,6 +12,7 @@ from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.preconditions import Precondition, require
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.orgs.members import live
@@ -115,16 +116,26 @@ class WebhookService:
             return await tx.webhooks.get(tenant, webhook_id)
 
     @retried
-    async def update(self, actor: Actor, org_id: OrgId, webhook_id: WebhookId, **changes: Unpack[Changes]) -> Webhook:
+    async def update(
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        webhook_id: WebhookId,
+        *,
+        precondition: Precondition | None = None,
+        **changes: Unpack[Changes],
+    ) -> Webhook:
         """Change what is named. One that is enabled again is told what happens from then on.
 
-        Raises NotFound `webhook_not_found`, Invalid `webhook_url_invalid`, `webhook_url_not_allowed`.
+        Raises NotFound `webhook_not_found`, Invalid `webhook_url_invalid`, `webhook_url_not_allowed`,
+        PreconditionFailed.
         """
         tenant = actor.require(Action.WEBHOOK_UPDATE, org_id=org_id)
         if "url" in changes:
             require_url(changes["url"], self._rule)
         async with self._uow() as tx:
             before = await tx.webhooks.get(tenant, webhook_id)
+            require(precondition, before)
             after = replace(
                 before,
                 url=changes.get("url", before.url),
@@ -145,11 +156,14 @@ class WebhookService:
         return after
 
     @retried
-    async def delete(self, actor: Actor, org_id: OrgId, webhook_id: WebhookId) -> None:
-        """End it, with its deliveries. Raises NotFound `webhook_not_found`."""
+    async def delete(
+        self, actor: Actor, org_id: OrgId, webhook_id: WebhookId, *, precondition: Precondition | None = None
+    ) -> None:
+        """End it, with its deliveries. Raises NotFound `webhook_not_found`, PreconditionFailed."""
         tenant = actor.require(Action.WEBHOOK_DELETE, org_id=org_id)
         async with self._uow() as tx:
             webhook = await tx.webhooks.get(tenant, webhook_id)
+            require(precondition, webhook)
             await tx.webhooks.remove(webhook)
             await self._auditor.record(tx, tenant, Action.WEBHOOK_DELETE, webhook_id, host=host_of(webhook.url))
             await tx.commit()

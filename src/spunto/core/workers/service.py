@@ -14,6 +14,7 @@ from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
+from spunto.core.kernel.preconditions import Precondition
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.links import NodeLinks
 from spunto.core.nodes.model import NodeId
@@ -28,6 +29,7 @@ from spunto.core.workers.explain import Explanation, explain
 from spunto.core.workers.listing import ALL, WorkerFilter
 from spunto.core.workers.looks import Looks
 from spunto.core.workers.model import Activity, Worker, WorkerId, WorkerState
+from spunto.core.workers.owned import of_project, own_or_administered, require_grantor
 from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.rebuild import rebuilt
 from spunto.core.workers.reconcile import topic as worker_topic
@@ -86,7 +88,7 @@ class WorkerService:
         `env_name_reserved`, `name_invalid`.
         """
         tenant = actor.require(Action.WORKER_SPAWN, org_id=org_id)
-        _require_grantor(actor, secrets)
+        require_grantor(actor, secrets)
         now = self._clock.now()
         async with self._uow() as tx:
             once = Once(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
@@ -151,7 +153,7 @@ class WorkerService:
         """With the output of its set-up for its owner, and for admins, whose looks are audited."""
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            worker = await _of_project(tx, tenant, project_id, worker_id)
+            worker = await of_project(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             view = await self._view(tx, tenant, worker, project)
         return await with_output(self._looks, tenant, worker, view)
@@ -162,7 +164,7 @@ class WorkerService:
         """The worker and why it is as it is: wanted against observed, what blocks, and what happens next and when."""
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            worker = await _of_project(tx, tenant, project_id, worker_id)
+            worker = await of_project(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             assignment = await tx.assignments.find(worker_id)
             node = await tx.nodes.find(worker.node_id)
@@ -188,7 +190,7 @@ class WorkerService:
         async with self._uow() as tx:
             once = Once(tx.idempotency, f"{worker_id}/stop", idempotency, now=self._clock.now())
             made = await once.made()
-            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             if made is not None or worker.state in (WorkerState.STOPPING, WorkerState.STOPPED):
                 return await self._unchanged(tx, tenant, worker, project, once if made is None else None)
@@ -216,7 +218,7 @@ class WorkerService:
         async with self._uow() as tx:
             once = Once(tx.idempotency, f"{worker_id}/start", idempotency, now=self._clock.now())
             made = await once.made()
-            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             if made is not None or worker.state in (WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY):
                 return await self._unchanged(tx, tenant, worker, project, once if made is None else None)
@@ -247,11 +249,11 @@ class WorkerService:
         node has no room for the larger of both.
         """
         tenant = actor.require(Action.WORKER_REBUILD, org_id=org_id)
-        _require_grantor(actor, secrets)
+        require_grantor(actor, secrets)
         async with self._uow() as tx:
             once = Once(tx.idempotency, f"{worker_id}/rebuild", idempotency, now=self._clock.now())
             made = await once.made()
-            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             if made is not None:
                 return await self._unchanged(tx, tenant, worker, project, None)
@@ -278,13 +280,23 @@ class WorkerService:
 
     @retried
     async def destroy(
-        self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
+        self,
+        actor: Actor,
+        org_id: OrgId,
+        project_id: ProjectId | None,
+        worker_id: WorkerId,
+        *,
+        precondition: Precondition | None = None,
     ) -> WorkerView:
-        """Have container, network, volume and at last the record removed; from every state, node away or not."""
+        """Have container, network, volume and at last the record removed; from every state, node away or not.
+
+        Raises PreconditionFailed.
+        """
         tenant = actor.require(Action.WORKER_DESTROY, org_id=org_id)
         async with self._uow() as tx:
-            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
+            await self._require(precondition, tx, tenant, worker, project)
             if worker.state is WorkerState.DESTROYING:
                 return await self._view(tx, tenant, worker, project)
             assignment = await tx.assignments.find(worker_id)
@@ -302,15 +314,18 @@ class WorkerService:
         org_id: OrgId,
         project_id: ProjectId | None,
         worker_id: WorkerId,
+        *,
+        precondition: Precondition | None = None,
         **changes: Unpack[Changes],
     ) -> WorkerView:
-        """Change what is named. Raises Conflict `worker_name_taken`, Invalid `name_invalid`."""
+        """Change what is named. Raises Conflict `worker_name_taken`, Invalid `name_invalid`, PreconditionFailed."""
         tenant = actor.require(Action.WORKER_UPDATE, org_id=org_id)
         if "name" in changes:
             require_name(changes["name"])
         async with self._uow() as tx:
-            worker = await _own_or_administered(tx, tenant, project_id, worker_id)
+            worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
+            await self._require(precondition, tx, tenant, worker, project)
             worker = await tx.workers.update(replace(worker, **changes))
             detail = {"name": worker.name, "projectId": worker.project_id}
             await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, **detail)
@@ -318,6 +333,17 @@ class WorkerService:
             view = await self._view(tx, tenant, worker, project)
             await tx.commit()
         return view
+
+    async def _require(
+        self,
+        precondition: Precondition | None,
+        tx: WorkersTransaction,
+        tenant: Tenant,
+        worker: Worker,
+        project: Project,
+    ) -> None:
+        if precondition is not None:
+            precondition.require(await self._view(tx, tenant, worker, project))
 
     async def _save(
         self,
@@ -355,28 +381,3 @@ class WorkerService:
         """Nothing is asked about a node that is connected here."""
         is_reachable = self._links.find(worker.node_id) is not None or await tx.nodes.is_connected(worker.node_id)
         return view_of(tenant, worker, project.number, is_reachable=is_reachable)
-
-
-def _require_grantor(actor: Actor, wishes: Wishes) -> None:
-    """To let a secret in is to change it, which only its owner may, by a sign-in or a key that may do all."""
-    if wishes.granted:
-        actor.require_scope(Action.SECRET_PUT)
-        actor.require_person()
-
-
-async def _of_project(
-    tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId | None, worker_id: WorkerId
-) -> Worker:
-    worker = await tx.workers.get(tenant, worker_id)
-    if project_id is not None and worker.project_id != project_id:
-        raise factory.not_found(worker_id)
-    return worker
-
-
-async def _own_or_administered(
-    tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId | None, worker_id: WorkerId
-) -> Worker:
-    """Members act on their own workers; admins on everybody's."""
-    worker = await _of_project(tx, tenant, project_id, worker_id)
-    tenant.require_own_or_admin(user_id=worker.user_id, api_key_id=worker.api_key_id)
-    return worker

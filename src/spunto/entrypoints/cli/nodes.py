@@ -1,7 +1,7 @@
 """`spunto node`: the servers that workers run on."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -88,7 +88,7 @@ async def update(
     ] = None,
 ) -> None:
     """Change a node's name, its labels or tags (all of them are replaced) or what of it is given away at most."""
-    changes: dict[str, object] = {} if name is None else {"name": name}
+    changes: dict[str, Any] = {} if name is None else {"name": name}
     if label or no_labels:
         changes["labels"] = pairs_of(label, option="--label")
     if tag or no_tags:

@@ -34,6 +34,8 @@ IDS: Final[Mapping[str, tuple[str, str]]] = {
 """Names in routes, the prefix of their ids, and what they are ids of."""
 
 BY_ORGANIZATION: Final = frozenset({Limit.SPAWN, Limit.INVITE})
+# Whoever sends one wants nothing done where it does not hold.
+_CONDITIONS: Final = ("If-Match", "If-Unmodified-Since")
 _ARGUMENT: Final = re.compile(r"<(?:[a-z]+:)?(\w+)>")
 
 
@@ -64,7 +66,7 @@ def install_admission(app: Quart, gate: Gate) -> None:
         if limit is not None:
             counted.append((limit, _counted_as(limit, actor, arguments)))
             gate.limits.take(*counted[-1])
-        _require_honoured(operation_of(app.view_functions[rule.endpoint]))
+        _require_honoured(request.method, operation_of(app.view_functions[rule.endpoint]))
         arguments["actor"] = actor
 
     @app.after_request
@@ -92,7 +94,7 @@ def _tell(response: Response, gate: Gate, counted: Sequence[tuple[Limit, str]]) 
         headers.add("RateLimit-Reset", str(math.ceil(scarcest.full_seconds)))
 
 
-def _require_honoured(said: Operation | None) -> None:
+def _require_honoured(method: str, said: Operation | None) -> None:
     """What is accepted has an effect: raises Malformed or Invalid for what the operation would only ignore."""
     if said is None:
         return
@@ -104,6 +106,12 @@ def _require_honoured(said: Operation | None) -> None:
             "idempotency_key_unsupported",
             "This operation can't promise to answer a repeat as before; send it without Idempotency-Key.",
         )
+    is_read = method in ("GET", "HEAD")
+    for header in _CONDITIONS if is_read else (*_CONDITIONS, "If-None-Match"):
+        if header in request.headers and (is_read or header != "If-Match" or not said.tagged):
+            raise Invalid(
+                "precondition_unsupported", f"This operation can't honour {header}; send it without.", header=header
+            )
 
 
 def path_of(rule: Rule) -> str:

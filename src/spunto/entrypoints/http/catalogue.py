@@ -31,6 +31,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "duplicate_header": _e(400, "A header that may come once came twice.", "Send it once."),
     "invalid_cursor": _e(400, "The cursor is not one of this list.", "Take `nextCursor` from the last page."),
     "invalid_event_id": _e(400, "Last-Event-ID is not the number of an event.", "Send the `id` of the last one seen."),
+    "invalid_if_match": _e(400, "If-Match is neither `*` nor ETags in quotes.", "Send the `ETag` of the answer."),
     "invalid_idempotency_key": _e(400, "Idempotency-Key is not 1 to 255 printable ASCII characters.", "Take a UUID."),
     "invalid_json": _e(400, "The body is not JSON.", "`detail` says where it breaks."),
     "invalid_query": _e(400, "A query parameter is unknown or not as it should be.", "`errors` says which one."),
@@ -137,6 +138,10 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
         409, "The worker does not run (503 where its figures are asked for).", "Start it first.", also=503
     ),
     "worker_state": _e(409, "The worker's state does not allow it.", "`state` says where it is; wait, or destroy it."),
+    # What the request itself made a condition
+    "precondition_failed": _e(
+        412, "It is not as `If-Match` says any more.", "Read it again, and repeat with its `ETag`."
+    ),
     # What can't be taken
     "body_too_large": _e(413, "The body is larger than 1 MiB.", "Send less."),
     "address_too_long": _e(414, "The request line is longer than 8 KiB.", "Send less in the query."),
@@ -154,6 +159,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "invalid_request": _e(422, "Fields of the body are not as they should be.", "`errors` says which ones."),
     "name_invalid": _e(422, "A name has 1 to 100 characters that can be seen, and no `/`.", _NAME),
     "not_storable": _e(422, "A value is too large or has characters that can't be stored.", "Change it."),
+    "precondition_unsupported": _e(
+        422, "The operation can't honour `If-Match` or another condition (`header`).", "Send it without."
+    ),
     "secret_name_invalid": _e(422, "A secret's name has A to Z, 0 to 9 and _.", _NAME),
     "secret_name_reserved": _e(422, "The name would change how programs run in a worker.", _NAME),
     "secret_value_invalid": _e(422, "A secret's value has 1 byte to 64 KiB, and no NUL.", "Change it."),

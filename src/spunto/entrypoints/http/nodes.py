@@ -6,9 +6,9 @@ from pydantic import Field
 from quart import Blueprint, Response
 
 from spunto.core.access.model import Actor, OrgId
-from spunto.core.nodes.changes import NodeChanges
+from spunto.core.nodes.changes import LimitChanges, NodeChanges
 from spunto.core.nodes.listing import NodeFilter
-from spunto.core.nodes.model import Node, NodeId, NodeLimits, NodeStatus
+from spunto.core.nodes.model import Node, NodeId, NodeStatus
 from spunto.core.nodes.service import NodeService
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.node_answers import (
@@ -22,6 +22,7 @@ from spunto.entrypoints.http.node_answers import (
 )
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import SortedQuery, asked_page_of, page_response
+from spunto.entrypoints.http.preconditions import precondition, tagged
 from spunto.entrypoints.http.project_questions import Labels
 from spunto.entrypoints.http.requests import (
     In,
@@ -66,7 +67,7 @@ class NodePatchIn(In):
     tags: Tags | None = None
     metadata: Metadata | None = None
 
-    def changes(self, before: NodeLimits) -> NodeChanges:
+    def changes(self) -> NodeChanges:
         """Raises Invalid for a null that nothing can stand for."""
         given = self.model_fields_set
         if "name" in given and self.name is None:
@@ -74,21 +75,21 @@ class NodePatchIn(In):
         return NodeChanges(
             name=self.name,
             labels=(self.labels or {}) if "labels" in given else None,
-            limits=_limits(self.limits, before) if "limits" in given else None,
+            limits=_limits(self.limits) if "limits" in given else None,
             tags=tuple(self.tags or ()) if "tags" in given else None,
             metadata=(self.metadata or {}) if "metadata" in given else None,
         )
 
 
-def _limits(asked: LimitsIn | None, before: NodeLimits) -> NodeLimits:
+def _limits(asked: LimitsIn | None) -> LimitChanges:
     if asked is None:
-        return NodeLimits()
-    cpu_millis, memory_bytes = before.cpu_millis, before.memory_bytes
+        return {"cpu_millis": None, "memory_bytes": None}
+    changes: LimitChanges = {}
     if "cpus" in asked.model_fields_set:
-        cpu_millis = None if asked.cpus is None else round(asked.cpus * 1000)
+        changes["cpu_millis"] = None if asked.cpus is None else round(asked.cpus * 1000)
     if "memory_bytes" in asked.model_fields_set:
-        memory_bytes = asked.memory_bytes
-    return NodeLimits(cpu_millis=cpu_millis, memory_bytes=memory_bytes)
+        changes["memory_bytes"] = asked.memory_bytes
+    return changes
 
 
 class NodesQuery(SortedQuery):
@@ -145,9 +146,9 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         return made(enrolment_out(new, address), at=f"/api/orgs/{org_id}/nodes/{new.node.id}")
 
     @routes.get("/<node_id>")
-    @operation("Get a node", answers={200: NodeOut})
+    @operation("Get a node", answers={200: NodeOut}, tagged=True)
     async def get(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
-        return json_response(shown(await nodes.get(actor, org_id, node_id)))
+        return tagged(shown(await nodes.get(actor, org_id, node_id)))
 
     @routes.patch("/<node_id>")
     @operation(
@@ -155,11 +156,12 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         body=NodePatchIn,
         answers={200: NodeOut},
         errors=("node_name_taken",),
+        tagged=True,
     )
     async def update(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         asked = await read(NodePatchIn)
-        before = await nodes.get(actor, org_id, node_id)
-        return json_response(shown(await nodes.update(actor, org_id, node_id, asked.changes(before.limits))))
+        changed = await nodes.update(actor, org_id, node_id, asked.changes(), precondition=precondition(shown))
+        return tagged(shown(changed))
 
     @routes.delete("/<node_id>")
     @operation(
@@ -170,13 +172,14 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         query=DeleteQuery,
         answers={202: NodeOut, 204: None},
         errors=("node_not_empty", "node_connected"),
+        tagged=True,
     )
     async def delete(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
         asked = query(DeleteQuery)
         if asked.abandon:
-            await nodes.abandon(actor, org_id, node_id)
+            await nodes.abandon(actor, org_id, node_id, precondition=precondition(shown))
             return no_content()
-        node = await nodes.delete(actor, org_id, node_id, force=asked.force)
+        node = await nodes.delete(actor, org_id, node_id, force=asked.force, precondition=precondition(shown))
         return no_content() if node is None else json_response(shown(node), 202)
 
     _add_actions(routes, nodes, address)

@@ -16,7 +16,8 @@ class Operation:
     problem codes of this operation's own; those that its action, body, query or ids bring with them go without saying.
     `unavailable` are those of them that are 503 here and something else elsewhere.
     `body` is Nothing where an empty object may come, `form` what a page of ours sends in its place. `operation_id` is
-    for what its method and path name badly. `as_oauth`
+    for what its method and path name badly. What is `tagged` answers an ETag, and honours it: If-None-Match where it is
+    read, If-Match where it is changed or removed. `as_oauth`
     refuses with OAuth's fields beside a problem's. `examples` are a body under "body" and answers under their status.
     """
 
@@ -28,6 +29,7 @@ class Operation:
     errors: tuple[str, ...] = ()
     unavailable: tuple[str, ...] = ()
     idempotent: bool = False
+    tagged: bool = False
     examples: Mapping[str, Any] = field(default_factory=dict)
     operation_id: str | None = None
     form: type[Query] | None = None
@@ -44,6 +46,7 @@ def operation(
     errors: tuple[str, ...] = (),
     unavailable: tuple[str, ...] = (),
     idempotent: bool = False,
+    tagged: bool = False,
     examples: Mapping[str, Any] | None = None,
     operation_id: str | None = None,
     form: type[Query] | None = None,
@@ -59,6 +62,7 @@ def operation(
         errors=errors,
         unavailable=unavailable,
         idempotent=idempotent,
+        tagged=tagged,
         examples=examples or {},
         operation_id=operation_id,
         form=form,

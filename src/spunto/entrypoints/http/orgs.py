@@ -14,6 +14,7 @@ from spunto.core.orgs.model import Member, OrganizationView
 from spunto.core.orgs.service import OrganizationService
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, page_response
+from spunto.entrypoints.http.preconditions import precondition, tagged
 from spunto.entrypoints.http.requests import In, Name, idempotency_key, read
 from spunto.entrypoints.http.responses import Reply, json_response, no_content
 
@@ -113,19 +114,22 @@ def organizations_blueprint(organizations: OrganizationService, members: MemberS
         return _made(made).response()
 
     @routes.get("/<org_id>")
-    @operation("Get an organization", answers={200: OrganizationOut})
+    @operation("Get an organization", answers={200: OrganizationOut}, tagged=True)
     async def get(actor: Actor, org_id: OrgId) -> Response:
-        return json_response(organization_out(await organizations.get(actor, org_id)))
+        return tagged(organization_out(await organizations.get(actor, org_id)))
 
     @routes.patch("/<org_id>")
     @operation(
-        "Rename an organization", body=OrganizationPatchIn, answers={200: OrganizationOut}, errors=("slug_taken",)
+        "Rename an organization",
+        body=OrganizationPatchIn,
+        answers={200: OrganizationOut},
+        errors=("slug_taken",),
+        tagged=True,
     )
     async def update(actor: Actor, org_id: OrgId) -> Response:
         asked = await read(OrganizationPatchIn)
-        return json_response(
-            organization_out(await organizations.update(actor, org_id, **asked.model_dump(exclude_unset=True)))
-        )
+        changes, expected = asked.model_dump(exclude_unset=True), precondition(organization_out)
+        return tagged(organization_out(await organizations.update(actor, org_id, precondition=expected, **changes)))
 
     @routes.delete("/<org_id>")
     @operation(
@@ -133,9 +137,10 @@ def organizations_blueprint(organizations: OrganizationService, members: MemberS
         description="Refused while it has nodes, projects or workers; `holds` says how many of each.",
         answers={204: None},
         errors=("organization_not_empty",),
+        tagged=True,
     )
     async def delete(actor: Actor, org_id: OrgId) -> Response:
-        await organizations.delete(actor, org_id)
+        await organizations.delete(actor, org_id, precondition=precondition(organization_out))
         return no_content()
 
     @routes.get("/<org_id>/members")

@@ -22,9 +22,10 @@ from spunto.entrypoints.http.paging import (
     page_query,
     page_response,
 )
+from spunto.entrypoints.http.preconditions import precondition, tagged
 from spunto.entrypoints.http.project_questions import ProjectIn, ProjectPatchIn, ProjectsQuery
 from spunto.entrypoints.http.requests import Nothing, idempotency_key, query, read, read_nothing
-from spunto.entrypoints.http.responses import Reply, json_response, no_content
+from spunto.entrypoints.http.responses import Reply, no_content
 
 MAX_NUMBER: Final = 2**31 - 1
 
@@ -159,9 +160,9 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
         return _made(made).response()
 
     @routes.get("/<project_id>")
-    @operation("Get a project", answers={200: ProjectOut})
+    @operation("Get a project", answers={200: ProjectOut}, tagged=True)
     async def get(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
-        return json_response(project_out(await projects.get(actor, org_id, project_id)))
+        return tagged(project_out(await projects.get(actor, org_id, project_id)))
 
     @routes.patch("/<project_id>")
     @operation(
@@ -180,15 +181,23 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
             "secret_name_reserved",
             "stale_version",
         ),
+        tagged=True,
     )
     async def update(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = await read(ProjectPatchIn)
-        return json_response(project_out(await projects.update(actor, org_id, project_id, asked.changes())))
+        expected = precondition(project_out)
+        changed = await projects.update(actor, org_id, project_id, asked.changes(), precondition=expected)
+        return tagged(project_out(changed))
 
     @routes.delete("/<project_id>")
-    @operation("Delete a project that has no workers", answers={204: None}, errors=("not_owner", "project_in_use"))
+    @operation(
+        "Delete a project that has no workers",
+        answers={204: None},
+        errors=("not_owner", "project_in_use"),
+        tagged=True,
+    )
     async def delete(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
-        await projects.delete(actor, org_id, project_id)
+        await projects.delete(actor, org_id, project_id, precondition=precondition(project_out))
         return no_content()
 
     @routes.get("/<project_id>/versions")

@@ -1,6 +1,5 @@
 """The API's own description: the OpenAPI document, and the interactive reference over it from our own files."""
 
-import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -8,11 +7,12 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-from quart import Blueprint, Quart, Response, current_app, request
+from quart import Blueprint, Quart, Response, current_app
 
 from spunto.core.kernel.errors import NotFound
 from spunto.entrypoints.http.openapi.document import document_of
 from spunto.entrypoints.http.operations import operation
+from spunto.entrypoints.http.preconditions import tag_of_bytes, unchanged_or
 from spunto.entrypoints.serving.security import PublicAddress
 
 DOCUMENT_PATH: Final = "/api/openapi.json"
@@ -94,7 +94,7 @@ def reference_blueprint(address: PublicAddress) -> Blueprint:
 def _document(app: Quart, url: str) -> tuple[bytes, str]:
     """Made at the first request, once for each application."""
     body = orjson.dumps(document_of(app, url=url))
-    return body, _tag_of(body)
+    return body, tag_of_bytes(body)
 
 
 @cache
@@ -105,7 +105,7 @@ def _asset(name: str) -> tuple[bytes, str, str]:
         body, content_type = (_assets() / name).read_bytes(), _ASSETS[name]
     else:
         raise NotFound("asset_not_found", "The reference has no file of this name.", name=name)
-    return body, _tag_of(body), content_type
+    return body, tag_of_bytes(body), content_type
 
 
 def _assets() -> Path:
@@ -116,15 +116,8 @@ def _assets() -> Path:
     return Path(spec.origin).with_name("dist")
 
 
-def _tag_of(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()[:32]
-
-
 def _unchanged_or(answer: Response, tag: str) -> Response:
     """Asked again each time, sent only when it changed."""
-    if tag in request.if_none_match:
-        answer = Response(b"", 304)
-        answer.headers.remove("Content-Type")
-    answer.set_etag(tag)
+    answer = unchanged_or(answer, tag)
     answer.headers["Cache-Control"] = "no-cache"
     return answer

@@ -14,8 +14,9 @@ from spunto.core.orgs.users import UserService
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import items_response
+from spunto.entrypoints.http.preconditions import precondition, tagged
 from spunto.entrypoints.http.requests import In, Name, idempotency_key, read
-from spunto.entrypoints.http.responses import Reply, json_response, no_content
+from spunto.entrypoints.http.responses import Reply, no_content
 
 # Without a user in it where it is https: a password in an address would be shown to whoever reads the settings.
 GitUrl = Annotated[
@@ -99,9 +100,9 @@ def users_blueprint(users: UserService) -> Blueprint:
     routes = Blueprint("users", __name__, url_prefix="/api/users/me")
 
     @routes.get("")
-    @operation("Get your own settings", answers={200: UserOut}, errors=("user_required",))
+    @operation("Get your own settings", answers={200: UserOut}, errors=("user_required",), tagged=True)
     async def get(actor: Actor) -> Response:
-        return json_response(user_out(await users.get(actor)))
+        return tagged(user_out(await users.get(actor)))
 
     @routes.patch("")
     @operation(
@@ -110,10 +111,11 @@ def users_blueprint(users: UserService) -> Blueprint:
         body=UserPatchIn,
         answers={200: UserOut},
         errors=("user_required",),
+        tagged=True,
     )
     async def update(actor: Actor) -> Response:
         asked = await read(UserPatchIn)
-        return json_response(user_out(await users.update(actor, asked.changes())))
+        return tagged(user_out(await users.update(actor, asked.changes(), precondition=precondition(user_out))))
 
     @routes.get("/ssh-keys")
     @operation("List your SSH public keys", answers={200: SshKeysOut}, errors=("user_required",))

@@ -26,6 +26,7 @@ from spunto.core.webhooks.service import WebhookService
 from spunto.core.webhooks.urls import MAX_URL_CHARACTERS
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import PageQuery, asked_page, asked_page_of, page_response
+from spunto.entrypoints.http.preconditions import precondition, tagged
 from spunto.entrypoints.http.requests import In, idempotency_key, query, read, read_nothing
 from spunto.entrypoints.http.requests import Nothing as NothingIn
 from spunto.entrypoints.http.responses import Reply, json_response, made, no_content
@@ -186,9 +187,9 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
         return made(with_secret_out(new), at=f"/api/orgs/{org_id}/webhooks/{new.webhook.id}")
 
     @routes.get("/<webhook_id>")
-    @operation("Get a webhook", answers={200: WebhookOut})
+    @operation("Get a webhook", answers={200: WebhookOut}, tagged=True)
     async def get(actor: Actor, org_id: OrgId, webhook_id: WebhookId) -> Response:
-        return json_response(webhook_out(await webhooks.get(actor, org_id, webhook_id)))
+        return tagged(webhook_out(await webhooks.get(actor, org_id, webhook_id)))
 
     @routes.patch("/<webhook_id>")
     @operation(
@@ -197,17 +198,19 @@ def webhooks_blueprint(webhooks: WebhookService) -> Blueprint:
         body=WebhookPatchIn,
         answers={200: WebhookOut},
         errors=("webhook_url_invalid", "webhook_url_not_allowed"),
+        tagged=True,
     )
     async def update(actor: Actor, org_id: OrgId, webhook_id: WebhookId) -> Response:
         changes: dict[str, Any] = (await read(WebhookPatchIn)).model_dump(exclude_unset=True)
         if changes.get("events") is not None:
             changes["events"] = frozenset(changes["events"])
-        return json_response(webhook_out(await webhooks.update(actor, org_id, webhook_id, **changes)))
+        expected = precondition(webhook_out)
+        return tagged(webhook_out(await webhooks.update(actor, org_id, webhook_id, precondition=expected, **changes)))
 
     @routes.delete("/<webhook_id>")
-    @operation("Delete a webhook, with its deliveries", answers={204: None})
+    @operation("Delete a webhook, with its deliveries", answers={204: None}, tagged=True)
     async def delete(actor: Actor, org_id: OrgId, webhook_id: WebhookId) -> Response:
-        await webhooks.delete(actor, org_id, webhook_id)
+        await webhooks.delete(actor, org_id, webhook_id, precondition=precondition(webhook_out))
         return no_content()
 
     @routes.post("/<webhook_id>/rotate-secret")

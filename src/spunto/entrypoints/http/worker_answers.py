@@ -119,6 +119,12 @@ def worker_out(view: WorkerView) -> WorkerOut:
     return out
 
 
+def told_by_tag(view: WorkerView) -> Any:
+    """What a worker's tag is made of. By the version in place of the output of its set-up, which a change is answered
+    without: then the tag of that answer is the one that reading it gives, whoever reads."""
+    return {**worker_out(view), "setupStatus": view.worker.version}
+
+
 def explanation_out(explanation: Explanation) -> ExplanationOut:
     return {
         "wanted": explanation.wanted,

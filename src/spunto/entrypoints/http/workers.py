@@ -15,6 +15,7 @@ from spunto.core.workers.views import WorkerView
 from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import page_response
+from spunto.entrypoints.http.preconditions import precondition, tag_of, tagged
 from spunto.entrypoints.http.requests import (
     Nothing,
     idempotency_key,
@@ -28,6 +29,7 @@ from spunto.entrypoints.http.worker_answers import (
     WorkerOut,
     WorkersOut,
     explanation_out,
+    told_by_tag,
     under_way,
     worker_out,
 )
@@ -134,6 +136,7 @@ def _worker_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits
         description="With `explain`, it says what is wanted, what the node saw, what blocks and what comes next.",
         query=GetQuery,
         answers={200: WorkerOut},
+        tagged=True,
     )
     async def get(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         asked = query(GetQuery) if request.query_string else _AS_IT_IS
@@ -145,8 +148,9 @@ def _worker_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits
         if asked.explain and not is_gone(view):
             view, explanation = await workers.explain(actor, org_id, project_id, worker_id)
             explained: WorkerOut = {**worker_out(view), "explanation": explanation_out(explanation)}
+            # What comes next is told by the time, so that no tag could say that nothing has changed.
             return json_response(explained)
-        return json_response(worker_out(view))
+        return tagged(worker_out(view), tag_of(told_by_tag(view)))
 
     @routes.patch("/<worker_id>")
     @operation(
@@ -154,12 +158,14 @@ def _worker_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits
         body=WorkerPatchIn,
         answers={200: WorkerOut},
         errors=("not_owner", "worker_name_taken", "stale_version"),
+        tagged=True,
         operation_id="updateWorker",
     )
     async def update(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         asked = await read(WorkerPatchIn)
-        changed = await workers.update(actor, org_id, project_id, worker_id, **asked.changes())
-        return json_response(worker_out(changed))
+        expected, changes = precondition(told_by_tag), asked.changes()
+        changed = await workers.update(actor, org_id, project_id, worker_id, precondition=expected, **changes)
+        return tagged(worker_out(changed), tag_of(told_by_tag(changed)))
 
     @routes.delete("/<worker_id>")
     @operation(
@@ -168,11 +174,13 @@ def _worker_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits
         query=WaitQuery,
         answers={202: WorkerOut, 204: None},
         errors=("not_owner", "stale_version"),
+        tagged=True,
         operation_id="destroyWorker",
     )
     async def destroy(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         seconds = query(WaitQuery).wait
-        destroying = await workers.destroy(actor, org_id, project_id, worker_id)
+        expected = precondition(told_by_tag)
+        destroying = await workers.destroy(actor, org_id, project_id, worker_id, precondition=expected)
         if seconds:
             await waits.settled(worker_id, max_seconds=seconds)
             try:

@@ -12,7 +12,7 @@ from spunto.core.kernel.errors import Conflict, Forbidden, NotFound, Unavailable
 from spunto.core.kernel.paging import PageRequest
 from spunto.core.nodes.changes import NodeChanges
 from spunto.core.nodes.inventory import Standing, judge
-from spunto.core.nodes.model import Capacity, NodeLimits, NodeStatus
+from spunto.core.nodes.model import Capacity, NodeStatus
 from spunto.core.protocol.messages import InventoryItem, Wanted
 from spunto.core.specs.token import node_of_token, token_hash
 from spunto.core.workers.model import WorkerState
@@ -137,8 +137,8 @@ async def test_what_is_not_given_stays_as_it_is_and_limits_only_lower_what_is_of
     node = await memory.add_node(cpus=8, labels={"disk": "ssd"})
 
     renamed = await memory.nodes.update(memory.owner, ORG, node.id, NodeChanges(name="two"))
-    limits = NodeLimits(cpu_millis=2000, memory_bytes=10**15)
-    limited = await memory.nodes.update(memory.owner, ORG, node.id, NodeChanges(limits=limits))
+    limits = NodeChanges(limits={"cpu_millis": 2000, "memory_bytes": 10**15})
+    limited = await memory.nodes.update(memory.owner, ORG, node.id, limits)
 
     assert (renamed.name, renamed.labels, renamed.capacity) == ("two", {"disk": "ssd"}, node.capacity)
     assert limited.capacity == Capacity(cpu_millis=2000, memory_bytes=16 * GIB, max_worker_cpu_millis=2000)

@@ -33,6 +33,9 @@ answers 404 alike.
 
 **Repeats.** Operations with `Idempotency-Key` answer the same within 24 hours, without a second effect.
 
+**Others' changes.** What can be changed answers an `ETag` when it is read or changed. Sent as `If-Match` with a change
+or a deletion it is compared in the same transaction: 412 `precondition_failed` where others were faster.
+
 **WebSockets** stand in `x-websockets`, with who may use them, their frames and close codes.
 """
 
@@ -124,7 +127,24 @@ _PARAMETERS: Final[Mapping[str, Any]] = {
         ),
         "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
         "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
-    }
+    },
+    "If-Match": {
+        "name": "If-Match",
+        "in": "header",
+        "description": (
+            "The `ETag` of the thing as it was read, or several: it is changed only if it is still that, and else "
+            "answered 412 `precondition_failed`. `*` stands for any."
+        ),
+        "schema": {"type": "string"},
+        "example": '"0f8fad5bd9cb469fa16570867728950e"',
+    },
+    "If-None-Match": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` of what is known already: 304 without a body while it is still that.",
+        "schema": {"type": "string"},
+        "example": '"0f8fad5bd9cb469fa16570867728950e"',
+    },
 }
 _HEADERS: Final[Mapping[str, Any]] = {
     "X-Request-Id": {
@@ -136,6 +156,10 @@ _HEADERS: Final[Mapping[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1},
     },
     "WWW-Authenticate": {"description": "What to authenticate with.", "schema": {"type": "string"}},
+    "ETag": {
+        "description": "Names all that the thing shows now, for `If-None-Match` and `If-Match`.",
+        "schema": {"type": "string"},
+    },
     "Location": {
         "description": "Where to go on, or where the thing is that was made or is under way.",
         "schema": {"type": "string"},

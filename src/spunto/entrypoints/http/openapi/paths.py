@@ -27,6 +27,8 @@ _UNTYPED: Final[Mapping[str, Mapping[str, str]]] = {
     "application/octet-stream": {"type": "string", "format": "binary"},
     "image/png": {"type": "string", "format": "binary"},
 }
+_ALWAYS: Final = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+_ETAG: Final = {"ETag": {"$ref": "#/components/headers/ETag"}}
 _STATUS: Final[Mapping[int, str]] = {
     200: "Here it is.",
     201: "It is made.",
@@ -74,6 +76,9 @@ def operation_object(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
     parameters = [*map(_argument, endpoint.arguments), *_query(said, schemas)]
     if said.idempotent:
         parameters.append({"$ref": "#/components/parameters/Idempotency-Key"})
+    if said.tagged:
+        header = "If-None-Match" if endpoint.method == "GET" else "If-Match"
+        parameters.append({"$ref": f"#/components/parameters/{header}"})
     if parameters:
         shown["parameters"] = parameters
     if said.body is not None and said.body is not Nothing:
@@ -83,6 +88,8 @@ def operation_object(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
         media = {"schema": reference, "example": said.examples.get("body", example_of(schemas, reference))}
         shown["requestBody"] = {"required": True, "content": {"application/x-www-form-urlencoded": media}}
     answers = {str(status): _answer(said, status, schemas) for status in sorted(said.answers)}
+    if said.tagged and endpoint.method == "GET":
+        answers["304"] = {"description": _STATUS[304], "headers": {**_ALWAYS, **_ETAG}}
     refused = responses_of(endpoint.codes, endpoint.access, unavailable=said.unavailable, as_oauth=said.as_oauth)
     shown["responses"] = {**answers, **refused}
     return shown
@@ -157,7 +164,7 @@ def _body(endpoint: Endpoint, model: type, schemas: Schemas) -> dict[str, Any]:
 
 
 def _answer(said: Operation, status: int, schemas: Schemas) -> dict[str, Any]:
-    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    headers = {**_ALWAYS, **(_ETAG if said.tagged and status == 200 else {})}
     if (300 <= status < 400 and status != 304) or status in (201, 202):
         headers["Location"] = {"$ref": "#/components/headers/Location"}
     answer: dict[str, Any] = {"description": _STATUS.get(status, "Done."), "headers": headers}

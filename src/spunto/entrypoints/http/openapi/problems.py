@@ -36,6 +36,10 @@ def codes_of(operation: Operation, access: Access, method: str, arguments: Itera
         codes += ["invalid_idempotency_key", "idempotency_key_reused"]
     elif method in UNSAFE and isinstance(access, Action):
         codes.append("idempotency_key_unsupported")
+    if method in UNSAFE and isinstance(access, Action):
+        codes.append("precondition_unsupported")
+    if operation.tagged and method in UNSAFE:
+        codes += ["invalid_if_match", "precondition_failed"]
     return sorted({code for code in codes if code in CATALOGUE})
 
 
