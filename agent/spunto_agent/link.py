@@ -31,8 +31,10 @@ class Link:
         runner: NodeRunner,
         clock: Clock,
         log: Log,
+        socket_path: str | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        self._socket_path = socket_path
         self._url = url
         self._token = token
         self._uplink = uplink
@@ -65,7 +67,7 @@ class Link:
 
     async def _connect_once(self) -> tuple[Closed, float]:
         try:
-            transport = await dial(self._url, self._token)
+            transport = await dial(self._url, self._token, socket_path=self._socket_path)
         except Refused as refused:
             return refused.closed, 0.0
         begun = self._clock.monotonic()

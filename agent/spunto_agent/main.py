@@ -103,7 +103,15 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
         )
         streams = NodeStreams(runtime, clock=clock, standing=runner.standing, inventory=runner.inventory, log=log)
         uplink = Uplink(runner, clock=clock, on_stream=streams.handle, log=log)
-        link = Link(settings.connect_url, token, uplink=uplink, runner=runner, clock=clock, log=log)
+        link = Link(
+            settings.connect_url,
+            token,
+            uplink=uplink,
+            runner=runner,
+            clock=clock,
+            log=log,
+            socket_path=settings.socket_path,
+        )
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(runner.run(), name="node runner"),

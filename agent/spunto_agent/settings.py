@@ -19,6 +19,7 @@ from spunto_agent.firewall import Egress
 
 PREFIX = "SPUNTO_AGENT_"
 FILE = Path("/etc/spunto/agent.toml")
+_CONNECT_PATH = "/api/agent/connect"
 _TOKENS = frozenset({"token", "token_file"})
 
 
@@ -39,7 +40,9 @@ class AgentSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    server_url: str = Field(description="where the server is, such as https://spunto.example.org")
+    server_url: str = Field(
+        description="where the server is, such as https://spunto.example.org, or unix:/path/of/its/socket"
+    )
     token: SecretStr | None = Field(default=None, description="the node's token")
     token_file: Path | None = Field(default=None, description="or the file that it is in")
     data_dir: Path = Field(default=Path("/var/lib/spunto-agent"), description="where the agent keeps its journal")
@@ -67,8 +70,8 @@ class AgentSettings(BaseModel):
     def _fits_together(self) -> "AgentSettings":
         if (self.token is None) == (self.token_file is None):
             raise ValueError("give either token or token_file")
-        if urlsplit(self.server_url).scheme not in ("http", "https", "ws", "wss"):
-            raise ValueError("server_url must begin with https:// (or http:// for a server on this machine)")
+        if urlsplit(self.server_url).scheme not in ("http", "https", "ws", "wss", "unix"):
+            raise ValueError("server_url must begin with https:// (http:// or unix: for a server on this machine)")
         if self.subnet_pool.prefixlen > 24:
             raise ValueError("subnet_pool must be a /24 or larger: each worker takes a /28 of it")
         return self
@@ -77,8 +80,16 @@ class AgentSettings(BaseModel):
     def connect_url(self) -> str:
         """Where the agent dials."""
         parts = urlsplit(self.server_url)
+        if parts.scheme == "unix":
+            return f"ws://localhost{_CONNECT_PATH}"
         scheme = "wss" if parts.scheme in ("https", "wss") else "ws"
-        return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/agent/connect"
+        return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}{_CONNECT_PATH}"
+
+    @property
+    def socket_path(self) -> str | None:
+        """Where to dial instead of the URL's host: the Unix socket of a server on this machine."""
+        parts = urlsplit(self.server_url)
+        return parts.path if parts.scheme == "unix" else None
 
     @property
     def policy(self) -> Policy:

@@ -2,6 +2,7 @@
 
 import ssl
 from http import HTTPStatus
+from typing import Any
 
 from websockets.asyncio.client import connect as dial_websocket
 from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -39,8 +40,9 @@ class _Dial(dial_websocket):
         return exc
 
 
-async def dial(url: str, token: Secret) -> WebSocketTransport:
-    """Connect; certificates are verified and redirects refused. Raises Refused."""
+async def dial(url: str, token: Secret, *, socket_path: str | None = None) -> WebSocketTransport:
+    """Connect, by a Unix socket where one is given; certificates are verified and redirects refused. Raises Refused."""
+    way: dict[str, Any] = {"proxy": proxy_of(url)} if socket_path is None else {"unix": True, "path": socket_path}
     try:
         socket = await _Dial(
             url,
@@ -51,7 +53,7 @@ async def dial(url: str, token: Secret) -> WebSocketTransport:
             open_timeout=_OPEN_SECONDS,
             close_timeout=_CLOSE_SECONDS,
             ping_interval=None,  # the session has its own
-            proxy=proxy_of(url),
+            **way,
         )
     except InvalidStatus as error:
         raise Refused(_closed_of(error)) from error

@@ -38,6 +38,7 @@ from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
 from spunto.entrypoints.serving.settings import Settings
 from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
 from spunto.entrypoints.serving.tracing import traced
+from spunto.entrypoints.serving.unix_sockets import listening_on_socket
 from spunto.entrypoints.ws.agents import agents_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import install as install_streams
@@ -154,7 +155,7 @@ def application(
     gate = Gate(
         Doorkeeper(spunto.access, address),
         Limits(settings.rates, clock=SystemClock()),
-        ClientAddresses(settings.trusted_proxies),
+        ClientAddresses(settings.trusted_proxies, is_behind_edge=settings.socket is not None),
     )
     place = Place(
         streams=streams,
@@ -175,6 +176,10 @@ def application(
 @contextmanager
 def listening(settings: Settings) -> Iterator[socket.socket]:
     """The socket to serve on, bound now. Raises Invalid, such as for a port that another program has."""
+    if settings.socket is not None:
+        with listening_on_socket(settings.socket) as listener:
+            yield listener
+        return
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -44,7 +44,7 @@ def test_help_lists_every_setting_and_asks_for_none(capsys: pytest.CaptureFixtur
     for name, field in AgentSettings.model_fields.items():
         assert field.description
         assert f"SPUNTO_AGENT_{name.upper()}  {field.description} (" in shown
-    assert "https://spunto.example.org (required)" in shown
+    assert "unix:/path/of/its/socket (required)" in shown
 
 
 def test_labels_from_the_environment_are_pairs(tmp_path: Path) -> None:

@@ -9,16 +9,25 @@ from werkzeug.datastructures import Headers
 
 Network: TypeAlias = IPv4Network | IPv6Network
 UNKNOWN: Final = "unknown"
+DIRECT_HEADER: Final = "X-Spunto-Direct"
+"""By this an edge says that no proxy stood before it."""
+# What Quart says of a peer without an address, which is that of a Unix socket.
+_LOCAL: Final = (None, "<local>")
 # Whoever has one IPv6 address has the other 2**64 of its network as well.
 IPV6_PREFIX: Final = 64
 
 
 class ClientAddresses:
-    def __init__(self, trusted_proxies: Iterable[Network] = ()) -> None:
+    """With `is_behind_edge` whoever comes by a Unix socket is an edge, which says who its client is."""
+
+    def __init__(self, trusted_proxies: Iterable[Network] = (), *, is_behind_edge: bool = False) -> None:
         self._trusted: Sequence[Network] = tuple(trusted_proxies)
+        self._is_behind_edge = is_behind_edge
 
     def of(self, peer: str | None, headers: Headers) -> str:
         """Who is counted: an IPv4 address, or the /64 network of an IPv6 one."""
+        if self._is_behind_edge and peer in _LOCAL:
+            return counted_peer(headers.get("X-Forwarded-For"))
         if not self._trusted:
             return counted_peer(peer)
         address = _parsed(peer or "")
@@ -28,6 +37,9 @@ class ClientAddresses:
 
     def is_direct_loopback(self, peer: str | None, headers: Headers) -> bool:
         """Whether the request came from this very machine, and through no proxy that says so."""
+        if self._is_behind_edge and peer in _LOCAL:
+            address = _parsed(headers.get("X-Forwarded-For", ""))
+            return address is not None and address.is_loopback and DIRECT_HEADER in headers
         address = _parsed(peer or "")
         forwarded = any(name in headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"))
         return address is not None and address.is_loopback and not self._trusted and not forwarded

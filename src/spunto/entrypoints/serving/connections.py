@@ -1,6 +1,7 @@
 """The server's connections: Hypercorn's, but bounded in number, in time, and in what they may write to the log."""
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from spunto.entrypoints.serving.addresses import UNKNOWN, counted_peer
 from spunto.entrypoints.serving.crowd import Crowd
 from spunto.entrypoints.serving.logs import Seldom
 from spunto.entrypoints.serving.talk import Talk
+from spunto.entrypoints.serving.unix_sockets import is_of_owner
 
 # Long enough for an answer to reach whoever is still sending; without it the system would take the answer back.
 LINGER_SECONDS: Final = 2.0
@@ -58,9 +60,13 @@ class Connection(TCPServer):
     def leave(self) -> None:
         self.writer.transport.abort()
 
+    def _is_welcome(self) -> bool:
+        connected = self.writer.get_extra_info("socket")
+        return connected.family != socket.AF_UNIX or is_of_owner(connected)
+
     async def run(self) -> None:
         with self.config.crowd.entered(self) as is_in:
-            if not is_in:
+            if not is_in or not self._is_welcome():
                 self.leave()
                 return
             try:

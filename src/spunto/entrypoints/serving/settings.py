@@ -33,6 +33,13 @@ class Settings(BaseSettings):
 
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="port to listen on")] = 8000
+    socket: Annotated[
+        Path | None,
+        Field(
+            description="Unix socket to listen on instead, for an edge on this machine: what it says of clients is "
+            "believed, and host and port are where the edge listens"
+        ),
+    ] = None
     data_dir: Annotated[Path, Field(description="where one box keeps its database, token and agent journal")] = Path(
         ".spunto"
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from spunto.entrypoints.serving.addresses import UNKNOWN, ClientAddresses
+from spunto.entrypoints.serving.addresses import DIRECT_HEADER, UNKNOWN, ClientAddresses
 
 NOBODY = ClientAddresses()
 BEHIND_TWO = ClientAddresses([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
@@ -73,3 +73,27 @@ def test_this_machine_itself_is_known_only_without_proxies(
     clients: ClientAddresses, peer: str | None, headers: dict[str, str], is_direct: bool
 ) -> None:
     assert clients.is_direct_loopback(peer, Headers(headers)) is is_direct
+
+
+@pytest.mark.parametrize(
+    ("headers", "counted", "direct"),
+    [
+        ({"X-Forwarded-For": "203.0.113.7"}, "203.0.113.7", False),
+        ({"X-Forwarded-For": "127.0.0.1"}, "127.0.0.1", False),
+        ({"X-Forwarded-For": "127.0.0.1", DIRECT_HEADER: "1"}, "127.0.0.1", True),
+        ({DIRECT_HEADER: "1"}, UNKNOWN, False),
+    ],
+)
+def test_an_edge_on_this_machine_says_who_its_client_is(headers: dict[str, str], counted: str, direct: bool) -> None:
+    behind = ClientAddresses(is_behind_edge=True)
+
+    assert (behind.of("<local>", Headers(headers)), behind.is_direct_loopback("<local>", Headers(headers))) == (
+        counted,
+        direct,
+    )
+
+
+def test_an_address_of_the_network_is_no_edge_of_this_machine() -> None:
+    behind = ClientAddresses(is_behind_edge=True)
+
+    assert behind.of("198.51.100.9", forwarded("203.0.113.7")) == "198.51.100.9"
