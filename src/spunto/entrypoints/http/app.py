@@ -68,7 +68,7 @@ def create_app(spunto: Spunto, place: Place, *, doors: Sequence[Blueprint] = ())
     app.asgi_websocket_class = WebsocketConnection
     app.websocket_class = DirectWebsocket
     install_error_handlers(app)
-    install_guards(app, place.hosts, place.telemetry.request_came)
+    install_guards(app, place.address, place.hosts, place.telemetry.request_came)
     for blueprint in (*_blueprints(spunto, place), *doors):
         app.register_blueprint(blueprint)
     install_admission(app, place.gate)

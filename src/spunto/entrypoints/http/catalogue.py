@@ -27,7 +27,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     # Requests that can't be read
     "bad_frame": _e(400, "A WebSocket frame is not one of those that the socket takes.", "See the document's sockets."),
     "bad_request": _e(400, "The request can't be understood.", "Send well-formed HTTP."),
-    "duplicate_cookie": _e(400, "The session cookie came twice.", "Clear the site's cookies."),
+    "duplicate_cookie": _e(400, "Session cookies of two people came.", "Clear the site's cookies."),
     "duplicate_header": _e(400, "A header that may come once came twice.", "Send it once."),
     "invalid_cursor": _e(400, "The cursor is not one of this list.", "Take `nextCursor` from the last page."),
     "invalid_event_id": _e(400, "Last-Event-ID is not the number of an event.", "Send the `id` of the last one seen."),

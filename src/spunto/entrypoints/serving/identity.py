@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid
+from spunto.core.kernel.proxies import is_loopback
 from spunto.core.orgs.ports import IdentityProvider
 from spunto.entrypoints.serving.secret_settings import secret_of
-from spunto.entrypoints.serving.security import LOOPBACK_HOSTS
 from spunto.entrypoints.serving.settings import Settings
 
 
@@ -45,5 +45,5 @@ def _require_private(issuer: str) -> None:
     address = urlsplit(issuer)
     if not address.hostname or address.query or address.fragment:
         raise Invalid("invalid_settings", "SPUNTO_OIDC_ISSUER is no issuer, such as https://accounts.google.com")
-    if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACK_HOSTS):
+    if address.scheme != "https" and not (address.scheme == "http" and is_loopback(address.hostname or "")):
         raise Invalid("invalid_settings", "SPUNTO_OIDC_ISSUER must be https; http only on this machine")

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,11 +12,13 @@ from werkzeug.datastructures import Headers
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.errors import Conflict, Forbidden, Malformed, SpuntoError, Unauthenticated
+from spunto.core.kernel.proxies import is_loopback
 from spunto.core.kernel.secret import Secret
 
-LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_TOKEN_CHARACTERS: Final = 512
+# Each costs a look; a browser has one.
+_MAX_COOKIES: Final = 4
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,128}\Z")
 
 
@@ -44,24 +47,24 @@ class PublicAddress:
 
     @property
     def is_loopback(self) -> bool:
-        return urlsplit(self.url).hostname in LOOPBACK_HOSTS
+        return is_loopback(urlsplit(self.url).hostname or "")
 
     @property
     def websocket_url(self) -> str:
         return f"ws{self.url.removeprefix('http')}"
 
     @property
-    def origins(self) -> frozenset[str]:
-        """The origins whose pages are ours; a loopback address has more than one name for the same machine."""
+    def other_names(self) -> frozenset[str]:
+        """What this machine is called besides, as the header Host has it. Cookies ignore ports, and forwarded ports
+        live at these names: no cookie counts there, and browsers are led to the URL."""
         own = urlsplit(self.url)
         if not self.is_loopback:
-            return frozenset({self.url})
+            return frozenset()
         port = "" if own.port is None else f":{own.port}"
-        return frozenset({self.url, f"{own.scheme}://localhost{port}", f"{own.scheme}://127.0.0.1{port}"})
+        return frozenset({f"localhost{port}", f"127.0.0.1{port}"} - {own.netloc})
 
     def is_other_name(self, host: str) -> bool:
-        """Whether the host of a request is this loopback address by another of its names."""
-        return self.is_loopback and f"{urlsplit(self.url).scheme}://{host}" in self.origins - {self.url}
+        return host.lower() in self.other_names
 
     @property
     def flow_cookie_name(self) -> str:
@@ -72,7 +75,7 @@ class PublicAddress:
     def hosts(self) -> frozenset[str]:
         """What stands in the header Host of requests for this address."""
         default_port = ":443" if self.is_https else ":80"
-        named = {origin.partition("://")[2].lower() for origin in self.origins}
+        named = {urlsplit(self.url).netloc.lower(), *self.other_names}
         return frozenset({*named, *(host + default_port for host in named if ":" not in host.rpartition("]")[2])})
 
     @property
@@ -86,29 +89,26 @@ class Doorkeeper:
 
     def __init__(self, access: AccessService, address: PublicAddress) -> None:
         self._access = access
-        self._cookie_name = address.cookie_name
-        self._origins = address.origins
+        self._address = address
 
     async def admit(self, headers: Headers, *, method: str, request_id: str) -> Actor:
         """Raises Unauthenticated, Malformed for two credentials, Forbidden for a cookie sent by a foreign page."""
         token = bearer_of(headers)
-        if token is None:
-            token = self._cookie_of(headers)
-            if method not in SAFE_METHODS:
-                self._require_own_page(headers)
-        return await self._access.authenticate(token, request_id=request_id)
+        if token is not None:
+            return await self._access.authenticate(token, request_id=request_id)
+        tokens = self._cookies_of(headers)
+        if method not in SAFE_METHODS:
+            self._require_own_page(headers)
+        return await self._authenticate_any(tokens, request_id)
 
     async def admit_socket(self, headers: Headers, *, request_id: str) -> Actor:
         """Like `admit` for an upgrade: a cookie needs an Origin of ours, a Bearer may come without any."""
         token = bearer_of(headers)
         origin = _only(headers, "Origin")
-        if token is None:
-            token = self._cookie_of(headers)
-            if origin is None:
-                raise _foreign_origin()
-        if origin is not None and origin not in self._origins:
+        tokens = [token] if token is not None else self._cookies_of(headers)
+        if origin != self._address.url and (token is None or origin is not None):
             raise _foreign_origin()
-        return await self._access.authenticate(token, request_id=request_id)
+        return await self._authenticate_any(tokens, request_id)
 
     async def knows(self, headers: Headers) -> bool:
         """Whether somebody signed in asks for a page that is for everybody."""
@@ -118,24 +118,40 @@ class Doorkeeper:
             return False
         return True
 
-    def _cookie_of(self, headers: Headers) -> Secret:
-        values = cookies_named(headers, self._cookie_name)
-        if len(values) > 1:
-            raise Malformed(
-                "duplicate_cookie", f"The cookie {self._cookie_name} came twice; clear this site's cookies."
-            )
-        if not values:
+    def _cookies_of(self, headers: Headers) -> Sequence[Secret]:
+        """All of the name: a page of a name below the same one may have planted another beside the good one."""
+        values = cookies_named(headers, self._address.cookie_name)
+        if not values or self._address.is_other_name(headers.get("Host", "")):
             raise Unauthenticated(
                 "credential_missing", "Sign in, or send a token in the header `Authorization: Bearer <token>`."
             )
-        return _token(values[0])
+        return [_token(value) for value in values[:_MAX_COOKIES]]
+
+    async def _authenticate_any(self, tokens: Sequence[Secret], request_id: str) -> Actor:
+        """Junk beside the good one changes nothing. Raises Malformed for good ones of two people: a page that plants
+        its own session must not make its visitor act as somebody else."""
+        found: dict[str | None, Actor] = {}
+        refused: Unauthenticated | None = None
+        for token in tokens:
+            try:
+                actor = await self._access.authenticate(token, request_id=request_id)
+            except Unauthenticated as error:
+                refused = error
+            else:
+                found.setdefault(actor.user_id, actor)
+        if len(found) > 1:
+            raise Malformed("duplicate_cookie", "Cookies of two people came; clear this site's cookies, and sign in.")
+        for actor in found.values():
+            return actor
+        assert refused is not None  # noqa: S101 - there is a token at least, and each was answered
+        raise refused
 
     def _require_own_page(self, headers: Headers) -> None:
         # Browsers send no Sec-Fetch-Site over plain HTTP, so the Origin decides wherever there is one.
         origin = _only(headers, "Origin")
         if origin is None and headers.get("Sec-Fetch-Site") == "same-origin":
             return
-        if origin not in self._origins:
+        if origin != self._address.url:
             raise _foreign_origin()
 
 
