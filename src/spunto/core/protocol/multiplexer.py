@@ -155,6 +155,11 @@ class Multiplexer:
         self._consumed(stream, len(piece) if isinstance(piece, bytes) else piece.cost)
         return piece if isinstance(piece, bytes) else piece.body
 
+    def is_quiet(self, stream_id: int) -> bool:
+        """Whether `take` would give None."""
+        stream = self._streams.get(stream_id)
+        return stream is not None and not stream.inbox and not stream.peer_ended
+
     def is_given_up(self, stream_id: int) -> bool:
         """Whether one of the sides has given the stream up."""
         stream = self._streams.get(stream_id)

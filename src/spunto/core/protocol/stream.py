@@ -61,6 +61,10 @@ class Stream:
             pass
         return piece
 
+    def is_quiet(self) -> bool:
+        """Whether nothing waits to be read, neither a piece nor the end."""
+        return self._streams.is_quiet(self.id)
+
     async def write(self, data: bytes) -> None:
         """Queue the data, waiting for credit. Raises StreamReset, ConnectionLost, and Conflict after our own end."""
         begin = 0

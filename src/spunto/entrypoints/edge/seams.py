@@ -1,5 +1,6 @@
 """What parts of the edge hand to each other: a request's head, where it goes, or the answer that it gets here."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,6 +44,9 @@ class Upstream(Protocol):
     async def write(self, data: bytes) -> None:
         """Waits while the other side takes nothing. Raises SpuntoError."""
 
+    def is_quiet(self) -> bool:
+        """Whether nothing waits to be read, neither bytes nor an end: only then it is used for another request."""
+
     async def write_eof(self) -> None: ...
 
     def reset(self, code: str, message: str = "") -> None: ...
@@ -52,10 +56,15 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where requests go; connections to it are kept by its key. `connect` raises SpuntoError."""
+    """Where requests go; connections to it are kept by its key. `connect` raises SpuntoError.
+
+    `kept_seconds` is how long a connection that nobody uses is kept, where the target says nothing itself. It has to be
+    shorter than what the target waits, or requests meet its farewell.
+    """
 
     key: Hashable
     connect: Callable[[], Awaitable[Upstream]]
+    kept_seconds: float = 4.0
 
 
 def _always(_: bool) -> bool:
@@ -86,10 +95,18 @@ class Answer:
     body: bytes = b""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """Let somebody else speak with the client from here on. `take` gets the connection and what came behind the head;
+    it sets a protocol of its own before it returns."""
+
+    take: Callable[[asyncio.Transport, bytes], None]
+
+
 class Decider(Protocol):
     """Asked for every request by itself, never for a connection."""
 
-    async def decide(self, request: RequestHead) -> Forward | Answer:
+    async def decide(self, request: RequestHead) -> Forward | Answer | Handover:
         """May take as long as the request may be parked; nothing of its body is read meanwhile."""
 
     def failed(self, request: RequestHead, error: SpuntoError) -> Answer:

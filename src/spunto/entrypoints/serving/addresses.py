@@ -1,11 +1,12 @@
 """Whose request it is, as the network tells: a proxy's word counts only where the operator trusts that proxy."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, TypeAlias
 
 from werkzeug.datastructures import Headers
+
+from spunto.entrypoints.serving.peers import counted, counted_peer, parsed_address
 
 Network: TypeAlias = IPv4Network | IPv6Network
 UNKNOWN: Final = "unknown"
@@ -30,7 +31,7 @@ class ClientAddresses:
             return counted_peer(headers.get("X-Forwarded-For"))
         if not self._trusted:
             return counted_peer(peer)
-        address = _parsed(peer or "")
+        address = parsed_address(peer or "")
         if address is not None and self._trusts(address):
             address = self._behind(address, headers)
         return counted(address)
@@ -38,9 +39,9 @@ class ClientAddresses:
     def is_direct_loopback(self, peer: str | None, headers: Headers) -> bool:
         """Whether the request came from this very machine, and through no proxy that says so."""
         if self._is_behind_edge and peer in _LOCAL:
-            address = _parsed(headers.get("X-Forwarded-For", ""))
+            address = parsed_address(headers.get("X-Forwarded-For", ""))
             return address is not None and address.is_loopback and DIRECT_HEADER in headers
-        address = _parsed(peer or "")
+        address = parsed_address(peer or "")
         forwarded = any(name in headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"))
         return address is not None and address.is_loopback and not self._trusted and not forwarded
 
@@ -50,7 +51,7 @@ class ClientAddresses:
         nearest = proxy
         entries = [entry for header in headers.getlist("X-Forwarded-For") for entry in header.split(",")]
         for entry in reversed(entries):
-            address = _parsed(entry)
+            address = parsed_address(entry)
             if address is None:
                 return nearest
             nearest = address
@@ -60,31 +61,3 @@ class ClientAddresses:
 
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
-
-
-def counted(address: IPv4Address | IPv6Address | None) -> str:
-    if address is None:
-        return UNKNOWN
-    if isinstance(address, IPv6Address):
-        return str(ip_network((int(address), IPV6_PREFIX), strict=False))
-    return str(address)
-
-
-@lru_cache(maxsize=4096)
-def counted_peer(peer: str | None) -> str:
-    return counted(_parsed(peer or ""))
-
-
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """An address, also with a port, as some proxies write it; None for anything else."""
-    text = text.strip()
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address

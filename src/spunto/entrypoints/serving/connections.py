@@ -12,9 +12,9 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol import ProtocolWrapper
 
-from spunto.entrypoints.serving.addresses import UNKNOWN, counted_peer
 from spunto.entrypoints.serving.crowd import Crowd
 from spunto.entrypoints.serving.logs import Seldom
+from spunto.entrypoints.serving.peers import UNKNOWN, counted_peer
 from spunto.entrypoints.serving.talk import Talk
 from spunto.entrypoints.serving.unix_sockets import is_of_owner
 

@@ -16,8 +16,8 @@ WEBSOCKET_VERSION: Final = b"13"
 
 _BARE_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _FOLD: Final = re.compile(rb"\r\n[ \t]")
-_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]{1,5})?")
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]{1,5})?")
+LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"upgrade")
 # An escape that is none, one of what needs none (a second form of the same path), or one of what parts a path.
 _SECOND_FORM: Final = re.compile(
@@ -97,9 +97,7 @@ def fault_of_request(
     """What is wrong with a head that could be parsed. Names of `headers` are in lower case."""
     if version not in (b"1.1", b"1.0"):
         return BAD_VERSION
-    return (
-        _fault_of_target(target) or _fault_of_framing(version, headers) or _fault_of_upgrade(method, version, headers)
-    )
+    return _fault_of_target(target) or _fault_of_framing(version, headers) or fault_of_upgrade(method, version, headers)
 
 
 def _fault_of_target(target: bytes) -> Fault | None:
@@ -113,16 +111,16 @@ def _fault_of_target(target: bytes) -> Fault | None:
 
 def _fault_of_framing(version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Fault | None:
     for name, value in headers:
-        if name == b"host" and not _HOST.fullmatch(value):
+        if name == b"host" and not HOST.fullmatch(value):
             return bad("The header Host is no name with or without a port.")
-        if name == b"content-length" and not _LENGTH.fullmatch(value):
+        if name == b"content-length" and not LENGTH.fullmatch(value):
             return bad("The header Content-Length is no number.")
         if name == b"transfer-encoding" and version == b"1.0":
             return bad("HTTP/1.0 has no Transfer-Encoding.")
     return None
 
 
-def _fault_of_upgrade(method: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Fault | None:
+def fault_of_upgrade(method: bytes, version: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Fault | None:
     wanted = list(_values(headers, b"upgrade"))
     if not wanted:
         return None

@@ -88,6 +88,23 @@ def test_one_direction_goes_on_after_the_other_has_ended() -> None:
     assert everything(pair.server, stream) == [b"answer", StreamEnd()]
 
 
+def test_a_stream_is_quiet_while_nothing_waits_to_be_read() -> None:
+    pair, stream = an_open_stream()
+    quiet = [pair.agent.streams.is_quiet(stream)]
+
+    pair.server.streams.write(stream, b"one")
+    pair.exchange()
+    quiet.append(pair.agent.streams.is_quiet(stream))
+    pair.agent.streams.take(stream)
+    quiet.append(pair.agent.streams.is_quiet(stream))
+    pair.server.streams.write_eof(stream)
+    pair.exchange()
+    quiet.append(pair.agent.streams.is_quiet(stream))
+    pair.agent.streams.reset(stream, "done", "")
+
+    assert [*quiet, pair.agent.streams.is_quiet(stream)] == [True, False, True, False, False]
+
+
 def test_writing_stops_at_the_window_and_goes_on_as_the_reader_takes() -> None:
     pair, stream = an_open_stream(window_bytes=WINDOW)
     pair.server.streams.write(stream, bytes(WINDOW))
