@@ -1,7 +1,7 @@
 """Lets an event loop work until nobody has anything to do any more, without a second of real time passing."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from spunto.core.kernel.clock import ManualClock
@@ -28,11 +28,18 @@ async def settle() -> None:
     raise NeverSettles(f"Still busy after {MAX_TURNS} turns: {', '.join(busy)}")
 
 
-async def advance(clock: ManualClock, seconds: float) -> None:
-    """Let time pass from one sleeper's hour to the next, everybody done with each hour before the next one."""
+async def advance(clock: ManualClock, seconds: float, *, passed_over: Callable[[float], None] = lambda _: None) -> None:
+    """Let time pass from one sleeper's hour to the next, everybody done with each hour before the next one.
+
+    Long times in which there is nothing but beats pass at once; `passed_over` is told how many seconds.
+    """
     until = clock.monotonic() + seconds
+    clock.stir()
     await settle()
     while (wake_seconds := clock.next_wake_seconds()) is not None and clock.monotonic() + wake_seconds <= until:
+        if passed_seconds := clock.pass_over_beats(until - clock.monotonic()):
+            passed_over(passed_seconds)
+            continue
         clock.advance(wake_seconds)
         await settle()
     clock.advance(max(0.0, until - clock.monotonic()))

@@ -30,6 +30,10 @@ class BreakableStore:
     def mend(self) -> None:
         self._is_broken = False
 
+    def keep_leases(self, seconds: float) -> None:
+        """Leases last that much longer, as if they had been renewed."""
+        self._store.keep_leases(seconds)
+
     def require_whole(self) -> None:
         """Raises Unavailable `database_unavailable`."""
         if self._is_broken:

@@ -47,6 +47,10 @@ class HurriedClock:
         self.slept_seconds.append(seconds)
         return asyncio.get_running_loop().call_soon(call)
 
+    @property
+    def beats(self) -> "HurriedClock":
+        return self
+
 
 GONE = error_of(404, {}, b"")
 

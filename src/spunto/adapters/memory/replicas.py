@@ -1,6 +1,6 @@
 """Leases of server processes in memory, where there is one process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from spunto.adapters.memory.rows import Draft
@@ -12,6 +12,9 @@ from spunto.core.nodes.replica import Replica
 class Lease:
     replica: Replica
     until: datetime
+
+    def extended(self, seconds: float) -> "Lease":
+        return replace(self, until=self.until + timedelta(seconds=seconds))
 
 
 class MemoryReplicas:

@@ -2,140 +2,178 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from spunto.adapters.memory.access import MemoryGrants, MemorySessions
-from spunto.adapters.memory.activity import Feeds, MemoryAuditLog, MemoryEventFeed
+from spunto.adapters.memory.activity import MemoryAuditLog, MemoryEventFeed
 from spunto.adapters.memory.api_keys import MemoryApiKeys
 from spunto.adapters.memory.census import MemoryCensus
 from spunto.adapters.memory.destroyed import MemoryDestroyedWorkers
 from spunto.adapters.memory.devices import MemoryDevices
 from spunto.adapters.memory.invitations import MemoryInvitations
-from spunto.adapters.memory.nodes import Load, MemoryAssignments, MemoryNodes
+from spunto.adapters.memory.nodes import MemoryAssignments, MemoryNodes
 from spunto.adapters.memory.orgs import MemoryIdempotency, MemoryIdentities, MemoryMembers, MemoryOrganizations
 from spunto.adapters.memory.projects import MemoryProjects
 from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
-from spunto.adapters.memory.replicas import Lease, MemoryReplicas
-from spunto.adapters.memory.rows import Draft, Table
+from spunto.adapters.memory.replicas import MemoryReplicas
+from spunto.adapters.memory.rows import Table
 from spunto.adapters.memory.secrets import MemoryCanary, MemorySecrets
 from spunto.adapters.memory.ssh_keys import MemorySshKeys
+from spunto.adapters.memory.tables import KINDS, Tables
 from spunto.adapters.memory.webhooks import MemoryDeliveries, MemoryWebhooks, MemoryWebhookSecrets
 from spunto.adapters.memory.workers import MemoryWorkers
-from spunto.core.access.api_keys import ApiKey
-from spunto.core.access.model import ApiKeyId, OrgId, Session, SessionId, SignInCode, UserId
-from spunto.core.activity.model import AuditEntry
-from spunto.core.kernel.idempotency import Remembered
+from spunto.core.access.model import OrgId
 from spunto.core.kernel.wakeups import Wakeups
-from spunto.core.nodes.assignment import Assignment, Tombstone
-from spunto.core.nodes.model import Node, NodeId, ReplicaId
-from spunto.core.orgs.devices import DeviceRequest
-from spunto.core.orgs.invitation import Invitation, InvitationId
-from spunto.core.orgs.model import Identity, Membership, Organization, User
-from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
-from spunto.core.projects.model import Project, ProjectId, ProjectVersion
-from spunto.core.secrets.model import Sealed, SecretId, StoredSecret
-from spunto.core.webhooks.model import Delivery, DeliveryId, Webhook, WebhookId, WebhookSecret, WebhookSecretId
-from spunto.core.workers.model import Worker, WorkerId
-
-
-@dataclass(slots=True, kw_only=True)
-class _Tables:
-    """Everything committed. The second group are unique keys, each with the id that holds it, and counters."""
-
-    sessions: dict[SessionId, Session] = field(default_factory=dict)
-    codes: dict[bytes, SignInCode] = field(default_factory=dict)
-    api_keys: dict[ApiKeyId, ApiKey] = field(default_factory=dict)
-    organizations: dict[OrgId, Organization] = field(default_factory=dict)
-    users: dict[UserId, User] = field(default_factory=dict)
-    devices: dict[bytes, DeviceRequest] = field(default_factory=dict)
-    identities: dict[tuple[str, str], Identity] = field(default_factory=dict)
-    memberships: dict[tuple[OrgId, UserId], Membership] = field(default_factory=dict)
-    ssh_keys: dict[SshKeyId, SshKey] = field(default_factory=dict)
-    secrets: dict[SecretId, StoredSecret] = field(default_factory=dict)
-    canaries: dict[str, Sealed] = field(default_factory=dict)
-    invitations: dict[InvitationId, Invitation] = field(default_factory=dict)
-    webhooks: dict[WebhookId, Webhook] = field(default_factory=dict)
-    webhook_secrets: dict[WebhookSecretId, WebhookSecret] = field(default_factory=dict)
-    deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
-    nodes: dict[NodeId, Node] = field(default_factory=dict)
-    assignments: dict[str, Assignment] = field(default_factory=dict)
-    tombstones: dict[tuple[NodeId, str], Tombstone] = field(default_factory=dict)
-    leases: dict[ReplicaId, Lease] = field(default_factory=dict)
-    projects: dict[ProjectId, Project] = field(default_factory=dict)
-    versions: dict[tuple[ProjectId, int], ProjectVersion] = field(default_factory=dict)
-    workers: dict[WorkerId, Worker] = field(default_factory=dict)
-    destroyed: dict[WorkerId, Worker] = field(default_factory=dict)
-    audit: dict[str, AuditEntry] = field(default_factory=dict)
-    idempotency: dict[tuple[str, str], tuple[Remembered, datetime]] = field(default_factory=dict)
-
-    feeds: Feeds = field(default_factory=Feeds)
-    names: dict[tuple[str, ...], str] = field(default_factory=dict)
-    loads: dict[NodeId, Load] = field(default_factory=dict)
-    indexes: dict[ProjectId, int] = field(default_factory=dict)
 
 
 class MemoryTransaction:
-    """Satisfies the transaction protocol of every slice."""
+    """Satisfies the transaction protocol of every slice.
 
-    def __init__(self, tables: _Tables, queue: MemoryQueue, wakeups: Wakeups) -> None:
+    A repository is made when it is asked for, because nearly all transactions look into one table or two.
+    """
+
+    def __init__(self, tables: Tables, queue: MemoryQueue, wakeups: Wakeups) -> None:
+        self._tables = tables
         self._queue = queue
         self._wakeups = wakeups
-        self._drafts: list[Draft[Any, Any]] = []
+        self._drafts: dict[str, Table[Any, Any]] = {}
         self._guards: list[Callable[[], None]] = []
         self._hints: dict[str, None] = {}
-        draft, names = self._draft, self._draft("name", tables.names)
-        versions, workers = draft("project version", tables.versions), draft("worker", tables.workers)
-        memberships, users = draft("membership", tables.memberships), draft("user", tables.users)
-        assignments, tombstones = draft("assignment", tables.assignments), draft("tombstone", tables.tombstones)
-        projects, nodes = draft("project", tables.projects), draft("node", tables.nodes)
-        self.sessions = MemorySessions(draft("session", tables.sessions), draft("sign-in code", tables.codes))
-        organizations = draft("organization", tables.organizations)
-        self.api_keys = MemoryApiKeys(draft("API key", tables.api_keys))
-        self.grants = MemoryGrants(memberships, organizations, self.sessions, self.api_keys)
-        invitations = draft("invitation", tables.invitations)
-        self.invitations = MemoryInvitations(invitations, names)
-        signing, deliveries = draft("webhook secret", tables.webhook_secrets), draft("delivery", tables.deliveries)
-        self.webhooks = MemoryWebhooks(draft("webhook", tables.webhooks), signing, deliveries, tables.feeds)
-        self.webhook_secrets = MemoryWebhookSecrets(signing)
-        self.deliveries = MemoryDeliveries(deliveries)
-        self.secrets = MemorySecrets(draft("secret", tables.secrets), names)
-        self.organizations = MemoryOrganizations(
-            organizations,
-            memberships,
-            invitations,
-            names,
-            {"nodes": nodes.values, "projects": projects.values, "workers": workers.values},
+        self.events = MemoryEventFeed(tables.feeds, self.hint)
+        self.due = MemorySchedule(self.hint)
+
+    @cached_property
+    def sessions(self) -> MemorySessions:
+        return MemorySessions(self._draft("sessions"), self._draft("codes"))
+
+    @cached_property
+    def api_keys(self) -> MemoryApiKeys:
+        return MemoryApiKeys(self._draft("api_keys"))
+
+    @cached_property
+    def grants(self) -> MemoryGrants:
+        return MemoryGrants(self._draft("memberships"), self._draft("organizations"), self.sessions, self.api_keys)
+
+    @cached_property
+    def invitations(self) -> MemoryInvitations:
+        return MemoryInvitations(self._draft("invitations"), self._draft("names"))
+
+    @cached_property
+    def webhooks(self) -> MemoryWebhooks:
+        signing, deliveries = self._draft("webhook_secrets"), self._draft("deliveries")
+        return MemoryWebhooks(self._draft("webhooks"), signing, deliveries, self._tables.feeds)
+
+    @cached_property
+    def webhook_secrets(self) -> MemoryWebhookSecrets:
+        return MemoryWebhookSecrets(self._draft("webhook_secrets"))
+
+    @cached_property
+    def deliveries(self) -> MemoryDeliveries:
+        return MemoryDeliveries(self._draft("deliveries"))
+
+    @cached_property
+    def secrets(self) -> MemorySecrets:
+        return MemorySecrets(self._draft("secrets"), self._draft("names"))
+
+    @cached_property
+    def organizations(self) -> MemoryOrganizations:
+        return MemoryOrganizations(
+            self._draft("organizations"),
+            self._draft("memberships"),
+            self._draft("invitations"),
+            self._draft("names"),
+            {table: self._draft(table).values for table in ("nodes", "projects", "workers")},
             self._guards.append,
             self._remove_of,
         )
-        self.devices = MemoryDevices(draft("device code", tables.devices))
-        self.identities = MemoryIdentities(draft("identity", tables.identities))
-        self.ssh_keys = MemorySshKeys(draft("SSH key", tables.ssh_keys), names)
-        self.canary = MemoryCanary(draft("canary", tables.canaries))
-        self.members = MemoryMembers(users, memberships, names)
-        leases = draft("replica", tables.leases)
-        self.nodes = MemoryNodes(nodes, draft("node", tables.loads), names, assignments, tombstones, leases)
-        self.assignments = MemoryAssignments(assignments, tombstones, nodes)
-        self.replicas = MemoryReplicas(leases)
-        self.projects = self.known_projects = MemoryProjects(
-            projects, versions, draft("project", tables.indexes), names, workers, self._guards.append
+
+    @cached_property
+    def devices(self) -> MemoryDevices:
+        return MemoryDevices(self._draft("devices"))
+
+    @cached_property
+    def identities(self) -> MemoryIdentities:
+        return MemoryIdentities(self._draft("identities"))
+
+    @cached_property
+    def ssh_keys(self) -> MemorySshKeys:
+        return MemorySshKeys(self._draft("ssh_keys"), self._draft("names"))
+
+    @cached_property
+    def canary(self) -> MemoryCanary:
+        return MemoryCanary(self._draft("canaries"))
+
+    @cached_property
+    def members(self) -> MemoryMembers:
+        return MemoryMembers(self._draft("users"), self._draft("memberships"), self._draft("names"))
+
+    @cached_property
+    def nodes(self) -> MemoryNodes:
+        return MemoryNodes(
+            self._draft("nodes"),
+            self._draft("loads"),
+            self._draft("names"),
+            self._draft("assignments"),
+            self._draft("tombstones"),
+            self._draft("leases"),
         )
-        self.workers = MemoryWorkers(workers, names, projects, nodes, self._guards.append)
-        self.destroyed = MemoryDestroyedWorkers(draft("worker", tables.destroyed))
-        self.audit = MemoryAuditLog(draft("audit entry", tables.audit), organizations)
-        self.events = MemoryEventFeed(tables.feeds, self.hint)
-        self.due = MemorySchedule(self.hint)
-        self.census = MemoryCensus(nodes.values, workers.values, queue)
-        self.idempotency = MemoryIdempotency(draft("request", tables.idempotency))
+
+    @cached_property
+    def assignments(self) -> MemoryAssignments:
+        return MemoryAssignments(self._draft("assignments"), self._draft("tombstones"), self._draft("nodes"))
+
+    @cached_property
+    def replicas(self) -> MemoryReplicas:
+        return MemoryReplicas(self._draft("leases"))
+
+    @cached_property
+    def projects(self) -> MemoryProjects:
+        return MemoryProjects(
+            self._draft("projects"),
+            self._draft("versions"),
+            self._draft("indexes"),
+            self._draft("names"),
+            self._draft("workers"),
+            self._guards.append,
+        )
+
+    @property
+    def known_projects(self) -> MemoryProjects:
+        return self.projects
+
+    @cached_property
+    def workers(self) -> MemoryWorkers:
+        return MemoryWorkers(
+            self._draft("workers"),
+            self._draft("names"),
+            self._draft("projects"),
+            self._draft("nodes"),
+            self._guards.append,
+        )
+
+    @cached_property
+    def destroyed(self) -> MemoryDestroyedWorkers:
+        return MemoryDestroyedWorkers(self._draft("destroyed"))
+
+    @cached_property
+    def audit(self) -> MemoryAuditLog:
+        return MemoryAuditLog(self._draft("audit"), self._draft("organizations"))
+
+    @cached_property
+    def census(self) -> MemoryCensus:
+        return MemoryCensus(self._draft("nodes").values, self._draft("workers").values, self._queue)
+
+    @cached_property
+    def idempotency(self) -> MemoryIdempotency:
+        return MemoryIdempotency(self._draft("idempotency"))
 
     async def commit(self) -> None:
-        for draft in self._drafts:
+        for draft in self._drafts.values():
             draft.check()
         for guard in self._guards:
             guard()
-        for draft in self._drafts:
+        for draft in self._drafts.values():
             draft.apply()
         self.events.apply()
         for kind, subject_id, at in self.due.added:
@@ -156,9 +194,11 @@ class MemoryTransaction:
         self.secrets.remove_of(org_id)
         self.destroyed.remove_of(org_id)
 
-    def _draft(self, kind: str, committed: dict[Any, Any]) -> Table[Any, Any]:
-        draft: Table[Any, Any] = Table(kind, committed)
-        self._drafts.append(draft)
+    def _draft(self, table: str) -> Table[Any, Any]:
+        """The transaction's one draft of the table."""
+        draft = self._drafts.get(table)
+        if draft is None:
+            draft = self._drafts[table] = Table(KINDS[table], getattr(self._tables, table))
         return draft
 
 
@@ -168,7 +208,7 @@ class MemoryStore:
     def __init__(self, wakeups: Wakeups) -> None:
         self.queue = MemoryQueue()
         self._wakeups = wakeups
-        self._tables = _Tables()
+        self._tables = Tables()
 
     def __call__(self) -> AbstractAsyncContextManager[MemoryTransaction]:
         return self._transaction()
@@ -178,6 +218,11 @@ class MemoryStore:
 
     async def require_writable(self) -> None:
         """Memory always is."""
+
+    def keep_leases(self, seconds: float) -> None:
+        """Every server process's lease lasts that much longer, as if it had been renewed."""
+        leases = self._tables.leases
+        leases.update({key: lease.extended(seconds) for key, lease in leases.items()})
 
     def reopened(self, wakeups: Wakeups) -> "MemoryStore":
         """The same rows, for a server that starts anew."""

@@ -31,7 +31,7 @@ class KeyUses:
     async def run(self) -> None:
         """Write until cancelled. What the database refuses now is tried again later."""
         while True:
-            await self._wakeup.wait(max_seconds=RETRY_SECONDS)
+            await self._wakeup.wait(max_seconds=RETRY_SECONDS if self._noted else None)
             noted, self._noted = self._noted, {}
             try:
                 await self._write(noted)

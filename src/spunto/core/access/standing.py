@@ -16,7 +16,6 @@ from spunto.core.kernel.wakeups import Wakeup, Wakeups
 LOOK_SECONDS: Final = 2.0
 # What a check asks beside credentials and roles, such as whether the thing is there still, may take this long.
 RECHECK_SECONDS: Final = 30.0
-_NOBODY_SECONDS: Final = 86_400.0
 
 T = TypeVar("T")
 Check = Callable[[], Awaitable[Actor]]
@@ -66,7 +65,7 @@ class Standing:
     async def run(self) -> None:
         """Look until cancelled: at every hint that rights have changed here, and regularly for what others change."""
         while True:
-            await self._wakeup.wait(max_seconds=LOOK_SECONDS if self._seats else _NOBODY_SECONDS)
+            await self._wakeup.wait(max_seconds=LOOK_SECONDS if self._seats else None)
             seats = list(self._seats)
             if seats:
                 with suppress(Unavailable):

@@ -70,7 +70,7 @@ class Refusals:
                     except (Unavailable, StaleVersion):
                         await self._clock.sleep(_RETRY_SECONDS)
                         continue
-                    await wakeup.wait(max_seconds=REPEATED_WITHIN_SECONDS)
+                    await wakeup.wait(max_seconds=REPEATED_WITHIN_SECONDS if self._recent else None)
         finally:
             for key in list(self._recent):
                 self._end(key)

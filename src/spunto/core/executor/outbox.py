@@ -15,7 +15,6 @@ from spunto.core.protocol.messages import EngineReport, InventoryItem, ObservedI
 TRANSIENT_SECONDS = 0.5
 _BATCH = 64
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-_IDLE_SECONDS = 3600.0
 
 
 class Reporter(Protocol):
@@ -83,7 +82,7 @@ class Outbox:
     async def run(self) -> None:
         """Send what was worth waiting for; a spawn that is done sooner reports its end alone."""
         while True:
-            await self._later.wait(max_seconds=_IDLE_SECONDS)
+            await self._later.wait()
             await self._clock.sleep(TRANSIENT_SECONDS)
             self._flush()
 

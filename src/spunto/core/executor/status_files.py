@@ -13,7 +13,6 @@ from spunto.core.kernel.wakeups import Wakeup
 
 _BUSY_SECONDS = 0.2
 _PATIENCE_ROUNDS = 25
-_IDLE_SECONDS = 3600.0
 
 
 class StatusFiles:
@@ -42,7 +41,7 @@ class StatusFiles:
 
     async def run(self) -> None:
         while True:
-            await self._wakeup.wait(max_seconds=_IDLE_SECONDS)
+            await self._wakeup.wait()
             while self._waiting:
                 await self._wait_for_quiet()
                 await self._write_next()

@@ -70,8 +70,10 @@ class EngineWatch:
             while True:
                 await self.list_now()
                 failures = 0 if self.problem is None else failures + 1
-                wait = self._settings.relist_seconds
-                await self._relist.wait(max_seconds=_pause(failures) if failures else wait)
+                if failures:
+                    await self._relist.wait(max_seconds=_pause(failures))
+                else:
+                    await self._relist.wait(poll_seconds=self._settings.relist_seconds)
 
     async def list_once(self) -> None:
         async with bounded(self._settings.engine_seconds):

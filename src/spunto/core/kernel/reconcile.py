@@ -108,24 +108,22 @@ class Reconciler:
                             in_hand.add(task)
                             task.add_done_callback(ended)
                         # More may be due than there was room for.
-                        idle_seconds = await self._idle_seconds() if len(claims) < room else 0.0
+                        due_seconds = await self._due_seconds() if len(claims) < room else 0.0
                     except Unavailable as error:
                         self._report(self._kind, "", error)
                         await self._clock.sleep(POLL_SECONDS)
                         continue
                     if len(in_hand) >= BATCH:
-                        idle_seconds = POLL_SECONDS
-                    if idle_seconds > 0:
-                        await wakeup.wait(max_seconds=idle_seconds)
+                        due_seconds = None
+                    if due_seconds is None or due_seconds > 0:
+                        await wakeup.wait(max_seconds=due_seconds, poll_seconds=POLL_SECONDS)
 
     async def _claims(self, limit: int) -> list[Claim]:
         return await self._queue.claim(self._kind, now=self._clock.now(), limit=limit, for_seconds=LEASE_SECONDS)
 
-    async def _idle_seconds(self) -> float:
+    async def _due_seconds(self) -> float | None:
         due_at = await self._queue.next_due_at(self._kind)
-        if due_at is None:
-            return POLL_SECONDS
-        return min(POLL_SECONDS, max(0.0, (due_at - self._clock.now()).total_seconds()))
+        return None if due_at is None else max(0.0, (due_at - self._clock.now()).total_seconds())
 
     async def _handle_claim(self, claim: Claim) -> None:
         error_code = None

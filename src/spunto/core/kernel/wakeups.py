@@ -20,17 +20,27 @@ class Wakeup:
         self._hinted = True
         self._wake()
 
-    async def wait(self, *, max_seconds: float) -> None:
-        """Return at the next hint (at once if one is pending), or after the time at the latest."""
+    async def wait(self, *, max_seconds: float | None = None, poll_seconds: float | None = None) -> bool:
+        """Return at the next hint (at once if one is pending), and whether there was one.
+
+        Without a hint it returns after `max_seconds`, when something is due, or after `poll_seconds`, as a hint may
+        have been lost.
+        """
         if not self._hinted:
             self._waiting = asyncio.get_running_loop().create_future()
-            timer = self._clock.call_later(max_seconds, self._wake)
+            timers = [
+                clock.call_later(seconds, self._wake)
+                for clock, seconds in ((self._clock, max_seconds), (self._clock.beats, poll_seconds))
+                if seconds is not None
+            ]
             try:
                 await self._waiting
             finally:
-                timer.cancel()
+                for timer in timers:
+                    timer.cancel()
                 self._waiting = None
-        self._hinted = False
+        was_hinted, self._hinted = self._hinted, False
+        return was_hinted
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -47,11 +47,12 @@ class Holding:
         self._replica = replica
         self._links = links
         self._clock = clock
+        self._beats = clock.beats
         self._wakeups = wakeups
         self._report = report
         self._presence = presence
         self._looked_at = clock.now()
-        self._renew_at = clock.monotonic()
+        self._renew_at = clock.beats.monotonic()
         self._asked: Mapping[str, tuple[NodeId, int]] = {}
         self._unlinked: Mapping[NodeId, int] = {}
 
@@ -61,17 +62,17 @@ class Holding:
 
     async def run(self) -> None:
         """Work until cancelled; while the database can't be reached, try again at the same pace."""
-        look_at = self._clock.monotonic()
+        look_at = self._beats.monotonic()
         with self._wakeups.subscribe(topic(self._replica.id)) as wakeup:
             while True:
                 try:
-                    if self._clock.monotonic() >= look_at:
-                        look_at = self._clock.monotonic() + LOOK_SECONDS
+                    if self._beats.monotonic() >= look_at:
+                        look_at = self._beats.monotonic() + LOOK_SECONDS
                         await self._look_around()
                     await self.cut_what_was_taken()
                 except (Unavailable, Conflict) as error:
                     self._report("replica", self._replica.id, error)
-                await wakeup.wait(max_seconds=max(0.0, look_at - self._clock.monotonic()))
+                await wakeup.wait(poll_seconds=max(0.0, look_at - self._beats.monotonic()))
 
     async def leave(self) -> None:
         """End the lease at once: whoever still shows as connected here is free to be taken note of."""
@@ -92,9 +93,9 @@ class Holding:
                     link.cut_if_outdated(await tx.nodes.find(node_id))
 
     async def _look_around(self) -> None:
-        if self._clock.monotonic() >= self._renew_at:
+        if self._beats.monotonic() >= self._renew_at:
             await self._renew()
-            self._renew_at = self._clock.monotonic() + _RENEW_SECONDS
+            self._renew_at = self._beats.monotonic() + _RENEW_SECONDS
         while await self._note_abandoned():
             pass
         await self._note_what_ended_unnoted()

@@ -40,7 +40,7 @@ async def keep_in_step(
     with wakeups.subscribe(topic(node_id)) as wakeup:
         while True:
             is_whole = await told.bring_up_to_date()
-            await wakeup.wait(max_seconds=POLL_SECONDS if is_whole else SECRETS_SECONDS)
+            await wakeup.wait(max_seconds=None if is_whole else SECRETS_SECONDS, poll_seconds=POLL_SECONDS)
 
 
 class _Told:

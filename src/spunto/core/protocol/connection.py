@@ -68,7 +68,8 @@ class Connection:
         accept: Accept | None,
     ) -> None:
         self._transport = transport
-        self._clock = clock
+        # A session knows no time but that of its heartbeats.
+        self._clock = clock.beats
         self._session = session
         self._settings = settings
         self._on_message = on_message
@@ -101,7 +102,7 @@ class Connection:
         settings: SessionSettings = SessionSettings(),  # noqa: B008 - frozen
     ) -> "Connection":
         """The side that dialled."""
-        session = Session(Role.AGENT, now=clock.monotonic(), hello=hello, settings=settings)
+        session = Session(Role.AGENT, now=clock.beats.monotonic(), hello=hello, settings=settings)
         return cls(
             transport,
             clock=clock,
@@ -126,7 +127,7 @@ class Connection:
         settings: SessionSettings = SessionSettings(),  # noqa: B008 - frozen
     ) -> "Connection":
         """The side that was dialled."""
-        session = Session(Role.SERVER, now=clock.monotonic(), settings=settings)
+        session = Session(Role.SERVER, now=clock.beats.monotonic(), settings=settings)
         return cls(
             transport,
             clock=clock,

@@ -36,8 +36,8 @@ class WebhookWatch:
             while True:
                 with suppress(Unavailable, StaleVersion):
                     await self.look()
-                await wakeup.wait(max_seconds=POLL_SECONDS)
-                await self._clock.sleep(GATHER_SECONDS)
+                if await wakeup.wait(poll_seconds=POLL_SECONDS):
+                    await self._clock.sleep(GATHER_SECONDS)
 
     async def look(self) -> int:
         """Make the webhooks due that have not read to the end; how many. Raises Unavailable, StaleVersion."""

@@ -127,6 +127,63 @@ async def test_a_sleeper_that_is_cancelled_at_its_hour_harms_nobody() -> None:
     assert task.cancelled()
 
 
+async def beat(clock: ManualClock, seconds: float, told: list[float]) -> None:
+    while True:
+        await clock.beats.sleep(seconds)
+        told.append(clock.monotonic())
+
+
+async def a_quiet_clock(told: list[float]) -> tuple[ManualClock, asyncio.Task[None]]:
+    clock = ManualClock()
+    beating = asyncio.ensure_future(beat(clock, 50, told))
+    for _ in range(4):
+        await asyncio.sleep(0)
+        clock.advance(50)
+    await asyncio.sleep(0)
+    return clock, beating
+
+
+async def test_beats_are_passed_over_and_go_on_at_the_moments_at_which_they_would_have_come() -> None:
+    told: list[float] = []
+    clock, beating = await a_quiet_clock(told)
+    assert clock.beats.monotonic() == 200
+
+    assert clock.pass_over_beats(1000) == 960
+    assert (clock.monotonic(), clock.beats.monotonic(), clock.next_wake_seconds()) == (1160, 200, 50)
+    clock.advance(50)
+    await asyncio.sleep(0)
+
+    assert told == [50, 100, 150, 200, 1210]
+    beating.cancel()
+
+
+async def test_nobody_who_is_no_beat_is_passed_over() -> None:
+    clock, beating = await a_quiet_clock([])
+    called: list[float] = []
+    clock.call_later(500, lambda: called.append(clock.monotonic()))
+
+    assert clock.pass_over_beats(1000) == 480
+    assert clock.pass_over_beats(1000) == 0
+    clock.advance(20)
+
+    assert called == [700]
+    beating.cancel()
+
+
+async def test_what_happens_is_given_its_time_before_beats_are_passed_over() -> None:
+    clock, beating = await a_quiet_clock([])
+    clock.call_later(10, lambda: None)
+    clock.advance(10)
+    assert clock.pass_over_beats(1000) == 0
+
+    clock.advance(120)
+    assert clock.pass_over_beats(1000) == 960
+    clock.beats.call_later(10, lambda: None).cancel()
+
+    assert clock.pass_over_beats(1000) == 0
+    beating.cancel()
+
+
 async def test_the_system_clock_calls_and_wakes() -> None:
     clock = SystemClock()
     called = asyncio.Event()

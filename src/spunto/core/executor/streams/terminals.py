@@ -10,6 +10,7 @@ from spunto.core.executor.streams.terminal import Terminal
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import NotFound, QuotaExceeded, SpuntoError
 from spunto.core.kernel.log import Log
+from spunto.core.kernel.wakeups import Wakeup
 from spunto.core.protocol.stream import Stream
 
 DETACHED_SECONDS = 600.0
@@ -28,6 +29,7 @@ class Terminals:
         self._clock = clock
         self._log = log
         self._terminals: dict[str, Terminal] = {}
+        self._opened = Wakeup(clock)
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -36,7 +38,7 @@ class Terminals:
             self._group = group
             try:
                 while True:
-                    await self._clock.sleep(_SWEEP_SECONDS)
+                    await self._opened.wait(max_seconds=_SWEEP_SECONDS if self._terminals else None)
                     await self._sweep()
             finally:
                 self._group = None
@@ -68,6 +70,7 @@ class Terminals:
             await terminal.close()
             raise NotFound("terminal_not_found", "The node's agent is stopping.")
         self._terminals[terminal.session] = terminal
+        self._opened.hint()
         self._group.create_task(self._pump(terminal), name=f"terminal {terminal.session}")
         return terminal
 
