@@ -19,6 +19,7 @@ from spunto.entrypoints.http.home import home_blueprint
 from spunto.entrypoints.http.install import install_blueprint
 from spunto.entrypoints.http.invitation_page import invitation_page_blueprint
 from spunto.entrypoints.http.invitations import invitations_blueprint
+from spunto.entrypoints.http.matching import Route
 from spunto.entrypoints.http.metrics import Figures, metrics_blueprint
 from spunto.entrypoints.http.nodes import nodes_blueprint
 from spunto.entrypoints.http.oauth import metadata_blueprint
@@ -58,6 +59,7 @@ class Place:
 def create_app(spunto: Spunto, place: Place, *, doors: Sequence[Blueprint] = ()) -> Quart:
     """The application with the HTTP routes, and with the blueprints of the other doors that share its port."""
     app = Quart("spunto", static_folder=None)
+    app.url_rule_class = Route
     app.config.update(
         MAX_CONTENT_LENGTH=place.max_body_bytes,
         BODY_TIMEOUT=place.body_timeout_seconds,
