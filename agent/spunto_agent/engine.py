@@ -6,6 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 
 from spunto.adapters.runtimes.detect import connect
+from spunto.core.executor.disk import DiskSpace, DiskUse
 from spunto.core.executor.runtime import (
     Container,
     ContainerRuntime,
@@ -99,6 +100,12 @@ class LateRuntime:
 
     async def stats(self, name: str) -> Stats:
         return await (await self._runtime()).stats(name)
+
+    async def disk_use(self, name: str) -> DiskUse:
+        return await (await self._runtime()).disk_use(name)
+
+    async def disk_space(self) -> DiskSpace | None:
+        return await (await self._runtime()).disk_space()
 
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         return await (await self._runtime()).exec(name, spec)

@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 
 from spunto.core.executor.journal import Journal, MemoryJournal
+from spunto.core.executor.reading import Reading
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.executor.settings import NodeSettings
@@ -24,6 +25,7 @@ from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.log import Log
 from spunto.core.protocol.events import Closed
+from spunto.core.specs.capabilities import DISK_LIMIT
 from spunto_agent.engine import LateRuntime
 from spunto_agent.firewall import Firewall
 from spunto_agent.journal import SqliteJournal
@@ -34,6 +36,8 @@ from spunto_agent.settings import AgentSettings, SettingsError, help_text, load,
 TURNED_AWAY = 77
 BAD_SETTINGS = 78
 _ENGINE_SECONDS = 5.0
+# A fast disk takes some gigabytes in that time.
+_DISK_GLANCE_SECONDS = 2.0
 _NODE_DELETED = "node_deleted"
 _DESCRIPTION = "The agent that makes this machine a node. It takes its settings from the environment and a file."
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -98,6 +102,7 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
             journal=journal,
             clock=clock,
             settings=_node_settings(settings, node_id, posture=firewall.posture),
+            reading=_reading(settings),
             streams=STREAMS,
             log=log,
         )
@@ -129,6 +134,10 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
     return closed
 
 
+def _reading(settings: AgentSettings) -> Reading:
+    return Reading(abilities=frozenset({DISK_LIMIT} if settings.max_worker_disk_bytes else ()))
+
+
 def _node_settings(settings: AgentSettings, node_id: str, *, posture: Mapping[str, str | bool]) -> NodeSettings:
     build = this_build()
     return NodeSettings(
@@ -144,6 +153,8 @@ def _node_settings(settings: AgentSettings, node_id: str, *, posture: Mapping[st
         posture=posture,
         cpu_overcommit=settings.cpu_overcommit,
         memory_reserve_bytes=settings.memory_reserve_bytes,
+        disk_reserve_bytes=settings.disk_reserve_bytes,
+        disk_glance_seconds=_DISK_GLANCE_SECONDS,
         concurrent_starts=settings.concurrent_starts,
     )
 

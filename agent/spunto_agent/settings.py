@@ -62,6 +62,14 @@ class AgentSettings(BaseModel):
     max_worker_cpu_millis: int | None = Field(default=None, ge=1, description="thousandths of a CPU a worker at most")
     max_worker_memory_bytes: int | None = Field(default=None, ge=1, description="memory a worker at most")
     max_worker_pids: int | None = Field(default=None, ge=1, description="processes a worker at most")
+    max_worker_disk_bytes: int = Field(
+        default=20 * 1024**3, ge=0, description="disk a worker takes at most before it is stopped; 0: no limit"
+    )
+    disk_reserve_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description="disk left to the machine: with less free, no new workers; none: a twentieth, 2 GiB at most",
+    )
     egress: Egress = Field(default="block-private", description="what workers reach: block-private, or open")
     concurrent_starts: int = Field(default=CONCURRENT_STARTS, ge=1, le=256, description="containers started at once")
     log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
@@ -98,6 +106,7 @@ class AgentSettings(BaseModel):
             max_cpu_millis=self.max_worker_cpu_millis,
             max_memory_bytes=self.max_worker_memory_bytes,
             max_pids=self.max_worker_pids,
+            max_disk_bytes=self.max_worker_disk_bytes or None,
         )
         return Policy(limits={KIND: workers})
 

@@ -36,10 +36,18 @@ class Limits(WireModel):
     memory_bytes: int | None = None
 
 
+class Disk(WireModel):
+    """The disk of a node's engine. With less than `reserve_bytes` free the node takes no new workers."""
+
+    total_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+
+
 class Node(WireModel):
     """`cpus` and `memory_bytes` are what is given away to workers, None until its agent has connected; what its machine
-    really has are `machine_cpus` and `machine_memory_bytes`. `upgrade_command`, run as root on that machine, puts the
-    server's agent there.
+    really has are `machine_cpus`, `machine_memory_bytes` and `disk`. `upgrade_command`, run as root on that machine,
+    puts the server's agent there.
     """
 
     id: str
@@ -56,6 +64,7 @@ class Node(WireModel):
     memory_bytes: int | None = None
     machine_cpus: float | None = None
     machine_memory_bytes: int | None = None
+    disk: Disk | None = None
     limits: Limits = Limits()
     reserved_cpus: float = 0
     reserved_memory_bytes: int = 0

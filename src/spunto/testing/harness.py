@@ -12,6 +12,7 @@ from spunto.adapters.memory.runtime_commands import Command
 from spunto.core.access.api_keys import OwnerType
 from spunto.core.access.model import Actor
 from spunto.core.access.policy import Role, Scope
+from spunto.core.executor.policy import Policy
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.wakeups import Wakeups
@@ -113,10 +114,12 @@ class Harness:
         images: Iterable[str] = (DEFAULT_IMAGE,),
         published: Iterable[str] = (),
         commands: Mapping[str, Command] | None = None,
+        policy: Policy = Policy(),  # noqa: B008 - frozen
     ) -> SimulatedNode:
         """Enrol a node, start its agent and wait until it is connected.
 
         `images` lie on its engine, `published` ones are found by a pull; `commands` are further programs for exec.
+        `policy` are its owner's limits; what the engine says of its disk is `engine.disk`.
         """
         made = await self.spunto.nodes.create(self.owner, self.organization.id, name=name, labels=labels)
         engine = Machine(
@@ -128,6 +131,7 @@ class Harness:
             now=self.clock.now,
         )
         node = self.nodes[name] = self._machine(made.node.id, name, made.token, engine)
+        node.policy = policy
         node.start_agent()
         await self.settle()
         return node

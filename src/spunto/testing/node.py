@@ -7,6 +7,7 @@ from typing import Any
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.core.executor.journal import MemoryJournal
+from spunto.core.executor.policy import Policy
 from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import Container, ContainerSpec
 from spunto.core.executor.settings import NodeSettings
@@ -65,7 +66,7 @@ class Machine(FakeRuntime):
 class SimulatedNode:
     """Made by `Harness.add_node`. `engine` is the fake runtime, with its own script: `hold_pulls`, `fail_next`, …
     `logged` are the agent's newest log lines, `journal` is what outlives the agent, and
-    `reading` what an agent that is started next understands."""
+    `reading` and `policy` are what an agent that is started next understands and allows."""
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class SimulatedNode:
         self.engine = engine
         self.agent: SimulatedAgent | None = None
         self.reading = Reading()
+        self.policy = Policy()
         self.logged: deque[dict[str, object]] = deque(maxlen=MAX_LOGGED)
         self._clock = clock
         self._spawn = spawn
@@ -171,6 +173,7 @@ class SimulatedNode:
             boot_id=f"{self.name}-boot",
             agent_version="harness",
             engine="fake",
+            policy=self.policy,
             cpu_overcommit=1.0,
             lasting_seconds=0.0,
         )

@@ -44,6 +44,10 @@ class RealNode:
     def name(self) -> str:
         return container_name(self.worker)
 
+    async def run(self, script: str) -> Ran:
+        async with closing(await self.runtime.exec(self.name, ExecSpec(command=("sh", "-c", script)))) as running:
+            return await result(running)
+
     def want(self, *, wanted: Wanted = Wanted.PRESENT, **fields: Any) -> None:
         self.generation += 1
         self.runner.apply(desired(self.item(wanted=wanted, **fields)))

@@ -26,6 +26,15 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
     assert settings.subnet_pool == IPv4Network("10.9.0.0/16")
 
 
+@pytest.mark.parametrize(("said", "limit"), [("", 20 * 1024**3), ("0", None), ("4096", 4096)])
+def test_a_worker_s_disk_is_limited_unless_its_owner_says_otherwise(
+    said: str, limit: int | None, tmp_path: Path
+) -> None:
+    settings = load({**GOOD, "SPUNTO_AGENT_MAX_WORKER_DISK_BYTES": said}, file=tmp_path / "none")
+
+    assert settings.policy.disk_bytes("worker") == limit
+
+
 def test_a_token_in_the_environment_goes_over_one_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "agent.toml"
     file.write_text('server_url = "https://one"\ntoken_file = "/etc/spunto/agent.token"\n')

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.journeys.steps import Subject, a_ready_worker, a_worker
 
+from spunto.core.executor.policy import Limits, Policy
 from spunto.core.executor.runtime import ContainerSpec, EngineRefused
 from spunto.core.workers.model import WorkerState
 from spunto.testing.harness import Harness
@@ -14,6 +15,7 @@ from spunto.testing.node import DEFAULT_IMAGE, SimulatedNode
 Trouble = Callable[[Harness, SimulatedNode], Awaitable[Subject]]
 WayOut = Callable[[Subject, SimulatedNode], Awaitable[None]]
 GIB = 1024**3
+KIB = 1024
 THEIRS = ContainerSpec(
     name="", image=DEFAULT_IMAGE, network="bridge", hostname="x", labels={}, cpu_millis=1, memory_bytes=GIB, pids=1
 )
@@ -38,6 +40,24 @@ async def without_memory(harness: Harness, node: SimulatedNode) -> Subject:
     worker = await a_ready_worker(harness)
     await node.engine.exit_container(worker.container, 137, oom_killed=True)
     return worker
+
+
+async def with_a_full_workspace(harness: Harness, node: SimulatedNode) -> Subject:
+    worker = await a_ready_worker(harness)
+    await fill(worker, node, "/workspace/big")
+    await harness.advance(61)
+    return worker
+
+
+async def with_much_outside_its_workspace(harness: Harness, node: SimulatedNode) -> Subject:
+    worker = await a_ready_worker(harness)
+    await fill(worker, node, "/var/big")
+    await harness.advance(61)
+    return worker
+
+
+async def fill(worker: Subject, node: SimulatedNode, path: str, size_bytes: int = 200 * KIB) -> None:
+    await node.engine.put_file(worker.container, path, bytes(size_bytes))
 
 
 async def ended(harness: Harness, node: SimulatedNode) -> Subject:
@@ -79,6 +99,26 @@ async def correct_and_rebuild(worker: Subject, _: SimulatedNode) -> None:
     await worker.rebuild()
 
 
+async def start_and_delete(worker: Subject, node: SimulatedNode) -> None:
+    await worker.start()
+    await worker.harness.advance(300)
+    await fill(worker, node, "/workspace/big", 0)
+    await worker.harness.advance(1200)
+
+
+async def just_rebuild(worker: Subject, _: SimulatedNode) -> None:
+    await worker.rebuild()
+    await worker.harness.advance(1200)
+
+
+async def allow_more_and_start(worker: Subject, node: SimulatedNode) -> None:
+    node.policy = Policy(limits={"worker": Limits(max_disk_bytes=300 * KIB)})
+    node.restart_agent()
+    await worker.harness.advance(2)
+    await worker.start()
+    await worker.harness.advance(1200)
+
+
 @pytest.mark.parametrize(
     ("trouble", "code", "advice", "way_out"),
     [
@@ -90,6 +130,9 @@ async def correct_and_rebuild(worker: Subject, _: SimulatedNode) -> None:
         (with_its_name_taken, "container_name_taken", "Remove or rename that container", rename_theirs_and_start),
         (lost, "container_lost", "starting the worker makes it anew", start),
         (without_memory, "out_of_memory", "give the project more and rebuild it", correct_and_rebuild),
+        (with_a_full_workspace, "disk_limit_exceeded", "start it and delete within 10 minutes", start_and_delete),
+        (with_much_outside_its_workspace, "disk_limit_exceeded", "rebuild it, which keeps", just_rebuild),
+        (with_a_full_workspace, "disk_limit_exceeded", "have the node's owner allow more", allow_more_and_start),
         (ended, "worker_exited", "Start runs it again", start),
         (ended, "worker_exited", "correct the project and rebuild", correct_and_rebuild),
     ],
@@ -97,7 +140,7 @@ async def correct_and_rebuild(worker: Subject, _: SimulatedNode) -> None:
 async def test_what_an_error_advises_leads_out_of_it(
     harness: Harness, trouble: Trouble, code: str, advice: str, way_out: WayOut
 ) -> None:
-    node = await harness.add_node("one")
+    node = await harness.add_node("one", policy=Policy(limits={"worker": Limits(max_disk_bytes=100 * KIB)}))
     worker = await trouble(harness, node)
     await harness.settle()
     problem = (await worker.get()).problem

@@ -17,6 +17,7 @@ from spunto.adapters.memory.runtime_processes import (
     FakeLog,
     main_process,
 )
+from spunto.core.executor.disk import DiskSpace, DiskUse
 from spunto.core.executor.runtime import (
     CommandNotStarted,
     Container,
@@ -42,6 +43,10 @@ from spunto.core.kernel.errors import Conflict, SpuntoError
 MAX_EXECS = 256
 
 
+def _bytes_of(files: Mapping[str, bytes]) -> int:
+    return sum(map(len, files.values()))
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -50,6 +55,7 @@ class FakeRuntime:
     """Keeps images, networks, volumes and containers; the methods without `async` and those at the end are the script.
 
     `commands` extends what `exec` and containers can run; `published` are images that a pull finds at the registry.
+    `disk` is what it says of the disk, whatever is written.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class FakeRuntime:
         self.pull_begun = asyncio.Event()
         self._pulls_go_on = asyncio.Event()
         self._pulls_go_on.set()
+        self.disk: DiskSpace | None = DiskSpace(total_bytes=256 * 1024**3, free_bytes=200 * 1024**3)
         self._commands = {**BUILT_IN, **(commands or {})}
         self._cpu_millis = cpu_millis
         self._memory_bytes = memory_bytes
@@ -249,6 +256,15 @@ class FakeRuntime:
             block_write_bytes=0,
             sampled_at=self._now(),
         )
+
+    async def disk_use(self, name: str) -> DiskUse:
+        await self._enter("disk_use")
+        files = self._require(name).files
+        return DiskUse(container_bytes=_bytes_of(files.own), volume_bytes=sum(map(_bytes_of, files.volumes.values())))
+
+    async def disk_space(self) -> DiskSpace | None:
+        await self._enter("disk_space")
+        return self.disk
 
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         await self._enter("exec")

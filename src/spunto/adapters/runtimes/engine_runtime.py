@@ -8,11 +8,13 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from spunto.adapters.runtimes import translate
+from spunto.adapters.runtimes.disk_measure import DiskMeasure
 from spunto.adapters.runtimes.engine_exec import EngineExec
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, json_lines
 from spunto.adapters.runtimes.engine_streams import EngineStreams
 from spunto.adapters.runtimes.exec_state import NOT_EXECUTABLE_CODE, ExecState
 from spunto.adapters.runtimes.settling_in import SettlingIn
+from spunto.core.executor.disk import DiskSpace, DiskUse
 from spunto.core.executor.runtime import (
     CommandNotStarted,
     Container,
@@ -39,6 +41,7 @@ class EngineRuntime(EngineStreams):
     def __init__(self, socket: EngineSocket, timeouts: Timeouts) -> None:
         super().__init__(socket, timeouts)
         self._settling_in = SettlingIn(socket)
+        self._disk = DiskMeasure(socket)
 
     @abstractmethod
     async def info(self) -> EngineInfo: ...
@@ -202,6 +205,12 @@ class EngineRuntime(EngineStreams):
         container_ids = await self._container_ids(label=label)
         found = [await self.find_container(container_id) for container_id in container_ids]
         return sorted((container for container in found if container), key=lambda container: container.name)
+
+    async def disk_use(self, name: str) -> DiskUse:
+        return await self._disk.use(name)
+
+    async def disk_space(self) -> DiskSpace | None:
+        return await self._disk.space()
 
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         command = EngineExec(self._socket, self._timeouts, self.exec_state, container=name, spec=spec)

@@ -7,7 +7,7 @@ from typing import Any
 
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Observation
-from spunto.core.nodes.model import Agent, Capacity, Machine, NodeLimits, Supersession
+from spunto.core.nodes.model import Agent, Capacity, Disk, Machine, NodeLimits, Supersession
 from spunto.core.protocol.messages import Phase
 
 
@@ -34,13 +34,14 @@ def agent_to_json(agent: Agent | None) -> dict[str, Any] | None:
         "labels": dict(agent.labels),
         "offers": None if agent.offers is None else asdict(agent.offers),
         "machine": None if agent.machine is None else asdict(agent.machine),
+        "disk": None if agent.disk is None else asdict(agent.disk),
     }
 
 
 def agent_from_json(body: Mapping[str, Any] | None) -> Agent | None:
     if body is None:
         return None
-    offers, machine = body.get("offers"), body.get("machine")
+    offers, machine, disk = body.get("offers"), body.get("machine"), body.get("disk")
     return Agent(
         version=body["version"],
         commit=body.get("commit", ""),
@@ -54,6 +55,7 @@ def agent_from_json(body: Mapping[str, Any] | None) -> Agent | None:
         labels=body.get("labels", {}),
         offers=None if offers is None else Capacity(**offers),
         machine=None if machine is None else Machine(**machine),
+        disk=None if disk is None else Disk(**disk),
     )
 
 

@@ -12,7 +12,8 @@ class Ledger:
     """Generations count from 1; 0 is never.
 
     `ran_generation`: the container ran in it, so that it is never started again by itself. `failed_generation`: it was
-    given up in it, for `problem`. `lacked_image_in` and `pulled_in`: the engine had no image, and one was fetched.
+    given up in it, for `problem`. `halted_in`: it was stopped in it, for `problem`, since it outgrew what its node
+    allows. `lacked_image_in` and `pulled_in`: the engine had no image, and one was fetched.
     `remade_in`: the engine refused to start a container that had never run, so that it was made anew, once;
     `refused_id` was its id. `removed`: networks and volumes that are known to be gone. `needs`: subjects that stood
     before this one, and go after it. `own` is the kind's part, which nobody else reads.
@@ -21,6 +22,7 @@ class Ledger:
     ran_generation: int = 0
     failed_generation: int = 0
     problem: Problem | None = None
+    halted_in: int = 0
     lacked_image_in: int = 0
     pulled_in: int = 0
     remade_in: int = 0
@@ -31,6 +33,9 @@ class Ledger:
 
     def failed(self, generation: int, problem: Problem) -> "Ledger":
         return replace(self, failed_generation=generation, problem=problem)
+
+    def halted(self, generation: int, problem: Problem) -> "Ledger":
+        return replace(self, halted_in=generation, problem=problem)
 
     def without_image(self, generation: int) -> "Ledger":
         return replace(self, lacked_image_in=generation)
@@ -57,6 +62,7 @@ FIELDS = frozenset(
         "ranGeneration",
         "failedGeneration",
         "problem",
+        "haltedIn",
         "lackedImageIn",
         "pulledIn",
         "remadeIn",
@@ -81,6 +87,8 @@ def ledger_to_json(ledger: Ledger) -> dict[str, Any]:
         "removed": sorted(ledger.removed),
         "needs": list(ledger.needs),
         "own": dict(ledger.own),
+        # Agents of before read no ledger that says more than they know, so that it says so only where it matters.
+        **({"haltedIn": ledger.halted_in} if ledger.halted_in else {}),
     }
 
 
@@ -94,6 +102,7 @@ def ledger_from_json(body: Mapping[str, Any]) -> Ledger:
         ran_generation=_generation(body["ranGeneration"]),
         failed_generation=_generation(body["failedGeneration"]),
         problem=None if body["problem"] is None else Problem(**body["problem"]),
+        halted_in=_generation(body.get("haltedIn", 0)),
         lacked_image_in=_generation(body["lackedImageIn"]),
         pulled_in=_generation(body["pulledIn"]),
         remade_in=_generation(body["remadeIn"]),

@@ -8,7 +8,7 @@ from spunto.core.executor.outbox import Outbox
 from spunto.core.executor.runtime import Container
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Unavailable
-from spunto.core.protocol.messages import EngineReport, InventoryItem
+from spunto.core.protocol.messages import DiskReport, EngineReport, InventoryItem
 from spunto.core.specs.names import ID_LABEL, KIND_LABEL
 
 # What the server could not keep is thus known to it again after ten minutes, for a list is made each half minute.
@@ -30,31 +30,32 @@ class Listing:
 
 
 class InventoryReports:
-    """Tells a connection the whole inventory at its beginning and when it has changed."""
+    """Tells a connection the whole inventory at its beginning and when it, the engine or the disk has changed."""
 
     def __init__(self, outbox: Outbox, *, clock: Clock) -> None:
         self._outbox = outbox
         self._clock = clock
-        self._told: tuple[Sequence[InventoryItem], EngineReport] | None = None
+        self._told: tuple[Sequence[InventoryItem], EngineReport, DiskReport | None] | None = None
         self._unchanged = 0
 
     def begin_anew(self) -> None:
         self._told = None
 
-    def tell(self, items: Sequence[InventoryItem], engine: EngineReport) -> None:
+    def tell(self, items: Sequence[InventoryItem], engine: EngineReport, disk: DiskReport | None) -> None:
         reporter = self._outbox.reporter
-        if reporter is None or self._is_known(items, engine):
+        told = (items, engine, disk)
+        if reporter is None or self._is_known(told):
             return
         try:
-            reporter.inventory(items, engine=engine, sampled_at=self._clock.now())
+            reporter.inventory(items, engine=engine, disk=disk, sampled_at=self._clock.now())
         except Unavailable:
             self._outbox.detach(reporter)
         else:
-            self._told, self._unchanged = (items, engine), 0
+            self._told, self._unchanged = told, 0
 
-    def _is_known(self, items: Sequence[InventoryItem], engine: EngineReport) -> bool:
+    def _is_known(self, told: tuple[Sequence[InventoryItem], EngineReport, DiskReport | None]) -> bool:
         self._unchanged += 1
-        return self._told == (items, engine) and self._unchanged < UNCHANGED_LISTS
+        return self._told == told and self._unchanged < UNCHANGED_LISTS
 
 
 def _item(container: Container) -> InventoryItem:

@@ -10,7 +10,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.crash import crash_point
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.wakeups import Wakeup
-from spunto.core.protocol.messages import EngineReport, InventoryItem, ObservedItem, Phase
+from spunto.core.protocol.messages import DiskReport, EngineReport, InventoryItem, ObservedItem, Phase
 
 TRANSIENT_SECONDS = 0.5
 _BATCH = 64
@@ -22,7 +22,9 @@ class Reporter(Protocol):
 
     def observed(self, items: Sequence[ObservedItem]) -> None: ...
 
-    def inventory(self, items: Sequence[InventoryItem], *, engine: EngineReport, sampled_at: datetime) -> None: ...
+    def inventory(
+        self, items: Sequence[InventoryItem], *, engine: EngineReport, disk: DiskReport | None, sampled_at: datetime
+    ) -> None: ...
 
 
 class Outbox:

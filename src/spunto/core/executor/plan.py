@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from spunto.core.executor.actions import Action, WaitUntil
+from spunto.core.executor.actions import Action, Stop, WaitUntil
 from spunto.core.executor.item import Item
 from spunto.core.executor.journal import Grave
+from spunto.core.executor.kinds.container import runs
 from spunto.core.executor.kinds.kind import Kind, Now, Report
 from spunto.core.executor.ledger import Ledger
 from spunto.core.executor.seen import Seen
@@ -20,10 +21,10 @@ TRANSIENT = frozenset({Phase.PULLING, Phase.CREATING, Phase.STARTING, Phase.STOP
 def next_step(
     kind: Kind[Any], item: Item[Any], seen: Seen, ledger: Ledger, *, trouble: Trouble, now: Now
 ) -> Action | WaitUntil | None:
-    """The next thing to do; None when the subject is as wanted, refused, or given up in this generation."""
+    """The next thing to do; None when the subject is as wanted, refused, or given up or halted in this generation."""
     if item.refused is not None or is_given_up(item, ledger):
         return None
-    action = kind.next_action(item, seen, ledger, now)
+    action = _stop(seen) if is_halted(item, ledger) else kind.next_action(item, seen, ledger, now)
     if action is not None and trouble.not_before > now.monotonic:
         return WaitUntil(at=trouble.not_before)
     return action
@@ -32,6 +33,16 @@ def next_step(
 def is_given_up(item: Item[Any], ledger: Ledger) -> bool:
     """Absence never is."""
     return not item.is_absent and ledger.failed_generation == item.generation
+
+
+def is_halted(item: Item[Any], ledger: Ledger) -> bool:
+    """Absence never is, nor what is wanted anew."""
+    return not item.is_absent and ledger.halted_in == item.generation
+
+
+def _stop(seen: Seen) -> Action | None:
+    running = (each.name for each in (*seen.containers.values(), *seen.aside.values()) if runs(each))
+    return next((Stop(name=name) for name in running), None)
 
 
 def report_of(
@@ -50,6 +61,8 @@ def report_of(
     report = kind.observed(item, seen, ledger, doing)
     if is_given_up(item, ledger):
         return replace(report, phase=Phase.FAILED, problem=ledger.problem)
+    if is_halted(item, ledger):
+        return replace(report, phase=Phase.STOPPED if _stop(seen) is None else Phase.STOPPING, problem=ledger.problem)
     if report.problem is None and report.phase in TRANSIENT:
         return replace(report, problem=waits or trouble.problem or report.awaits)
     return report

@@ -8,12 +8,13 @@ from spunto.core.specs.spec import Size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Those of one kind. None is no limit."""
+    """Those of one kind; None is no limit. What is taken of the disk is measured, the rest is asked for."""
 
     max_count: int | None = None
     max_cpu_millis: int | None = None
     max_memory_bytes: int | None = None
     max_pids: int | None = None
+    max_disk_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,11 @@ class Policy:
             if limit is not None and asked > limit:
                 return f"at most {limit} {what} for a {kind}, not {asked}"
         return None
+
+    def disk_bytes(self, kind: str) -> int | None:
+        """The most that a subject of the kind may take of the disk."""
+        limits = self.limits.get(kind)
+        return None if limits is None else limits.max_disk_bytes
 
     def largest_cpu_millis(self, machine: int) -> int:
         """The most that a subject of any kind gets on a machine of that many."""

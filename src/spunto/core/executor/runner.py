@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 
+from spunto.core.executor.disk_watch import DiskWatch
 from spunto.core.executor.driver import Driver, Hooks, Slots
 from spunto.core.executor.effects import Effects
 from spunto.core.executor.journal import Entry, Grave, Journal
@@ -81,6 +82,15 @@ class NodeRunner:
             lost=self._send_inventory,
             heard=self._take_event,
         )
+        self._disk = DiskWatch(
+            runtime,
+            clock=clock,
+            settings=settings,
+            log=log,
+            standing=lambda: list(self._subjects.values()),
+            halt=self._halt,
+            news=self._send_inventory,
+        )
         hooks = Hooks(
             changed=self._report,
             save=lambda subject: self._notes.save([subject.entry]),
@@ -99,6 +109,7 @@ class NodeRunner:
             self._group = group
             group.create_task(self._outbox.run(), name="reports")
             group.create_task(self._files.run(), name="setup status files")
+            group.create_task(self._disk.run(), name="disk")
             try:
                 await self._watch.run()
             finally:
@@ -107,7 +118,13 @@ class NodeRunner:
     def hello(self) -> Hello:
         """The first word of a connection."""
         capabilities = sorted({*self._reading.capabilities, *map(of_stream, self._streams)})
-        return hello_of(self._settings, self._watch.info, self._watch.problem, capabilities=capabilities)
+        return hello_of(
+            self._settings,
+            self._watch.info,
+            self._watch.problem,
+            disk=self._disk.report,
+            capabilities=capabilities,
+        )
 
     async def engine_answered(self) -> None:
         """Wait until the engine has answered for the first time since the start."""
@@ -169,7 +186,8 @@ class NodeRunner:
         await self._watch.list_now()
         items = () if self._listing is None else self._listing.items
         report = engine_report(self._settings, self._watch.info, self._watch.problem)
-        return Inventory(epoch=0, sampled_at=self._clock.now(), engine=report, items=items[:MAX_ITEMS])
+        shown = items[:MAX_ITEMS]
+        return Inventory(epoch=0, sampled_at=self._clock.now(), engine=report, items=shown, disk=self._disk.report)
 
     def standing(self, subject_id: str) -> Container | None:
         """The subject's container, if it is wanted here: the only ones that streams may reach."""
@@ -269,6 +287,11 @@ class NodeRunner:
         if event.action == "rename":
             self._watch.look_again()
 
+    def _halt(self, subject: Subject, problem: Problem) -> None:
+        subject.halt(problem)
+        self._notes.save([subject.entry])
+        self._wake(subject)
+
     def _objection(self, subject: Subject) -> str | None:
         spec, kind = subject.item.spec, subject.item.kind
         size = None if spec is None else spec.size
@@ -306,4 +329,5 @@ class NodeRunner:
 
     def _send_inventory(self) -> None:
         report = engine_report(self._settings, self._watch.info, self._watch.problem)
-        self._inventories.tell(() if self._listing is None else self._listing.items, report)
+        items = () if self._listing is None else self._listing.items
+        self._inventories.tell(items, report, self._disk.report)

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from spunto.core.executor.disk import DiskSpace, DiskUse
 from spunto.core.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
 
@@ -194,6 +195,13 @@ class ContainerNotRunning(Conflict):
         super().__init__("worker_not_running", f"Container {name!r} does not run.", name=name)
 
 
+class DiskNotMeasured(Unavailable):
+    """What the container takes of the disk could not be told in time; a later look may."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__("disk_not_measured", f"What {name!r} takes of the disk can't be told: {detail}")
+
+
 class Exec(Protocol):
     """A command under way in a container. Closing it ends its streams, and with a tty hangs its terminal up."""
 
@@ -290,6 +298,15 @@ class ContainerRuntime(Protocol):
 
     async def stats(self, name: str) -> Stats:
         """One sample, within about a second. Raises ContainerGone, ContainerNotRunning."""
+
+    async def disk_use(self, name: str) -> DiskUse:
+        """What the container takes of the disk now, running or not, by its own files and those in its named volumes.
+
+        It reads every directory, in up to two minutes. Raises ContainerGone, DiskNotMeasured.
+        """
+
+    async def disk_space(self) -> DiskSpace | None:
+        """The disk on which the engine keeps all that; None where it can't be looked at from here. It costs nothing."""
 
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         """Run a command in the container.

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from spunto.core.executor.actions import Action, Create, EnsureNetwork
+from spunto.core.executor.actions import Action, Create, EnsureNetwork, Run
 from spunto.core.executor.item import Item
 from spunto.core.executor.journal import Entry, body_of
 from spunto.core.executor.kinds.kind import Kind
@@ -96,11 +96,21 @@ class Subject:
         self.trouble = CALM
         # What is not understood breaks nothing off: it may well ask for what is under way.
         obsolete = self.item.refused is None and self.doing is not None and self.kind.obsolete(self.doing, self.item)
-        if obsolete and self.breaker is not None:
-            self.breaker.reschedule(asyncio.get_running_loop().time())
+        if obsolete:
+            self._break_off()
         before, self.kind = self.kind, self.reading.kind(self.item, memory_is_read=self.unread is None)
         # Who sees by labels sees other things than who sees by names.
         self.stale = self.stale or type(before) is not type(self.kind)
+
+    def halt(self, problem: Problem) -> None:
+        """Have it stopped until it is wanted anew; a command that is under way in it is broken off."""
+        self.ledger = self.ledger.halted(self.item.generation, problem)
+        if isinstance(self.doing, Run):
+            self._break_off()
+
+    def _break_off(self) -> None:
+        if self.breaker is not None:
+            self.breaker.reschedule(asyncio.get_running_loop().time())
 
     def take_secrets(self, desired: DesiredItem) -> bool:
         """Whether these are the secrets that the subject has been waiting for, as after a restart of the agent."""

@@ -13,6 +13,7 @@ from spunto.core.protocol.events import Closed
 from spunto.core.protocol.messages import (
     MAX_ITEMS,
     Desired,
+    DiskReport,
     EngineReport,
     Forget,
     Hello,
@@ -36,10 +37,12 @@ class ConnectionReporter:
     def observed(self, items: Sequence[ObservedItem]) -> None:
         self._connection.send(Observed(epoch=self._connection.epoch, items=tuple(items)))
 
-    def inventory(self, items: Sequence[InventoryItem], *, engine: EngineReport, sampled_at: datetime) -> None:
+    def inventory(
+        self, items: Sequence[InventoryItem], *, engine: EngineReport, disk: DiskReport | None, sampled_at: datetime
+    ) -> None:
         shown = tuple(items[:MAX_ITEMS])
         self._connection.send(
-            Inventory(epoch=self._connection.epoch, sampled_at=sampled_at, engine=engine, items=shown)
+            Inventory(epoch=self._connection.epoch, sampled_at=sampled_at, engine=engine, items=shown, disk=disk)
         )
 
 

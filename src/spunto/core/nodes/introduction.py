@@ -1,8 +1,8 @@
 """What an agent says of itself in its hello, in the words of nodes; pure."""
 
 from spunto.core.kernel.problem import Problem
-from spunto.core.nodes.model import Agent, Capacity, Machine
-from spunto.core.protocol.messages import Hello
+from spunto.core.nodes.model import Agent, Capacity, Disk, Machine
+from spunto.core.protocol.messages import DiskReport, Hello
 
 
 def agent_of(hello: Hello) -> Agent:
@@ -19,6 +19,7 @@ def agent_of(hello: Hello) -> Agent:
         labels=hello.labels,
         offers=capacity_of(hello),
         machine=_machine_of(hello),
+        disk=None if hello.resources.disk is None else disk_of(hello.resources.disk),
     )
 
 
@@ -29,6 +30,10 @@ def capacity_of(hello: Hello) -> Capacity:
         memory_bytes=hello.resources.memory_bytes,
         max_worker_cpu_millis=hello.resources.max_worker_cpu_millis,
     )
+
+
+def disk_of(report: DiskReport) -> Disk:
+    return Disk(total_bytes=report.total_bytes, free_bytes=report.free_bytes, reserve_bytes=report.reserve_bytes)
 
 
 def _machine_of(hello: Hello) -> Machine | None:

@@ -46,6 +46,19 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """The disk of a node's engine, roughly as it is now. Of what is free, `reserve_bytes` are left to the machine."""
+
+    total_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+
+    @property
+    def is_short(self) -> bool:
+        return self.free_bytes < self.reserve_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeLimits:
     """What the organization lets be given away of a node at most; None leaves it to what the agent offers."""
 
@@ -74,7 +87,7 @@ class Demand:
 class Agent:
     """What the agent said of itself and its engine at its last connect. `engine_problem` while the engine is away;
     the words of `capabilities` are those of `specs.capabilities`. `offers` is what it gives away of its `machine`;
-    both are None for an agent of before they were kept."""
+    both are None for an agent of before they were kept, and so is `disk`, also where the agent can't look at it."""
 
     version: str
     commit: str = ""
@@ -87,6 +100,7 @@ class Agent:
     labels: Mapping[str, str] = field(default_factory=dict)
     offers: Capacity | None = None
     machine: Machine | None = None
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

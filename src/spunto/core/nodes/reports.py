@@ -11,6 +11,7 @@ from spunto.core.kernel.log import Log
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.assignment import Assignment, Observation, Tombstone, bounded_setup
+from spunto.core.nodes.introduction import disk_of
 from spunto.core.nodes.links import Link
 from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.ports import NodesTransaction
@@ -19,7 +20,6 @@ from spunto.core.protocol.closing import FORBIDDEN
 from spunto.core.protocol.messages import (
     Desired,
     DesiredItem,
-    EngineReport,
     Forget,
     Inventory,
     ObservedItem,
@@ -90,7 +90,7 @@ class Reports:
             _, buried = await known_of(tx, node_id, message)
         if buried:
             link.connection.send(_burial(link.epoch, buried))
-        await self._note_engine(node_id, link, message.engine)
+        await self._note_machine(node_id, link, message)
 
     async def _end(self, tx: NodesTransaction, assignment: Assignment) -> None:
         if assignment.reserves:
@@ -138,16 +138,29 @@ class Reports:
         await tx.due.add(assignment.kind, assignment.subject_id, at=self._clock.now())
 
     @retried
-    async def _note_engine(self, node_id: NodeId, link: Link, engine: EngineReport) -> None:
-        """Only a change is written: placement avoids a node whose engine is away."""
-        problem = None if engine.error is None else Problem(code="engine_unavailable", message=engine.error)
+    async def _note_machine(self, node_id: NodeId, link: Link, message: Inventory) -> None:
+        """Only a change is written: placement avoids a node whose engine is away, or whose disk is short."""
         async with self._uow.reading() as tx:
             node = await tx.nodes.find(node_id)
-        if node is None or node.epoch != link.epoch or node.agent is None or node.agent.engine_problem == problem:
+        if node is None or node.epoch != link.epoch or node.agent is None:
+            return
+        error = message.engine.error
+        problem = None if error is None else Problem(code="engine_unavailable", message=error)
+        disk = node.agent.disk if message.disk is None else disk_of(message.disk)
+        agent = replace(node.agent, engine_problem=problem, disk=disk)
+        if agent == node.agent:
             return
         async with self._uow() as tx:
-            await tx.nodes.update(replace(node, agent=replace(node.agent, engine_problem=problem)))
+            await tx.nodes.update(replace(node, agent=agent))
             await tx.commit()
+        if disk is not None and disk.is_short and not (node.agent.disk is not None and node.agent.disk.is_short):
+            self._log(
+                "node_disk_short",
+                node=node_id,
+                name=node.name,
+                free_bytes=disk.free_bytes,
+                reserve_bytes=disk.reserve_bytes,
+            )
 
 
 async def known_of(

@@ -72,15 +72,25 @@ class EngineReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskReport:
+    """The disk of the node's engine; of what is free, `reserve_bytes` are left to the machine."""
+
+    total_bytes: Natural
+    free_bytes: Natural
+    reserve_bytes: Natural
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """What the node has to give; no worker gets more than `max_worker_cpu_millis`. The machine's own figures are what
-    is really there; agents of before did not tell them."""
+    is really there; agents of before did not tell them. `disk` is None where the agent can't look at it."""
 
     cpu_millis: Natural
     memory_bytes: Natural
     max_worker_cpu_millis: Natural
     machine_cpu_millis: Natural | None = None
     machine_memory_bytes: Natural | None = None
+    disk: DiskReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,12 +206,13 @@ class InventoryItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """All labelled containers of the node, at connect and when something of it has changed."""
+    """All labelled containers of the node, at connect and when something of it or of the disk has changed."""
 
     epoch: Natural
     sampled_at: Instant
     engine: EngineReport
     items: Annotated[tuple[InventoryItem, ...], MaxLen(MAX_ITEMS)] = ()
+    disk: DiskReport | None = None
     type: Literal["inventory"] = "inventory"
 
 

@@ -1,8 +1,12 @@
 """What one end can do, in words that the other may not know: sent in the handshake, stored, and asked for."""
 
 from collections.abc import Collection
+from typing import Final
 
 from spunto.core.specs.spec import Spec
+
+DISK_LIMIT: Final = "disk-limit"
+"""No worker takes more of the node's disk than its owner allows."""
 
 
 def of_kind(name: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from spunto.core.kernel.sizes import size_text
+
 
 def age(at: datetime | None, now: datetime | None = None) -> str:
     """How long ago, in the largest unit that leaves a whole number."""
@@ -16,14 +18,7 @@ def age(at: datetime | None, now: datetime | None = None) -> str:
 
 
 def size(count_bytes: int | None) -> str:
-    if count_bytes is None:
-        return ""
-    amount = float(count_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.4g} {unit}"
-        amount /= 1024
-    return f"{amount:.4g} TiB"
+    return "" if count_bytes is None else size_text(count_bytes)
 
 
 def instant(at: datetime | None) -> str:

@@ -10,7 +10,7 @@ from spunto.core.access.model import OrgId
 from spunto.core.kernel.build import this_build
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.inventory import Found, Inventory, Standing
-from spunto.core.nodes.model import Agent, Node, NodeId, NodeStatus
+from spunto.core.nodes.model import Agent, Disk, Node, NodeId, NodeStatus
 from spunto.core.nodes.service import NodeWithToken
 from spunto.entrypoints.http.install import cloud_init, install_command, upgrade_command
 from spunto.entrypoints.serving.security import PublicAddress
@@ -43,12 +43,21 @@ class LimitsOut(TypedDict):
     memoryBytes: int | None
 
 
+class DiskOut(TypedDict):
+    """The disk of the node's engine, told anew when it has changed by a percent. With less than `reserveBytes` free the
+    node takes no new workers."""
+
+    totalBytes: int
+    freeBytes: int
+    reserveBytes: int
+
+
 class NodeOut(TypedDict):
     """`cpus` and `memoryBytes` are what is given away to workers, null until the agent has connected once: what its
     settings offer, cpus more than once by its overcommit, within the `limits`. `machineCpus` and `machineMemoryBytes`
-    are what the machine really has, null where its agent does not tell. `labels` outdo the agent's own in placement.
-    `error` shuts the node out. `upgradeCommand`, run as root on its machine, puts this server's agent there; workers
-    go on."""
+    are what the machine really has, null where its agent does not tell, and so is `disk`. `labels` outdo the agent's
+    own in placement. `error` shuts the node out. `upgradeCommand`, run as root on its machine, puts this server's agent
+    there; workers go on."""
 
     id: NodeId
     orgId: OrgId
@@ -64,6 +73,7 @@ class NodeOut(TypedDict):
     memoryBytes: int | None
     machineCpus: float | None
     machineMemoryBytes: int | None
+    disk: DiskOut | None
     limits: LimitsOut
     reservedCpus: float
     reservedMemoryBytes: int
@@ -131,6 +141,7 @@ def node_out(node: Node, address: PublicAddress) -> NodeOut:
         "memoryBytes": None if capacity is None else capacity.memory_bytes,
         "machineCpus": None if machine is None else machine.cpu_millis / 1000,
         "machineMemoryBytes": None if machine is None else machine.memory_bytes,
+        "disk": None if node.agent is None else disk_out(node.agent.disk),
         "limits": {
             "cpus": None if limits.cpu_millis is None else limits.cpu_millis / 1000,
             "memoryBytes": limits.memory_bytes,
@@ -144,6 +155,12 @@ def node_out(node: Node, address: PublicAddress) -> NodeOut:
         "connectionChangedAt": node.connection_changed_at,
         "createdAt": node.created_at,
     }
+
+
+def disk_out(disk: Disk | None) -> DiskOut | None:
+    if disk is None:
+        return None
+    return {"totalBytes": disk.total_bytes, "freeBytes": disk.free_bytes, "reserveBytes": disk.reserve_bytes}
 
 
 def agent_out(agent: Agent) -> AgentOut:

@@ -21,6 +21,7 @@ from spunto.core.executor.runtime import (
 )
 from spunto.core.kernel.errors import Conflict
 from spunto.testing.contracts.container_commands import ContainerCommandContract
+from spunto.testing.contracts.container_disk import ContainerDiskContract
 from spunto.testing.contracts.container_lab import (
     PATIENCE_SECONDS,
     Lab,
@@ -32,7 +33,7 @@ from spunto.testing.contracts.container_lab import (
 )
 
 
-class ContainerRuntimeContract(ContainerCommandContract):
+class ContainerRuntimeContract(ContainerCommandContract, ContainerDiskContract):
     """Subclasses give `runtime`, `network` (the name of one that is there), `stalled_image` and `mortal`."""
 
     # Containers.
@@ -378,6 +379,7 @@ class ContainerRuntimeContract(ContainerCommandContract):
             lambda: mortal.runtime.pull_image("localhost/spunto/none:1"),
             lambda: mortal.runtime.exec("spunto-test", ExecSpec(command=["true"])),
             lambda: mortal.runtime.stats("spunto-test"),
+            lambda: mortal.runtime.disk_use("spunto-test"),
         ]
         async with asyncio.timeout(PATIENCE_SECONDS):
             with pytest.raises(EngineUnavailable):

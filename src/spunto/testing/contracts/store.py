@@ -13,7 +13,7 @@ from spunto.core.activity.model import AuditEntry
 from spunto.core.kernel.ids import encode
 from spunto.core.kernel.reconcile import WorkQueue
 from spunto.core.nodes.assignment import Assignment
-from spunto.core.nodes.model import Agent, Capacity, Demand, Machine, Node, NodeId
+from spunto.core.nodes.model import Agent, Capacity, Demand, Disk, Machine, Node, NodeId
 from spunto.core.nodes.ports import NodesTransaction
 from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
@@ -234,6 +234,7 @@ def a_node(tenant: Tenant, **changes: Any) -> Node:
             labels={"disk": "ssd"},
             offers=Capacity(cpu_millis=4000, memory_bytes=4 * 1024**3, max_worker_cpu_millis=4000),
             machine=Machine(cpu_millis=1000, memory_bytes=4 * 1024**3),
+            disk=Disk(total_bytes=4 * 1024**4, free_bytes=3 * 1024**4, reserve_bytes=0),
         ),
     }
     return Node(**fields | changes)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.problem import Problem
 from spunto.core.kernel.uow import retried
-from spunto.core.nodes.model import Agent, Capacity, Demand, Node, NodeId
+from spunto.core.nodes.model import Agent, Capacity, Demand, Disk, Node, NodeId
 from spunto.core.scheduling.placement import Request, placement_for
 from spunto.testing.contracts.store import A_DEMAND, Store, a_node, a_tenant, node_in
 
@@ -22,6 +22,13 @@ PROBLEM = Problem(code="gone", message="It is gone.")
 # One is another but for a character that patterns take for any, and one is the end of another.
 WORDS = ["kind:a_b", "kind:a-b", "b"]
 A_BROKEN_ENGINE = Agent(version="1", instance_id="i", engine="docker", engine_version="", engine_problem=PROBLEM)
+A_FULL_DISK = Agent(
+    version="1",
+    instance_id="i",
+    engine="docker",
+    engine_version="20",
+    disk=Disk(total_bytes=100, free_bytes=4, reserve_bytes=5),
+)
 TENANT = a_tenant()
 
 
@@ -50,6 +57,7 @@ flaws = st.sampled_from(
         {"agent": an_agent("kind:a_b", "b")},
         {"agent": an_agent("kind:a-b")},
         {"agent": A_BROKEN_ENGINE},
+        {"agent": A_FULL_DISK},
     ]
 )
 loads = st.fixed_dictionaries({"reserved": demands, "assignments": st.integers(0, 2), "capacity": capacities})

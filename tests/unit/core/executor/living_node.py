@@ -13,7 +13,7 @@ from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.core.executor.journal import Journal, MemoryJournal
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.kernel.clock import ManualClock
-from spunto.core.protocol.messages import EngineReport, InventoryItem, ObservedItem, Phase
+from spunto.core.protocol.messages import DiskReport, EngineReport, InventoryItem, ObservedItem, Phase
 
 PATIENCE_SECONDS = 5.0
 
@@ -24,14 +24,18 @@ class Listener:
     def __init__(self) -> None:
         self.heard: list[ObservedItem] = []
         self.inventories: list[tuple[Sequence[InventoryItem], EngineReport]] = []
+        self.disks: list[DiskReport | None] = []
         self._changed = asyncio.Event()
 
     def observed(self, items: Sequence[ObservedItem]) -> None:
         self.heard += items
         self._changed.set()
 
-    def inventory(self, items: Sequence[InventoryItem], *, engine: EngineReport, sampled_at: datetime) -> None:
+    def inventory(
+        self, items: Sequence[InventoryItem], *, engine: EngineReport, disk: DiskReport | None, sampled_at: datetime
+    ) -> None:
         self.inventories.append((items, engine))
+        self.disks.append(disk)
         self._changed.set()
 
     def phases(self, subject_id: str = WORKER) -> list[Phase]:

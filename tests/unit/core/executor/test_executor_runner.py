@@ -336,7 +336,7 @@ async def test_a_connection_that_breaks_while_it_is_told_costs_nothing() -> None
         def observed(self, items: Sequence[object]) -> None:
             raise Unavailable("connection_lost", "gone")
 
-        def inventory(self, items: Sequence[object], *, engine: object, sampled_at: object) -> None:
+        def inventory(self, items: Sequence[object], *, engine: object, disk: object, sampled_at: object) -> None:
             raise Unavailable("connection_lost", "gone")
 
     node = LivingNode()

@@ -32,6 +32,7 @@ async def test_a_new_node_is_told_with_all_that_makes_it_one(site: Site) -> None
         "memoryBytes": None,
         "machineCpus": None,
         "machineMemoryBytes": None,
+        "disk": None,
         "limits": {"cpus": None, "memoryBytes": None},
         "reservedCpus": 0.0,
         "reservedMemoryBytes": 0,
