@@ -73,6 +73,15 @@ class Worker(WireModel):
     explanation: Explanation | None = None
 
 
+class AskedWorker(WireModel):
+    """One of many that were asked for at once: its state now, and with `error` that it was refused and is as it was."""
+
+    id: str
+    name: str
+    state: str
+    error: Failure | None = None
+
+
 class Stats(WireModel):
     cpu_percent: float
     memory_bytes: int

@@ -14,7 +14,7 @@ from spunto.client.retry import Repeat
 from spunto.client.sockets import dial
 from spunto.client.terminal import Terminal
 from spunto.client.watching import WaitedTooLong, WorkerGone, has_arrived, watched
-from spunto.client.worker_models import ExecResult, GitStatus, Port, Stats, Worker, WorkerRef
+from spunto.client.worker_models import AskedWorker, ExecResult, GitStatus, Port, Stats, Worker, WorkerRef
 
 # The server answers an exec that ran out of time by itself; the client only waits a little longer for that.
 _EXEC_GRACE_SECONDS = 15.0
@@ -150,6 +150,28 @@ class Workers:
     async def destroy(self, worker: AnyWorker, *, if_match: str | None = None) -> Worker:
         """Ask for its end, with all that it holds; it is `destroying` in the answer. Raises ChangedMeanwhile."""
         return parsed(Worker, await self._api.delete(_path(worker), if_match=if_match))
+
+    async def stop_matching(self, org_id: str, **asked: Any) -> Sequence[AskedWorker]:
+        """Stop every worker that is all of what is said, each for itself; what was refused has an `error`.
+
+        `asked` are the API's own fields: `state`, `name`, `nodeId`, `projectId`, `userId`, `tag`, or `all=True`.
+        """
+        return await self._matching(f"/api/orgs/{org_id}/workers/stop", asked)
+
+    async def destroy_matching(self, org_id: str, **asked: Any) -> Sequence[AskedWorker]:
+        """The same, for good."""
+        return await self._matching(f"/api/orgs/{org_id}/workers/destroy", asked)
+
+    async def _matching(self, path: str, asked: Mapping[str, Any]) -> Sequence[AskedWorker]:
+        """Page by page. Not repeated after a lost answer, because by then others may fit."""
+        done: list[AskedWorker] = []
+        body = {field: value for field, value in asked.items() if value is not None}
+        while True:
+            answer = json_of(await self._api.request("POST", path, body=body, repeat=Repeat.REFUSED))
+            done += [AskedWorker.model_validate(each) for each in answer.get("items", ())]
+            if answer.get("nextCursor") is None:
+                return done
+            body = {**body, "cursor": answer["nextCursor"]}
 
     async def logs(
         self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None, timestamps: bool = False

@@ -56,6 +56,7 @@ from spunto.core.webhooks.deliveries import DeliveryService
 from spunto.core.webhooks.ports import WebhookSender
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.webhooks.watch import WebhookWatch
+from spunto.core.workers.bulk import WorkerBulk
 from spunto.core.workers.history import WorkerHistory
 from spunto.core.workers.looks import Looks
 from spunto.core.workers.reach import WorkerReach
@@ -177,6 +178,7 @@ class Container(DeclarativeContainer):
     looks = Singleton(Looks, store, auditor=auditor, clock=clock)
     workers = Singleton(WorkerService, store, links=links, looks=looks, auditor=auditor, clock=clock, ids=ids)
     reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, clock=clock)
+    bulk = Singleton(WorkerBulk, workers)
     history = Singleton(WorkerHistory, store, looks=looks, clock=clock)
     waits = Singleton(WorkerWaits, store, wakeups=wakeups, clock=clock)
 

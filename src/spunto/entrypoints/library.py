@@ -44,6 +44,7 @@ from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
 from spunto.core.webhooks.deliveries import DeliveryService
 from spunto.core.webhooks.service import WebhookService
+from spunto.core.workers.bulk import WorkerBulk
 from spunto.core.workers.census import Census
 from spunto.core.workers.history import WorkerHistory
 from spunto.core.workers.model import TRANSIENT, WorkerId
@@ -99,6 +100,7 @@ class Spunto:
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
         self.reach: WorkerReach = container.reach()
+        self.bulk: WorkerBulk = container.bulk()
         self.history: WorkerHistory = container.history()
         self.waits: WorkerWaits = container.waits()
         self.gateway: NodeGateway = container.gateway()

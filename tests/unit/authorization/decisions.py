@@ -220,6 +220,9 @@ _DECIDED: Final[Mapping[str, Rule]] = {
     f"DELETE {PROJECT}": _rule(MEMBER, _keys("projects:write"), "own_or_admin"),
     f"GET {PROJECT}/versions": _rule(MEMBER, _keys("projects:read")),
     f"POST {PROJECT}/versions/{{number}}/restore": _rule(MEMBER, _keys("projects:write"), "own_or_admin"),
+    # Whose each of them is, is asked for each.
+    f"POST {ORG}/workers/stop": _rule(MEMBER, _keys("workers:write"), body={"tag": "nobody-has-it"}),
+    f"POST {ORG}/workers/destroy": _rule(MEMBER, _keys("workers:write"), body={"tag": "nobody-has-it"}),
     f"GET {PROJECT}/workers": _rule(MEMBER, _keys("workers:read")),
     f"POST {PROJECT}/workers": _rule(MEMBER, _keys("workers:write"), body={}),
     f"GET {WORKER}": _rule(MEMBER, _keys("workers:read")),

@@ -29,6 +29,7 @@ _OF_STATUS: Mapping[int, ExitCode] = {
     403: ExitCode.DENIED,
     404: ExitCode.NOT_FOUND,
     409: ExitCode.CONFLICT,
+    412: ExitCode.CONFLICT,
     422: ExitCode.USAGE,
     429: ExitCode.UNAVAILABLE,
     502: ExitCode.UNAVAILABLE,

@@ -1,24 +1,36 @@
 """`spunto worker`: development environments, from spawn to destroy."""
 
 import sys
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from spunto.client.projects import Project
 from spunto.client.watching import WorkerSettledElsewhere
-from spunto.client.worker_models import Port, Stats, Worker
+from spunto.client.worker_models import Port, Worker
 from spunto.core.kernel.errors import Conflict, SpuntoError
 from spunto.entrypoints.cli.granting import Grant, GrantOption, granted
+from spunto.entrypoints.cli.matching import (
+    Every,
+    InState,
+    Matching,
+    OfProject,
+    OneWorker,
+    OnNode,
+    WithTag,
+    destroying_by,
+    each_matching,
+    stopping_by,
+)
 from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes, pairs_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.progress import reporting
-from spunto.entrypoints.cli.rendering import age, instant, pairs, share, size
+from spunto.entrypoints.cli.rendering import age
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
+from spunto.entrypoints.cli.worker_fields import stats_fields, worker_fields
 
 Placed = tuple[Project, Worker]
 _LAST_LINES = 20
@@ -85,10 +97,10 @@ async def spawn(
 @command(app, "list")
 async def list_all(
     session: Session,
-    project: Annotated[str | None, typer.Option(help="Only those of this project.", show_default=False)] = None,
-    state: Annotated[str | None, typer.Option(help="Such as ready, stopped or error.", show_default=False)] = None,
-    tag: Annotated[str | None, typer.Option(help="Only those with this tag.", show_default=False)] = None,
-    node: Annotated[str | None, typer.Option(help="Only those on this node: id or name.", show_default=False)] = None,
+    project: OfProject = None,
+    state: InState = None,
+    tag: WithTag = None,
+    node: OnNode = None,
     destroyed: Annotated[bool, typer.Option("--destroyed", help="Also those destroyed in the last 30 days.")] = False,
 ) -> None:
     """List the workers of all projects."""
@@ -120,10 +132,31 @@ async def show(
 
 
 @command(app)
-async def stop(session: Session, worker: WorkerArgument, no_wait: NoWait = False, timeout: Timeout = 180.0) -> None:
-    """Stop a worker; its file system stays."""
-    stopping = await session.client.workers.stop(await session.worker(worker))
+async def stop(
+    session: Session,
+    worker: OneWorker = None,
+    project: OfProject = None,
+    state: InState = None,
+    tag: WithTag = None,
+    node: OnNode = None,
+    every: Every = False,
+    yes: Yes = False,
+    no_wait: NoWait = False,
+    timeout: Timeout = 180.0,
+) -> int | None:
+    """Stop a worker, or all that fit; file systems stay.
+
+    By a filter, each is asked for by itself and told of; asks first on a terminal, and needs --yes elsewhere.
+    """
+    matching = Matching(project=project, state=state, tag=tag, node=node, every=every)
+    matching.require_either(worker)
+    workers = session.client.workers
+    if worker is None:
+        verb = stopping_by(workers)
+        return await each_matching(session, matching, verb, yes=yes, no_wait=no_wait, timeout_seconds=timeout)
+    stopping = await workers.stop(await session.worker(worker))
     await _settle(session, stopping, "stopped", no_wait=no_wait, timeout_seconds=timeout)
+    return None
 
 
 @command(app)
@@ -156,12 +189,25 @@ async def rebuild(
 @command(app)
 async def destroy(
     session: Session,
-    worker: WorkerArgument,
+    worker: OneWorker = None,
+    project: OfProject = None,
+    state: InState = None,
+    tag: WithTag = None,
+    node: OnNode = None,
+    every: Every = False,
     yes: Yes = False,
     no_wait: NoWait = False,
     timeout: Timeout = 300.0,
-) -> None:
-    """Remove a worker with everything in it. Asks first on a terminal."""
+) -> int | None:
+    """Remove a worker, or all that fit, with everything in them. Asks first on a terminal.
+
+    By a filter, each is asked for by itself and told of, and --yes is needed where nobody can be asked.
+    """
+    matching = Matching(project=project, state=state, tag=tag, node=node, every=every)
+    matching.require_either(worker)
+    if worker is None:
+        verb = destroying_by(session.client.workers)
+        return await each_matching(session, matching, verb, yes=yes, no_wait=no_wait, timeout_seconds=timeout)
     found = await session.worker(worker)
     if not yes and sys.stdin.isatty() and not session.out.as_json:
         typer.confirm(f"Destroy worker {found.name} and everything in it?", abort=True, err=True)
@@ -169,6 +215,7 @@ async def destroy(
     if not no_wait:
         await session.client.workers.wait_until_gone(found, timeout_seconds=timeout)
     session.out.done(f"Worker {found.name} is {'being destroyed' if no_wait else 'gone'}.", destroying)
+    return None
 
 
 @command(app)
@@ -217,43 +264,3 @@ async def _tell_last_words(session: Session, worker: Worker) -> None:
     with suppress(SpuntoError):
         for line in (await session.client.workers.logs(worker, tail=_LAST_LINES)).splitlines():
             session.out.note(f"{worker.name} | {line}")
-
-
-def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
-    yield from (("name", worker.name), ("state", worker.state), ("error", worker.error.message if worker.error else ""))
-    yield "setup", worker.setup_status.phase if worker.setup_status else ""
-    yield from (("container", worker.docker_state), ("tags", " ".join(worker.tags)))
-    yield "version", f"v{worker.project_version}{' (outdated)' if worker.outdated else ''}"
-    yield from (("project", worker.project_id), ("node", worker.node_id or ""))
-    yield from (
-        ("created", instant(worker.created_at)),
-        ("stopped", instant(worker.stopped_at)),
-        ("id", worker.id),
-    )
-    explanation = worker.explanation
-    if explanation is not None:
-        yield "wanted", f"{explanation.wanted} since {instant(explanation.wanted_since)}"
-        yield (
-            "observed",
-            "nothing yet" if explanation.observed is None else pairs(_said(explanation.observed)),
-        )
-        yield "blocking", explanation.blocking or "nothing"
-        yield "since", instant(explanation.since)
-        yield "next", explanation.next or ""
-        yield "deadline", instant(explanation.next_at)
-
-
-def stats_fields(stats: Stats) -> Iterable[tuple[str, str]]:
-    yield "cpu", f"{stats.cpu_percent:.1f} %"
-    yield (
-        "memory",
-        share(size(stats.memory_bytes), size(stats.memory_limit_bytes) or "no limit"),
-    )
-    yield "processes", "" if stats.pids is None else str(stats.pids)
-    yield "network", f"{size(stats.network_rx_bytes)} in, {size(stats.network_tx_bytes)} out"
-    yield "block", f"{size(stats.block_read_bytes)} read, {size(stats.block_write_bytes)} written"
-    yield "sampled", instant(stats.sampled_at)
-
-
-def _said(observed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    return ((key, str(value)) for key, value in observed.items() if value is not None)

@@ -34,6 +34,7 @@ from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.watching import install_watching
 from spunto.entrypoints.http.webhooks import deliveries_blueprint, webhooks_blueprint
+from spunto.entrypoints.http.worker_bulk import bulk_blueprint
 from spunto.entrypoints.http.workers import OF_ORGANIZATION, OF_PROJECT, all_workers_blueprint, workers_blueprint
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.serving.limits import Gate
@@ -108,6 +109,7 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         reference_blueprint(place.address),
         workers_blueprint(spunto.workers, spunto.waits, spunto.history),
         all_workers_blueprint(spunto.workers, spunto.waits, spunto.history),
+        bulk_blueprint(spunto.bulk),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="reach", under=OF_PROJECT),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="all_reach", under=OF_ORGANIZATION),
     )

@@ -105,6 +105,8 @@ _TABLE: Final[Mapping[str, Access]] = {
     f"GET {_PROJECT}/versions": Action.PROJECT_READ,
     f"POST {_PROJECT}/versions/{{number}}/restore": Action.PROJECT_UPDATE,
     f"GET {_ORG}/workers": Action.WORKER_READ,
+    f"POST {_ORG}/workers/stop": Action.WORKER_STOP,
+    f"POST {_ORG}/workers/destroy": Action.WORKER_DESTROY,
     f"GET {_PROJECT}/workers": Action.WORKER_READ,
     f"POST {_PROJECT}/workers": Action.WORKER_SPAWN,
     f"GET {_WORKER}": Action.WORKER_READ,

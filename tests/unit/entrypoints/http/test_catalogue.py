@@ -35,16 +35,19 @@ ELSEWHERE: Final = (
     "entrypoints/serving/data_directory.py",
     "entrypoints/serving/databases.py",
     "entrypoints/serving/secret_settings.py",
+    "entrypoints/edge/",
     "entrypoints/keys.py",
     "entrypoints/library.py",
     "entrypoints/neighbours.py",
     "entrypoints/server.py",
     "entrypoints/serving/settings.py",
+    "entrypoints/serving/unix_sockets.py",
     "testing/",
 )
 # Raised beside what is an HTTP answer, and met by no client.
 INSIDE: Final = frozenset(
     {
+        "bad_question",
         "database_in_use",
         "database_revision",
         "invalid_settings",

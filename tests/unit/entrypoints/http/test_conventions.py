@@ -21,6 +21,9 @@ KEYLESS_POSTS = {
     # A digest of a short value would give the value away.
     "POST /api/users/me/secrets",
     "POST /api/orgs/{orgId}/secrets",
+    # What fits the filter is another matter at every request.
+    "POST /api/orgs/{orgId}/workers/stop",
+    "POST /api/orgs/{orgId}/workers/destroy",
     # What it did can't be told again before commands have ids.
     "POST /api/orgs/{orgId}/projects/{projectId}/workers/{workerId}/exec",
     "POST /api/orgs/{orgId}/workers/{workerId}/exec",

@@ -1,0 +1,47 @@
+"""One worker and what it uses, as lines for people."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spunto.client.worker_models import Stats, Worker
+from spunto.entrypoints.cli.rendering import instant, pairs, share, size
+
+
+def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
+    yield from (("name", worker.name), ("state", worker.state), ("error", worker.error.message if worker.error else ""))
+    yield "setup", worker.setup_status.phase if worker.setup_status else ""
+    yield from (("container", worker.docker_state), ("tags", " ".join(worker.tags)))
+    yield "version", f"v{worker.project_version}{' (outdated)' if worker.outdated else ''}"
+    yield from (("project", worker.project_id), ("node", worker.node_id or ""))
+    yield from (
+        ("created", instant(worker.created_at)),
+        ("stopped", instant(worker.stopped_at)),
+        ("id", worker.id),
+    )
+    explanation = worker.explanation
+    if explanation is not None:
+        yield "wanted", f"{explanation.wanted} since {instant(explanation.wanted_since)}"
+        yield (
+            "observed",
+            "nothing yet" if explanation.observed is None else pairs(_said(explanation.observed)),
+        )
+        yield "blocking", explanation.blocking or "nothing"
+        yield "since", instant(explanation.since)
+        yield "next", explanation.next or ""
+        yield "deadline", instant(explanation.next_at)
+
+
+def stats_fields(stats: Stats) -> Iterable[tuple[str, str]]:
+    yield "cpu", f"{stats.cpu_percent:.1f} %"
+    yield (
+        "memory",
+        share(size(stats.memory_bytes), size(stats.memory_limit_bytes) or "no limit"),
+    )
+    yield "processes", "" if stats.pids is None else str(stats.pids)
+    yield "network", f"{size(stats.network_rx_bytes)} in, {size(stats.network_tx_bytes)} out"
+    yield "block", f"{size(stats.block_read_bytes)} read, {size(stats.block_write_bytes)} written"
+    yield "sampled", instant(stats.sampled_at)
+
+
+def _said(observed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    return ((key, str(value)) for key, value in observed.items() if value is not None)
