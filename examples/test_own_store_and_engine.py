@@ -16,6 +16,7 @@ from websockets.asyncio.server import serve as serve_websockets
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.adapters.memory.store import MemoryStore, MemoryTransaction
+from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import Container, ContainerSpec, Network
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.wakeups import Wakeups
@@ -23,7 +24,8 @@ from spunto.core.projects.model import Environment
 from spunto.core.workers.model import WorkerState
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.ws.agent_doors import serve_agent
-from spunto.testing.contracts.container_lab import Mortal, StalledImage
+from spunto.testing.contracts.container_lab import Lab, Mortal, StalledImage
+from spunto.testing.contracts.container_ports import LAST_WORD, Listening
 from spunto.testing.contracts.container_runtime import ContainerRuntimeContract
 from spunto.testing.contracts.whole_store import StoreContract
 from spunto_agent.main import serve
@@ -80,7 +82,22 @@ async def network(runtime: CountingEngine) -> str:
     return network.name
 
 
+async def _echo(connection: PortConnection) -> None:
+    while (data := await connection.read()) is not None:
+        await connection.write(data)
+    await connection.write(LAST_WORD)
+
+
 class TestCountingEngine(ContainerRuntimeContract):
+    @pytest.fixture
+    def listening(self, runtime: CountingEngine) -> Listening:
+        """How to have a program in a container listen at a port, and echo what it hears."""
+
+        async def listen(_: Lab, name: str, __: str, port: int) -> None:
+            runtime.serve_port(name, port, _echo)
+
+        return listen
+
     @pytest.fixture
     def stalled_image(self, runtime: CountingEngine) -> StalledImage:
         """An image whose pull begins and never ends."""

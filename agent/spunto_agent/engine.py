@@ -7,6 +7,7 @@ from datetime import datetime
 
 from spunto.adapters.runtimes.detect import connect
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
     Container,
     ContainerRuntime,
@@ -109,6 +110,9 @@ class LateRuntime:
 
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         return await (await self._runtime()).exec(name, spec)
+
+    async def connect_port(self, name: str, port: int) -> PortConnection:
+        return await (await self._runtime()).connect_port(name, port)
 
     async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         await (await self._runtime()).put_file(name, path, content, mode=mode)

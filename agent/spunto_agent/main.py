@@ -15,10 +15,12 @@ import uvloop
 
 from spunto.core.executor.journal import Journal, MemoryJournal
 from spunto.core.executor.reading import Reading
+from spunto.core.executor.relays import NodeRelays
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.executor.settings import NodeSettings
 from spunto.core.executor.streams.serving import STREAMS, NodeStreams
+from spunto.core.executor.streams.tcp import TcpStreams
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.build import this_build
 from spunto.core.kernel.clock import SystemClock
@@ -31,6 +33,7 @@ from spunto_agent.firewall import Firewall
 from spunto_agent.journal import SqliteJournal
 from spunto_agent.link import Link, advice_for
 from spunto_agent.log import new_log
+from spunto_agent.relay import EdgeDialler
 from spunto_agent.settings import AgentSettings, SettingsError, help_text, load, node_id_of
 
 TURNED_AWAY = 77
@@ -97,16 +100,26 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
         stack.callback(journal.close)
         firewall = Firewall(settings.subnet_pool, egress=settings.egress, log=log)
         await firewall.apply()
+        node = _node_settings(settings, node_id, posture=firewall.posture)
         runner = NodeRunner(
             runtime,
             journal=journal,
             clock=clock,
-            settings=_node_settings(settings, node_id, posture=firewall.posture),
+            settings=node,
             reading=_reading(settings),
             streams=STREAMS,
             log=log,
         )
-        streams = NodeStreams(runtime, clock=clock, standing=runner.standing, inventory=runner.inventory, log=log)
+        relays = NodeRelays(
+            EdgeDialler(settings.server_url, settings.edge_hosts),
+            TcpStreams(runtime, standing=runner.standing, limits=settings.tcp_limits),
+            clock=clock,
+            log=log,
+            settings=node,
+        )
+        streams = NodeStreams(
+            runtime, clock=clock, standing=runner.standing, inventory=runner.inventory, dial=relays.obey, log=log
+        )
         uplink = Uplink(runner, clock=clock, on_stream=streams.handle, log=log)
         link = Link(
             settings.connect_url,
@@ -121,6 +134,7 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
             tasks = [
                 group.create_task(runner.run(), name="node runner"),
                 group.create_task(streams.run(), name="node streams"),
+                group.create_task(relays.run(), name="node relays"),
                 group.create_task(firewall.run(clock), name="firewall"),
             ]
             with suppress(TimeoutError):

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from spunto.core.executor.policy import Limits, Policy
 from spunto.core.executor.settings import CONCURRENT_STARTS, DEFAULT_SUBNET_POOL
+from spunto.core.executor.streams.tcp import TcpLimits
 from spunto.core.kernel.secret import Secret
 from spunto.core.specs.token import node_of_token
 from spunto.core.specs.worker import KIND
@@ -33,6 +34,11 @@ def _pairs(value: object) -> object:
         return value
     pairs = (pair.partition("=") for pair in value.split(",") if pair.strip())
     return {key.strip(): text.strip() for key, _, text in pairs}
+
+
+def _listed(value: object) -> object:
+    """`one,other` as the environment writes a list."""
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
 class AgentSettings(BaseModel):
@@ -71,6 +77,12 @@ class AgentSettings(BaseModel):
         description="disk left to the machine: with less free, no new workers; none: a twentieth, 2 GiB at most",
     )
     egress: Egress = Field(default="block-private", description="what workers reach: block-private, or open")
+    edge_hosts: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default_factory=list,
+        description="hosts of edges beside the server's and those below it: edge.example.org,*.edges.example.org",
+    )
+    max_worker_connections: int = Field(default=1024, ge=0, description="connections to a worker's ports at most")
+    max_connections: int = Field(default=8192, ge=0, description="connections to ports of all workers at most")
     concurrent_starts: int = Field(default=CONCURRENT_STARTS, ge=1, le=256, description="containers started at once")
     log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
 
@@ -109,6 +121,10 @@ class AgentSettings(BaseModel):
             max_disk_bytes=self.max_worker_disk_bytes or None,
         )
         return Policy(limits={KIND: workers})
+
+    @property
+    def tcp_limits(self) -> TcpLimits:
+        return TcpLimits(per_subject=self.max_worker_connections, per_node=self.max_connections)
 
     def read_token(self) -> Secret:
         """The node's token. Raises SettingsError."""
@@ -163,7 +179,7 @@ def _default_of(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default = field.get_default(call_default_factory=True)
-    return "none" if default in (None, {}) else str(default)
+    return "none" if default in (None, {}, []) else str(default)
 
 
 def _line(error: Any) -> str:

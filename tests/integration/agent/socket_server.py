@@ -36,6 +36,7 @@ class SocketServer:
 
     node_id: NodeId
     token: str
+    host: str
     port: int = 0
     refuse_with: int | None = None
     hellos: list[Hello] = field(default_factory=list)
@@ -46,7 +47,7 @@ class SocketServer:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}"
+        return f"ws://{self.host}:{self.port}"
 
     async def send(self, *items: DesiredItem, whole: bool = False) -> None:
         await self.until_connected()
@@ -115,8 +116,8 @@ class SocketServer:
 
 
 @asynccontextmanager
-async def socket_server(node_id: NodeId) -> AsyncIterator[SocketServer]:
-    server = SocketServer(node_id, new_token(node_id).reveal())
-    async with serve(server.serve, "127.0.0.1", 0, compression=None, ping_interval=None) as listening:
+async def socket_server(node_id: NodeId, *, host: str = "127.0.0.1") -> AsyncIterator[SocketServer]:
+    server = SocketServer(node_id, new_token(node_id).reveal(), host)
+    async with serve(server.serve, host, 0, compression=None, ping_interval=None) as listening:
         server.port = next(iter(listening.sockets)).getsockname()[1]
         yield server

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 from tests.integration.runtimes.engines import stalled_registry
@@ -10,6 +10,7 @@ from tests.integration.runtimes.engines import stalled_registry
 from spunto.adapters.runtimes.log_lines import MAX_LINE_BYTES
 from spunto.core.executor.runtime import CommandNotStarted, ContainerState, ExecSpec
 from spunto.testing.contracts.container_lab import PATIENCE_SECONDS, Lab, StalledImage
+from spunto.testing.contracts.container_ports import LAST_WORD, Listening
 from spunto.testing.contracts.container_runtime import ContainerRuntimeContract
 
 # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT AUDIT_WRITE SETFCAP
@@ -24,8 +25,39 @@ def _a_line(length: int) -> str:
     return f"head -c {length} /dev/zero | tr '\\0' x; echo"
 
 
+ECHO = """
+import socket, sys, threading
+address, port, last_word = sys.argv[1:]
+if address == "own":
+    address = socket.gethostbyname(socket.gethostname())
+listening = socket.create_server((address, int(port)))
+print("listening", flush=True)
+
+def serve(connection):
+    while data := connection.recv(65536):
+        connection.sendall(data)
+    connection.sendall(last_word.encode())
+    connection.close()
+
+while True:
+    threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+"""
+
+
 class RealEngineContract(ContainerRuntimeContract):
     tells_oom = True
+
+    @pytest.fixture
+    async def listening(self) -> AsyncIterator[Listening]:
+        async with AsyncExitStack() as stack:
+
+            async def listen(lab: Lab, name: str, address: str, port: int) -> None:
+                command = ("python3", "-c", ECHO, address, str(port), LAST_WORD.decode())
+                program = await lab.runtime.exec(name, ExecSpec(command=command))
+                stack.push_async_callback(program.aclose)
+                assert await program.read() == ("stdout", b"listening\n")
+
+            yield listen
 
     @pytest.fixture
     async def stalled_image(self) -> AsyncIterator[StalledImage]:

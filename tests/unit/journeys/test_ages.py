@@ -123,6 +123,7 @@ async def test_what_an_agent_can_do_is_known_to_the_server(harness: Harness) -> 
     assert made.agent is not None
     assert made.agent.capabilities == (
         "kind:worker",
+        "stream:dial",
         "stream:exec",
         "stream:inventory",
         "stream:logs",

@@ -9,6 +9,7 @@ from functools import partial
 
 from spunto.adapters.memory.runtime_commands import BUILT_IN, Command, Files
 from spunto.adapters.memory.runtime_events import FakeEvents, carries
+from spunto.adapters.memory.runtime_ports import PortHandler
 from spunto.adapters.memory.runtime_processes import (
     KILLED,
     TERMINATED,
@@ -18,6 +19,7 @@ from spunto.adapters.memory.runtime_processes import (
     main_process,
 )
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
     CommandNotStarted,
     Container,
@@ -280,6 +282,10 @@ class FakeRuntime:
         container.execs.add(command)
         return command
 
+    async def connect_port(self, name: str, port: int) -> PortConnection:
+        await self._enter("connect_port")
+        return self._require_running(name).ports.connect(port)
+
     async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         await self._enter("put_file")
         self._require(name).files.write(path, content)
@@ -336,6 +342,10 @@ class FakeRuntime:
             self._announce(container, "oom")
         await self._end(container, code)
 
+    def serve_port(self, name: str, port: int, handler: PortHandler) -> None:
+        """The container listens on the port until it ends; the handler is called for each connection."""
+        self._require_running(name).ports.listen(port, handler)
+
     async def write_log(self, name: str, line: str) -> None:
         await self._require(name).log.write("stdout", f"{line}\n".encode())
 
@@ -377,6 +387,7 @@ class FakeRuntime:
     def _exited(self, container: FakeContainer, code: int) -> None:
         if container.state is not ContainerState.RUNNING:
             return
+        container.ports.end()
         container.state, container.exit_code, container.finished_at = ContainerState.EXITED, code, self._now()
         container.log.wake()
         self._announce(container, "die")

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from spunto.adapters.memory.runtime_commands import Command, Files, Process, StreamName, Terminal, run
+from spunto.adapters.memory.runtime_ports import FakePorts
 from spunto.core.executor.runtime import Container, ContainerSpec, ContainerState, EngineUnavailable, ExecSpec, LogChunk
 
 MAX_OUTPUT_PIECES = 16
@@ -161,6 +162,7 @@ class FakeContainer:
         self.oom_killed = False
         self.main: MainProcess | None = None
         self.execs: set[FakeExec] = set()
+        self.ports = FakePorts()
         self.networks = {spec.network}
         self.main_command: Sequence[str] = list(spec.command) or ["sleep", "infinity"]
 

@@ -13,8 +13,10 @@ from spunto.adapters.runtimes.engine_exec import EngineExec
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, json_lines
 from spunto.adapters.runtimes.engine_streams import EngineStreams
 from spunto.adapters.runtimes.exec_state import NOT_EXECUTABLE_CODE, ExecState
+from spunto.adapters.runtimes.ports import Ports
 from spunto.adapters.runtimes.settling_in import SettlingIn
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
     CommandNotStarted,
     Container,
@@ -42,6 +44,7 @@ class EngineRuntime(EngineStreams):
         super().__init__(socket, timeouts)
         self._settling_in = SettlingIn(socket)
         self._disk = DiskMeasure(socket)
+        self._ports = Ports(socket)
 
     @abstractmethod
     async def info(self) -> EngineInfo: ...
@@ -173,6 +176,8 @@ class EngineRuntime(EngineStreams):
                 raise
 
     async def rename_container(self, name: str, new_name: str) -> None:
+        self._ports.forget(name)
+        self._ports.forget(new_name)
         try:
             await self._rename_container(name, new_name)
         except Refusal as refusal:
@@ -225,6 +230,13 @@ class EngineRuntime(EngineStreams):
             # Of a running container's commands, engines refuse to make those of a user that it doesn't have.
             raise CommandNotStarted(refusal.message, exit_code=NOT_EXECUTABLE_CODE) from refusal
         return command
+
+    async def connect_port(self, name: str, port: int) -> PortConnection:
+        return await self._ports.connect(name, port)
+
+    async def aclose(self) -> None:
+        self._ports.close()
+        await super().aclose()
 
     async def _adopted(self, spec: ContainerSpec, refusal: Refusal) -> Container:
         found = await self.find_container(spec.name)

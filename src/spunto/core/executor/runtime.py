@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.port_connection import PortConnection
 from spunto.core.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
 
@@ -312,6 +313,12 @@ class ContainerRuntime(Protocol):
         """Run a command in the container.
 
         Raises ContainerGone, ContainerNotRunning, CommandNotStarted (no such command, directory or user).
+        """
+
+    async def connect_port(self, name: str, port: int) -> PortConnection:
+        """Connect to a TCP port of the container: on its loopback, then on its own address. May take its time.
+
+        Raises ContainerGone, ContainerNotRunning, PortRefused, PortUnreachable.
         """
 
     async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:

@@ -68,7 +68,7 @@ def _halves(message: Desired | Observed) -> tuple[StateMessage, StateMessage]:
 def decode(frame: str | bytes) -> Message | Data:
     """What the frame says. Raises ProtocolViolation for everything that is neither a message nor data."""
     if isinstance(frame, bytes):
-        return _decode_data(frame)
+        return decode_data(frame)
     try:
         raw = frame.encode()
         if len(raw) > MAX_FRAME_BYTES:
@@ -115,11 +115,12 @@ def protocol_range(frame: str | bytes) -> tuple[int, int] | None:
     return (lowest, highest) if isinstance(lowest, int) and isinstance(highest, int) else None
 
 
-def _decode_data(frame: bytes) -> Data:
+def decode_data(frame: bytes | memoryview) -> Data:
+    """What a data frame says, copied out of it. Raises ProtocolViolation."""
     size = len(frame) - 4
     if size < 1 or size > MAX_PAYLOAD_BYTES:
         raise ProtocolViolation(f"A data frame carries 1 to {MAX_PAYLOAD_BYTES} bytes, not {size}.")
-    return Data(int.from_bytes(frame[:4], "big"), frame[4:])
+    return Data(int.from_bytes(frame[:4], "big"), bytes(frame[4:]))
 
 
 def _violation(error: ValidationError) -> ProtocolViolation:

@@ -241,7 +241,7 @@ class Connection:
                 self._reading.reschedule(asyncio.get_running_loop().time())
             self._tell_ready()
             for stream in self._streams.values():
-                stream.wake()
+                stream.lose()
 
     def forget(self, stream_id: int) -> None:
         self._streams.pop(stream_id, None)

@@ -167,21 +167,22 @@ class Session:
 
     # What the peer does
 
-    def receive(self, frame: str | bytes, now: float) -> list[Event]:
+    def receive(self, frame: str | bytes | Data, now: float) -> list[Event]:
         """Take a frame. Whatever the peer may not do ends the session; see `closed`."""
         if self.closed:
             return []
         self.last_received_at = now
         try:
-            message = decode(frame)
+            message = frame if isinstance(frame, Data) else decode(frame)
             if isinstance(message, Data):
                 return self.streams.receive_data(message.stream, message.payload)
+            assert not isinstance(frame, Data)  # noqa: S101 - narrows for the type checker
             if self._is_flood(message, now):
                 self.close(closing.FLOODING, "too_many_frames", message="Too many frames.", retry_after_seconds=30)
                 return []
             return self._receive(message, now, size=size_bytes(frame))
         except ProtocolViolation as violation:
-            if not self._refuse_version(frame):
+            if isinstance(frame, Data) or not self._refuse_version(frame):
                 self.close(closing.BAD_PROTOCOL, violation.code, message=violation.message)
             return []
 

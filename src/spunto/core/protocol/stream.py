@@ -43,6 +43,7 @@ class Stream:
         self._owner = owner
         self._streams = owner.streams
         self._changed = asyncio.Event()
+        self._leaving: asyncio.Event | None = None
 
     async def next(self) -> bytes | JsonObject | None:
         """What comes next, bytes or a control; None at the end. Raises StreamReset, ConnectionLost, after what came."""
@@ -92,8 +93,11 @@ class Stream:
 
     async def given_up(self) -> None:
         """Wait until the other side takes nothing any more. Raises ConnectionLost."""
+        # An event of its own: who waits here sleeps on while bytes come and go.
+        leaving = self._leaving = self._leaving or asyncio.Event()
         while not self._streams.is_given_up(self.id):
-            await self._change()
+            self._owner.require_open()
+            await leaving.wait()
 
     def reset(self, code: str, message: str = "") -> None:
         """Give it up at once, unsent data included. Repeating is harmless."""
@@ -118,6 +122,14 @@ class Stream:
     def wake(self) -> None:
         """Whoever waits on the stream looks again."""
         self._changed.set()
+        if self._leaving is not None and self._streams.is_given_up(self.id):
+            self._leaving.set()
+
+    def lose(self) -> None:
+        """The session is over."""
+        self._changed.set()
+        if self._leaving is not None:
+            self._leaving.set()
 
     def _let_go(self) -> None:
         self._owner.forget(self.id)

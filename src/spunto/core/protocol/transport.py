@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from spunto.core.protocol.messages import Data
+
 
 class TransportClosed(Exception):
     """No frame goes through any more, with what the other side or the network gave as the reason."""
@@ -18,8 +20,8 @@ class Transport(Protocol):
     async def send(self, frame: str | bytes) -> None:
         """Send one frame; waits while the other side does not read. Raises TransportClosed."""
 
-    async def receive(self) -> str | bytes:
-        """The next frame. Raises TransportClosed."""
+    async def receive(self) -> str | bytes | Data:
+        """The next frame; a data frame may have been read already. Raises TransportClosed."""
 
     async def close(self, code: int, reason: str) -> None:
         """Let go of it; never raises. Repeating is harmless."""

@@ -31,10 +31,11 @@ from spunto.testing.contracts.container_lab import (
     events_until,
     lines,
 )
+from spunto.testing.contracts.container_ports import ContainerPortContract
 
 
-class ContainerRuntimeContract(ContainerCommandContract, ContainerDiskContract):
-    """Subclasses give `runtime`, `network` (the name of one that is there), `stalled_image` and `mortal`."""
+class ContainerRuntimeContract(ContainerCommandContract, ContainerDiskContract, ContainerPortContract):
+    """Subclasses give `runtime`, `network` (the name of one that is there), `stalled_image`, `mortal`, `listening`."""
 
     # Containers.
 

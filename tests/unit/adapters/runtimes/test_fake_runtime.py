@@ -7,6 +7,7 @@ import pytest
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.adapters.memory.runtime_events import MAX_EVENTS_BEHIND
+from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
     ContainerState,
     EngineRefused,
@@ -15,6 +16,7 @@ from spunto.core.executor.runtime import (
     Network,
 )
 from spunto.testing.contracts.container_lab import Lab, Mortal, StalledImage, a_subnet
+from spunto.testing.contracts.container_ports import LAST_WORD, Listening
 from spunto.testing.contracts.container_runtime import ContainerRuntimeContract
 
 
@@ -32,7 +34,20 @@ async def network(runtime: FakeRuntime) -> str:
     return network.name
 
 
+async def _echo(connection: PortConnection) -> None:
+    while (data := await connection.read()) is not None:
+        await connection.write(data)
+    await connection.write(LAST_WORD)
+
+
 class TestFakeRuntime(ContainerRuntimeContract):
+    @pytest.fixture
+    def listening(self, runtime: FakeRuntime) -> Listening:
+        async def listen(_: Lab, name: str, __: str, port: int) -> None:
+            runtime.serve_port(name, port, _echo)
+
+        return listen
+
     @pytest.fixture
     def stalled_image(self, runtime: FakeRuntime) -> StalledImage:
         runtime.hold_pulls()

@@ -126,7 +126,7 @@ def test_the_streams_that_are_announced_are_those_that_are_served() -> None:
 
     streams = NodeStreams(node.runtime, clock=node.clock, standing=lambda _: None, inventory=node_inventory)
 
-    assert sorted([*streams._kinds, "inventory"]) == sorted(STREAMS)
+    assert sorted([*streams._kinds, *streams._of_node]) == sorted(STREAMS)
 
 
 @pytest.mark.parametrize("restarted", [False, True])

@@ -1,4 +1,4 @@
-"""Serves the streams that the server opens into containers: exec, logs, stats and terminals."""
+"""Serves the streams that the server opens: exec, logs, stats and terminals of containers, and orders to the node."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -12,7 +12,7 @@ from spunto.core.executor.streams.exec import run_command
 from spunto.core.executor.streams.params import Params
 from spunto.core.executor.streams.terminals import Terminals
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Invalid, SpuntoError
+from spunto.core.kernel.errors import Invalid, SpuntoError, Unavailable
 from spunto.core.kernel.log import Log, silent
 from spunto.core.protocol.codec import encode
 from spunto.core.protocol.messages import Inventory
@@ -20,14 +20,14 @@ from spunto.core.protocol.stream import Stream
 
 _MAX_TAIL = 10_000
 _MAX_REQUEST_ID = 128
-STREAMS = ("exec", "inventory", "logs", "stats", "terminal")
+STREAMS = ("dial", "exec", "inventory", "logs", "stats", "terminal")
 """The kinds that are served, as the agent announces them."""
 
 
 class NodeStreams:
     """`standing` gives the container of a subject: the only ones that may be reached, ours and wanted on this node.
 
-    `inventory` asks the engine what is there.
+    `inventory` asks the engine what is there, and `dial` obeys an order to connect to an edge.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class NodeStreams:
         clock: Clock,
         standing: Callable[[str], Container | None],
         inventory: Callable[[], Awaitable[Inventory]],
+        dial: Callable[[Stream], Awaitable[None]] | None = None,
         log: Log = silent,
     ) -> None:
         self._runtime = runtime
@@ -45,6 +46,10 @@ class NodeStreams:
         self._group: asyncio.TaskGroup | None = None
         self._standing = standing
         self._inventory = inventory
+        self._of_node: dict[str, Callable[[Stream], Awaitable[None]]] = {
+            "dial": dial or _dial_nowhere,
+            "inventory": self._tell_inventory,
+        }
         self._terminals = Terminals(runtime, clock=clock, log=log)
         self._kinds: dict[str, Callable[[Stream, str, Params], Awaitable[None]]] = {
             "exec": self._exec,
@@ -76,8 +81,9 @@ class NodeStreams:
 
     async def handle(self, stream: Stream) -> None:
         """Serve one stream to its end. What it raises is the stream's reset."""
-        if stream.kind == "inventory":
-            await self._tell_inventory(stream)
+        ask = self._of_node.get(stream.kind)
+        if ask is not None:
+            await ask(stream)
             return
         serve = self._kinds.get(stream.kind)
         if serve is None:
@@ -116,6 +122,10 @@ class NodeStreams:
 
     async def _terminal(self, stream: Stream, name: str, params: Params) -> None:
         await self._terminals.serve(stream, name, params)
+
+
+async def _dial_nowhere(_: Stream) -> None:
+    raise Unavailable("dial_refused", "This agent dials no edges.")
 
 
 def _request_of(params: Params) -> str | None:

@@ -1,0 +1,197 @@
+"""The edge's connections to nodes' agents: made when one is needed, shared by all that go to that node."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import SpuntoError, Unavailable
+from spunto.core.kernel.secret import Secret
+from spunto.core.protocol import closing
+from spunto.core.protocol.connection import Connection
+from spunto.core.protocol.messages import Hello, JsonObject, StateMessage, Welcome
+from spunto.core.protocol.relaying import IDLE_SECONDS, RELAY_SETTINGS, TCP, relay_welcome
+from spunto.core.protocol.stream import ConnectionLost, Stream
+from spunto.core.protocol.transport import Transport
+from spunto.entrypoints.edge.tickets import Tickets
+
+AskDial = Callable[[str, Secret], Awaitable[None]]
+"""Has the node's agent dial this edge with the ticket; returns when it has, or has taken the order.
+
+Raises an error of ours, such as Unavailable `node_offline` or `dial_refused`.
+"""
+
+CONNECT_SECONDS: Final = 10.0
+MAX_RELAYS: Final = 4
+MANY_STREAMS: Final = 128
+_LOOK_SECONDS: Final = 15.0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Relay:
+    """`used_at` is when it last had a stream, as far as anybody looked."""
+
+    connection: Connection
+    used_at: float
+
+    @property
+    def streams(self) -> int:
+        return len(self.connection.streams)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Node:
+    relays: list[_Relay] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    dialling: asyncio.Task[None] | None = None
+
+    @property
+    def is_forgotten(self) -> bool:
+        return not (self.relays or self.waiting or self.dialling)
+
+    def least_used(self) -> _Relay | None:
+        up = (each for each in self.relays if each.connection.closed is None)
+        return min(up, key=lambda each: each.streams, default=None)
+
+    def came(self) -> None:
+        for each in self._take_waiting():
+            each.set_result(None)
+
+    def failed(self, error: SpuntoError) -> None:
+        for each in self._take_waiting():
+            each.set_exception(error)
+
+    def _take_waiting(self) -> list[asyncio.Future[None]]:
+        waiting, self.waiting = self.waiting, []
+        return [each for each in waiting if not each.done()]
+
+
+class Relays:
+    """`run` owns the relays and the orders to dial."""
+
+    def __init__(self, ask_dial: AskDial, *, edge_id: str, clock: Clock, tickets: Tickets) -> None:
+        self._ask_dial = ask_dial
+        self._edge_id = edge_id
+        self._clock = clock
+        self._tickets = tickets
+        self._group: asyncio.TaskGroup | None = None
+        self._nodes: dict[str, _Node] = {}
+
+    async def run(self) -> None:
+        """Hold the relays, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._group = None
+
+    async def connect(self, node_id: str, subject_id: str, port: int) -> Stream:
+        """A stream to the port. What the agent has against it comes as the stream's reset.
+
+        Raises what the order to dial raised, and Unavailable `relay_timeout`, `too_many_streams`.
+        """
+        params: JsonObject = {"subjectId": subject_id, "port": port}
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                while True:
+                    relay = await self._relay(node_id)
+                    with suppress(ConnectionLost):
+                        relay.used_at = self._clock.monotonic()
+                        return relay.connection.open(TCP, params)
+        except TimeoutError as error:
+            raise _came_too_late() from error
+
+    def attach(self, node_id: str, transport: Transport) -> None:
+        """Take a transport whose bearer showed the node's ticket, for as long as it stands. Raises ConnectionLost."""
+        if self._group is None:
+            raise ConnectionLost
+        self._group.create_task(self._serve(node_id, transport), name=f"relay of {node_id}")
+
+    async def _relay(self, node_id: str) -> _Relay:
+        node = self._nodes.setdefault(node_id, _Node())
+        while True:
+            relay = node.least_used()
+            if relay is None or (relay.streams >= MANY_STREAMS and len(node.relays) < MAX_RELAYS):
+                self._dial(node_id, node)
+            if relay is not None:
+                return relay
+            waiting = asyncio.get_running_loop().create_future()
+            node.waiting.append(waiting)
+            await waiting
+
+    def _dial(self, node_id: str, node: _Node) -> None:
+        if node.dialling is None:
+            if self._group is None:
+                raise ConnectionLost
+            node.dialling = self._group.create_task(self._order(node_id, node), name=f"dial of {node_id}")
+
+    async def _order(self, node_id: str, node: _Node) -> None:
+        """Whoever waits is told within the bound, one way or the other."""
+        before = set(node.relays)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._ask_dial(node_id, self._tickets.new(node_id))
+                while set(node.relays) <= before:
+                    arrival = asyncio.get_running_loop().create_future()
+                    node.waiting.append(arrival)
+                    await arrival
+        except TimeoutError:
+            node.failed(_came_too_late())
+        except SpuntoError as error:
+            node.failed(error)
+        finally:
+            node.dialling = None
+            # One that came may have gone again already: who still waits looks, and gives a new order.
+            node.came()
+            self._forget(node_id, node)
+
+    async def _serve(self, node_id: str, transport: Transport) -> None:
+        async def accept(_: Hello, protocol: int) -> Welcome:
+            return relay_welcome(protocol=protocol, node_id=node_id, edge_id=self._edge_id, now=self._clock.now())
+
+        connection = Connection.server(
+            transport, clock=self._clock, accept=accept, on_message=_pass_over, settings=RELAY_SETTINGS
+        )
+        async with asyncio.TaskGroup() as group:
+            standing = group.create_task(self._stand(node_id, connection), name=f"standing relay of {node_id}")
+            await connection.run()
+            standing.cancel()
+
+    async def _stand(self, node_id: str, connection: Connection) -> None:
+        """Let it be used, until nobody has for a while."""
+        with suppress(ConnectionLost):
+            await connection.ready()
+            node = self._nodes.setdefault(node_id, _Node())
+            relay = _Relay(connection=connection, used_at=self._clock.monotonic())
+            node.relays.append(relay)
+            node.came()
+            try:
+                await self._idle(relay)
+            finally:
+                node.relays.remove(relay)
+                self._forget(node_id, node)
+            connection.close(closing.NORMAL, "idle")
+
+    async def _idle(self, relay: _Relay) -> None:
+        while True:
+            await self._clock.sleep(_LOOK_SECONDS)
+            now = self._clock.monotonic()
+            if relay.streams:
+                relay.used_at = now
+            elif now - relay.used_at >= IDLE_SECONDS:
+                return
+
+    def _forget(self, node_id: str, node: _Node) -> None:
+        if node.is_forgotten and self._nodes.get(node_id) is node:
+            del self._nodes[node_id]
+
+
+def _came_too_late() -> Unavailable:
+    return Unavailable("relay_timeout", "The node did not connect to this edge in time; try again.")
+
+
+async def _pass_over(_: Connection, __: StateMessage) -> None:
+    """A relay carries streams and nothing else."""
