@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.unit.core.executor.node_values import IMAGE, WORKER, node_settings
+from tests.unit.core.executor.node_values import IMAGE, NODE, WORKER, node_settings
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.core.executor.journal import Journal, MemoryJournal
 from spunto.core.executor.runner import NodeRunner
+from spunto.core.executor.runtime import Container, Network
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.protocol.messages import DiskReport, EngineReport, InventoryItem, ObservedItem, Phase
 
@@ -107,3 +108,7 @@ class LivingNode:
                 await asyncio.sleep(0)
             self.clock.advance(self.clock.next_wake_seconds() or 1.0)
         raise AssertionError("time alone does not bring it about")
+
+
+async def everything_on(runtime: FakeRuntime) -> tuple[list[Container], list[Network]]:
+    return await runtime.list_containers(label=f"spunto.node={NODE}"), await runtime.list_networks()

@@ -6,7 +6,11 @@ from typing import Any
 from tests.unit.core.protocol.messages import a_hello, a_welcome
 
 from spunto.core.protocol.events import Event
+from spunto.core.protocol.messages import Limits
 from spunto.core.protocol.session import Role, Session, SessionSettings
+
+WINDOW = 64 * 1024
+SMALL = Limits(window_bytes=WINDOW, max_streams=4)
 
 
 @dataclass

@@ -1,112 +1,24 @@
 """The connection over a pipe: who is called for what, what a slow or failing part does to the rest, how it ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
+from tests.unit.core.protocol.both_ends import QUICK, connected, echo, ignore, settle
 from tests.unit.core.protocol.messages import a_hello, a_welcome, observed
 
 from spunto.core.kernel.clock import ManualClock
-from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthenticated, Unavailable
+from spunto.core.kernel.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from spunto.core.protocol import closing
 from spunto.core.protocol.codec import decode, encode
-from spunto.core.protocol.connection import Connection, OnStream
+from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.events import Closed
 from spunto.core.protocol.messages import Forget, Goodbye, Hello, Open, Ping, StateMessage, Welcome
-from spunto.core.protocol.multiplexer import StreamReset
-from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
-from spunto.core.protocol.session import SessionSettings
+from spunto.core.protocol.pipe import memory_transport_pair
 from spunto.core.protocol.stream import ConnectionLost, Stream
 from spunto.core.protocol.transport import TransportClosed
 
-QUICK = SessionSettings(flush_seconds=0.01)
 FORGET = Forget(epoch=7, ids=("w",))
-
-
-async def echo(stream: Stream) -> None:
-    while (piece := await stream.next()) is not None:
-        if isinstance(piece, bytes):
-            await stream.write(piece)
-        else:
-            await stream.send_control(piece)
-
-
-async def settle() -> None:
-    """Let everything run that can."""
-    for _ in range(200):
-        await asyncio.sleep(0)
-
-
-@dataclass
-class Both:
-    """A server and an agent on the two ends of a pipe."""
-
-    server: Connection
-    agent: Connection
-    clock: ManualClock
-    server_end: MemoryTransport
-    agent_end: MemoryTransport
-    at_server: list[StateMessage] = field(default_factory=list)
-    at_agent: list[StateMessage] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    ends: dict[str, asyncio.Task[Closed]] = field(default_factory=dict)
-
-    async def pass_seconds(self, seconds: float) -> None:
-        for _ in range(int(seconds)):
-            self.clock.advance(1)
-            await settle()
-
-
-@asynccontextmanager
-async def connected(
-    *,
-    on_stream: OnStream | None = echo,
-    at_server: Callable[[Connection, StateMessage], Awaitable[None]] | None = None,
-    accept: Callable[[Hello, int], Awaitable[Welcome]] | None = None,
-    settings: SessionSettings = QUICK,
-    capacity: int = 64,
-) -> AsyncIterator[Both]:
-    clock = ManualClock()
-    server_end, agent_end = memory_transport_pair(capacity=capacity)
-
-    async def take_at_server(_: Connection, message: StateMessage) -> None:
-        both.at_server.append(message)
-
-    async def take_at_agent(_: Connection, message: StateMessage) -> None:
-        both.at_agent.append(message)
-
-    async def welcome(_: Hello, protocol: int) -> Welcome:
-        return a_welcome(protocol=protocol)
-
-    def note(where: str, error: BaseException) -> None:
-        both.errors.append(f"{where}: {error!r}")
-
-    server = Connection.server(
-        server_end,
-        clock=clock,
-        accept=accept or welcome,
-        on_message=at_server or take_at_server,
-        on_error=note,
-        settings=settings,
-    )
-    agent = Connection.agent(
-        agent_end,
-        clock=clock,
-        hello=a_hello(),
-        on_message=take_at_agent,
-        on_stream=on_stream,
-        on_error=note,
-        settings=QUICK,
-    )
-    both = Both(server, agent, clock, server_end, agent_end)
-    async with asyncio.TaskGroup() as group:
-        both.ends = {"server": group.create_task(server.run()), "agent": group.create_task(agent.run())}
-        await settle()
-        yield both
-        server.close(closing.NORMAL, "test_over")
-        agent.close(closing.NORMAL, "test_over")
 
 
 async def test_both_are_ready_after_the_handshake() -> None:
@@ -188,136 +100,6 @@ async def test_messages_that_pile_up_close_the_connection() -> None:
             message="Messages come faster than they can be handled.",
             by_peer=True,
         )
-
-
-async def test_a_stream_carries_bytes_and_controls_both_ways() -> None:
-    async with connected() as both, both.server.open("exec", {"command": ["cat"]}) as stream:
-        big = bytes(range(256)) * 4096
-        writer = asyncio.create_task(stream.write(big), name="writer")
-        received = b""
-        while len(received) < len(big):
-            received += await stream.read() or b""
-        await writer
-        await stream.send_control({"resize": [80, 24]})
-        control = await stream.next()
-        await stream.write_eof()
-
-        assert received == big
-        assert control == {"resize": [80, 24]}
-        assert await stream.next() is None
-
-
-async def test_reading_bytes_passes_over_controls() -> None:
-    async with connected() as both, both.server.open("exec", {}) as stream:
-        await stream.send_control({"x": 1})
-        await stream.write(b"bytes")
-
-        assert await stream.read() == b"bytes"
-
-
-async def test_a_stream_that_nobody_reads_stalls_only_its_own_writer() -> None:
-    async with connected() as both, both.server.open("exec", {}) as stalled, both.server.open("exec", {}) as other:
-        writer = asyncio.create_task(stalled.write(bytes(2**20)), name="writer")
-        await settle()
-
-        await other.write(b"still there?")
-        assert await other.read() == b"still there?"
-        await both.pass_seconds(60)
-
-        assert not writer.done()
-        assert (both.server.closed, both.agent.closed) == (None, None)
-        assert both.server.rtt_seconds == 0
-        stalled.reset("aborted")
-        with pytest.raises(SpuntoError):
-            await writer
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "reported"),
-    [
-        (NotFound("container_not_found", "There is none."), "container_not_found", []),
-        (ExceptionGroup("pumps", [NotFound("container_not_found", "x")]), "container_not_found", []),
-        (RuntimeError("bug"), "internal_error", ["stream exec: RuntimeError('bug')"]),
-    ],
-)
-async def test_a_failing_handler_resets_its_stream_alone(error: Exception, code: str, reported: list[str]) -> None:
-    async def fail(stream: Stream) -> None:
-        if stream.params.get("fail"):
-            raise error
-        await echo(stream)
-
-    async with connected(on_stream=fail) as both, both.server.open("exec", {}) as other:
-        async with both.server.open("exec", {"fail": True}) as failing:
-            with pytest.raises(StreamReset) as reset:
-                await failing.read()
-        await other.write(b"x")
-
-        assert reset.value.code == code
-        assert both.errors == reported
-        assert await other.read() == b"x"
-
-
-async def test_the_stream_of_a_handler_that_returned_is_closed() -> None:
-    async def say(stream: Stream) -> None:
-        await stream.write(b"done")
-        await stream.send_control({"exitCode": 0})
-
-    async with connected(on_stream=say) as both, both.server.open("exec", {}) as stream:
-        assert [await stream.next(), await stream.next(), await stream.next()] == [b"done", {"exitCode": 0}, None]
-
-
-async def test_streams_are_refused_where_nobody_takes_them() -> None:
-    async with connected(on_stream=None) as both, both.server.open("exec", {}) as stream:
-        with pytest.raises(StreamReset) as reset:
-            await stream.next()
-
-        assert reset.value.code == "stream_refused"
-
-
-async def test_handlers_that_outlive_their_streams_are_bounded() -> None:
-    running = 0
-
-    async def linger(stream: Stream) -> None:
-        nonlocal running
-        running += 1
-        stream.reset("no_interest")
-        await asyncio.Event().wait()
-
-    async with connected(on_stream=linger) as both:
-        for _ in range(600):
-            both.server.open("exec", {}).reset("aborted")
-            await settle()
-
-        assert running == QUICK.handlers
-
-
-async def test_a_reader_that_waits_ends_when_its_stream_is_closed() -> None:
-    async with connected() as both:
-        stream = both.server.open("exec", {})
-        reader = asyncio.create_task(stream.next(), name="reader")
-        await settle()
-
-        await stream.aclose()
-
-        assert await reader is None
-
-
-async def test_an_aborted_block_resets_its_stream() -> None:
-    ended: list[str] = []
-
-    async def watch(stream: Stream) -> None:
-        try:
-            await stream.read()
-        except StreamReset as reset:
-            ended.append(reset.code)
-
-    async with connected(on_stream=watch) as both:
-        with pytest.raises(ZeroDivisionError):
-            async with both.server.open("exec", {}):
-                raise ZeroDivisionError
-        await settle()
-
-        assert ended == ["aborted"]
 
 
 async def test_a_cut_pipe_ends_both_and_all_who_wait_on_streams() -> None:
@@ -482,7 +264,3 @@ async def test_a_hostile_peer_whose_frames_never_run_out_leaves_others_their_tur
     assert (closed.code, closed.reason) == (closing.BUSY, "backlog_full")
     assert hostile.sent < 2000
     assert turns >= 1000 // 64
-
-
-async def ignore(_: Connection, __: StateMessage) -> None:
-    """For connections whose messages are not the point."""

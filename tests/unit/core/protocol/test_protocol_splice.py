@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from tests.unit.core.protocol.test_protocol_connection import Both, connected, echo, settle
+from tests.unit.core.protocol.both_ends import Both, connected, echo, settle
 
 from spunto.core.protocol.connection import OnStream
 from spunto.core.protocol.multiplexer import StreamReset

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 import orjson
 from hypercorn.typing import ASGIReceiveEvent, ASGISendCallable, ASGISendEvent, WebsocketScope
 from quart import Quart
+from tests.unit.entrypoints.http.site import Site, id_of
 
 PATIENCE_SECONDS = 10.0
 
@@ -145,3 +146,9 @@ class Visitor:
             return
         await self._reading.wait()
         await self._outbound.put(cast("dict[str, Any]", event))
+
+
+def visit(site: Site, worker: str, query: str = "", headers: dict[str, str] | None = None) -> Visitor:
+    """Go to the worker's terminal, as the owner where no headers are given."""
+    target = f"/api/workers/{id_of(worker)}/terminal{query}"
+    return Visitor(site.house.app, target, site.owner.bearer if headers is None else headers)

@@ -1,0 +1,192 @@
+"""What is asked of a worker's node over HTTP: logs, figures, ports and git status."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+from tests.unit.entrypoints.http.house import problem_of
+from tests.unit.entrypoints.http.site import Site, a_node, container_of
+
+from spunto.adapters.memory.runtime_commands import Command, Process
+from spunto.core.kernel.errors import Unavailable
+from spunto.entrypoints.http import reach as door
+from spunto.entrypoints.http import reach_shapes as shapes
+
+
+async def test_the_log_is_plain_text_with_times_where_asked(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    await node.engine.write_log(container_of(worker), "first")
+    await site.harness.advance(1)
+    await node.engine.write_log(container_of(worker), "second")
+
+    plain = await site.call("GET", f"{worker}/logs")
+    timed = await site.call("GET", f"{worker}/logs?timestamps=true&tail=1")
+    since = await site.call("GET", f"{worker}/logs?since=2026-01-01T00:00:01Z")
+
+    assert plain.content_type == "text/plain; charset=utf-8"
+    assert [await each.get_data(as_text=True) for each in (plain, timed, since)] == [
+        "first\nsecond\n",
+        "2026-01-01T00:00:01Z second\n",
+        "second\n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_json"),
+    [
+        ("application/x-ndjson", True),
+        ("text/plain;q=0.1, application/x-ndjson", True),
+        ("application/x-ndjson;q=0.1, text/plain", False),
+        ("application/x-ndjson;q=0", False),
+        ("application/*;q=0.9", True),
+        ("*/*", False),
+        ("application/json", False),
+        ("not a type", False),
+    ],
+)
+async def test_the_log_is_json_lines_where_these_are_preferred(site: Site, accept: str, *, is_json: bool) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    await node.engine.write_log(container_of(worker), "one")
+
+    response = await site.call("GET", f"{worker}/logs", headers={"Accept": accept})
+
+    body = await response.get_data(as_text=True)
+    if is_json:
+        assert orjson.loads(body) == {"at": "2026-01-01T00:00:00Z", "stream": "stdout", "line": "one"}
+        assert response.content_type == "application/x-ndjson"
+    else:
+        assert body == "one\n"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["tail=0", "tail=10001", "tail=x", "timestamps=maybe", "since=2026-01-01T00:00:00", "since=yesterday", "follow=1"],
+)
+async def test_a_log_is_not_asked_for_in_other_ways(site: Site, query: str) -> None:
+    worker = f"{await site.project()}/workers/{site.house.ids.new('wkr')}"
+
+    assert await site.problem("GET", f"{worker}/logs?{query}") == (400, "invalid_query")
+
+
+async def test_of_a_log_that_is_too_long_the_newest_lines_are_kept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "MAX_LOG_BYTES", 7)
+    node = await a_node(site)
+    worker = await site.worker()
+    for line in ("aaa", "bbb", "ccc"):
+        await node.engine.write_log(container_of(worker), line)
+
+    response = await site.call("GET", f"{worker}/logs")
+
+    assert await response.get_data(as_text=True) == "bbb\nccc\n"
+    assert response.headers["Log-Truncated"] == "true"
+
+
+async def test_the_log_of_a_stopped_worker_can_be_read(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    await node.engine.write_log(container_of(worker), "last words")
+    await site.json("POST", f"{worker}/stop", status=202)
+    await site.harness.settle()
+
+    response = await site.call("GET", f"{worker}/logs")
+
+    assert await response.get_data(as_text=True) == "last words\n"
+
+
+async def test_the_figures_have_every_field(site: Site) -> None:
+    await a_node(site)
+    worker = await site.worker()
+
+    stats = await site.json("GET", f"{worker}/stats")
+
+    assert set(stats) == set(shapes.StatsOut.__annotations__)
+    assert None not in stats.values()
+    assert stats["sampledAt"].endswith("Z")
+
+
+@pytest.mark.parametrize("body", [{}, {"cpuPercent": "much"}])
+def test_figures_that_are_none_are_the_nodes_trouble(body: dict[str, Any]) -> None:
+    with pytest.raises(Unavailable) as refused:
+        shapes.stats_out(body)
+
+    assert refused.value.code == "node_answer_unreadable"
+
+
+SS = 'LISTEN 0 128 0.0.0.0:8080 0.0.0.0:* users:(("python3",pid=7,fd=3))\nLISTEN 0 5 [::1]:9 [::]:*\n'
+
+
+async def test_listening_ports_are_told_with_who_listens(site: Site) -> None:
+    async def ss(process: Process, _: Sequence[str]) -> int:
+        await process.write("stdout", SS.encode())
+        return 0
+
+    await a_node(site, commands={"ss": ss})
+    worker = await site.worker()
+
+    ports = await site.json("GET", f"{worker}/ports")
+
+    assert ports == {
+        "items": [
+            {"port": 9, "address": "::1", "process": None},
+            {"port": 8080, "address": "0.0.0.0", "process": "python3"},
+        ]
+    }
+
+
+@pytest.mark.parametrize(("below", "lacking", "tool"), [("/ports", "ss", "ss"), ("/git-status", "sh", "sh")])
+async def test_an_image_that_lacks_a_tool_is_told_so(site: Site, below: str, lacking: str, tool: str) -> None:
+    async def missing(_: Process, __: Sequence[str]) -> int:
+        return 127
+
+    await a_node(site, commands={lacking: missing})
+    worker = await site.worker()
+
+    problem = await problem_of(await site.call("GET", f"{worker}{below}"))
+
+    assert (problem["status"], problem["code"], problem["tool"]) == (409, "tool_missing", tool)
+
+
+def says(output: bytes) -> Command:
+    async def command(process: Process, _: Sequence[str]) -> int:
+        await process.write("stdout", output)
+        return 0
+
+    return command
+
+
+async def test_an_image_without_git_is_told_so(site: Site) -> None:
+    await a_node(site, commands={"sh": says(b"missing\0git\0")})
+    worker = await site.worker()
+
+    problem = await problem_of(await site.call("GET", f"{worker}/git-status"))
+
+    assert (problem["status"], problem["code"], problem["tool"]) == (409, "tool_missing", "git")
+
+
+async def test_git_repositories_are_told(site: Site) -> None:
+    counts = b"=  1 # branch.oid 12\n=  1 # branch.head main\n=  7 ?\n=  1 exit 0\n=unpushed 0 2\n"
+    said = b"repo\0/workspace/a\0" + counts + b"\0repo\0/workspace/b\0fatal: broken\n=  1 exit 128\n\0found\x001\x00"
+    await a_node(site, commands={"sh": says(said)})
+    worker = await site.worker()
+
+    assert await site.json("GET", f"{worker}/git-status") == {
+        "repos": [
+            {
+                "path": "/workspace/a",
+                "branch": "main",
+                "head": "12",
+                "ahead": None,
+                "behind": None,
+                "staged": 0,
+                "modified": 0,
+                "untracked": 7,
+                "unpushed": 2,
+                "stashed": 0,
+            },
+            {"path": "/workspace/b", "error": "fatal: broken"},
+        ],
+        "truncated": True,
+    }
