@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 SCOPES = ("workers:write", "workers:exec", "projects:write", "org:read")
 # Runs where the generator is installed, beside what it made; of us there is nothing.
 WORK = """
-import json, sys, time
+import json, sys
 from made import AuthenticatedClient
 from made.api.nodes import list_nodes
 from made.api.organizations import list_organizations
@@ -27,7 +27,7 @@ from made.api.api_keys import list_api_keys
 from made.models import ExecIn, Problem, ProjectIn, WorkerIn
 
 url, token = sys.argv[1:]
-with AuthenticatedClient(base_url=url, token=token) as client:
+with AuthenticatedClient(base_url=url, token=token, timeout=90) as client:
     organization = list_organizations.sync(client=client).items[0]
     asked = ProjectIn(name="made", image="localhost/spunto/busybox:1", cpus=0.05, memory_bytes=16 << 20)
     project = create_project.sync(organization.id, client=client, body=asked)
@@ -36,12 +36,9 @@ with AuthenticatedClient(base_url=url, token=token) as client:
     here = organization.id, project.id, spawned.id
 
     def until(state):
-        for _ in range(300):
-            seen = get_worker.sync(*here, client=client)
-            if isinstance(seen, Problem) or seen.state.value == state:
-                return seen
-            time.sleep(0.1)
-        raise AssertionError(seen)
+        seen = get_worker.sync(*here, client=client, wait=60)
+        assert isinstance(seen, Problem) or seen.state.value == state, seen
+        return seen
 
     def run(command):
         return exec_in_worker.sync(*here, client=client, body=ExecIn(command=command))

@@ -1,6 +1,7 @@
 """Migrations lead to the declared tables, wholly or not at all, and a store opens on nothing else."""
 
 import asyncio
+import os
 import signal
 import sqlite3
 import sys
@@ -16,10 +17,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from spunto.adapters.sql import migrations, tables
+from spunto.adapters.sql import migrations, postgres, tables
 from spunto.adapters.sql.migrate import head, upgrade
 from spunto.adapters.sql.store import SqlStore
 from spunto.adapters.sql.tables.schema import SCHEMA, SLICES
@@ -51,19 +53,21 @@ def die(*arguments):
 asyncio.run(upgrade(sys.argv[1]))
 """
 """Upgrades, and dies before a certain statement."""
-SLOW = """
-import asyncio, sys, time
+HELD = """
+import asyncio, os, sys
 from sqlalchemy import Engine, event
 from spunto.adapters.sql.migrate import upgrade
 
 @event.listens_for(Engine, "before_cursor_execute")
-def wait(*arguments):
+def hold(*arguments):
     if "CREATE TABLE assignments" in arguments[2]:
-        time.sleep(3.5)
+        os.write(1, b"held")
+        sys.stdin.read()
 
 asyncio.run(upgrade(sys.argv[1]))
 """
-"""Upgrades as on a busy machine: for longer than other statements wait for a lock."""
+"""Upgrades, and says in the middle of it that it waits for the end of its input."""
+LOCK = text("SELECT pg_advisory_xact_lock(7312020317)")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -108,15 +112,41 @@ async def test_concurrent_upgrades_all_end_well(url: str) -> None:
 
 @pytest.mark.long
 async def test_processes_that_upgrade_at_once_wait_for_each_other_however_long_that_takes(url: str) -> None:
+    (release, released), (heard, said) = os.pipe(), os.pipe()
     processes = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", SLOW, url, stderr=asyncio.subprocess.PIPE)
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", HELD, url, stdin=release, stdout=said, stderr=asyncio.subprocess.PIPE
+        )
         for _ in range(5)
     ]
+    os.close(release)
+    os.close(said)
+    assert await asyncio.to_thread(os.read, heard, 100) == b"held"
+    with pytest.raises((sqlite3.OperationalError, DBAPIError), match="lock"):
+        await _wait_as_long_as_others_do(url)
 
+    os.close(released)
     ended = [(await process.communicate())[1].decode() for process in processes]
 
     assert ended == [""] * 5
+    assert os.read(heard, 100) == b""
+    os.close(heard)
     assert await _seen(url, _differences) == []
+
+
+async def _wait_as_long_as_others_do(url: str) -> None:
+    """Ask for what a migration locks, with the patience of any other statement. Raises the driver's error."""
+    if file := make_url(url).database if url.startswith("sqlite") else None:
+        with closing(sqlite3.connect(file, timeout=postgres.LOCK_SECONDS, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        return
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"SET LOCAL lock_timeout = '{postgres.LOCK_SECONDS}s'"))
+            await connection.execute(LOCK)
+    finally:
+        await engine.dispose()
 
 
 async def test_what_is_migrated_already_is_not_written_to(tmp_path: Path) -> None:
