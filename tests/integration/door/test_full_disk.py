@@ -21,6 +21,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_no_place_for_work_until_there_is_room_again(small_disk: Path) -> None:
     with live_server(small_disk) as live:
         assert httpx.get(f"{live.url}/readyz").is_success

@@ -4,10 +4,12 @@ import stat
 from pathlib import Path
 
 import httpx
+import pytest
 from tests.fixtures.processes import ended, server_of
 from tests.fixtures.waiting import wait_until
 
 
+@pytest.mark.long
 def test_a_server_serves_its_owner_on_a_unix_socket_in_the_place_of_a_dead_one(tmp_path: Path) -> None:
     path = tmp_path / "run" / "server.sock"
     server = server_of(tmp_path / "data", environment={"SPUNTO_SOCKET": str(path)})

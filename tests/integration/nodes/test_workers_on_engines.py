@@ -101,6 +101,7 @@ async def test_a_setup_command_that_asks_finds_no_one(node: RealNode) -> None:
     assert setup["postCreate"] == {"exitCode": 0, "outputTail": "rc=1\n"}
 
 
+@pytest.mark.long
 async def test_a_setup_command_without_an_end_leaves_what_it_said(request: pytest.FixtureRequest) -> None:
     async with real_node(request.getfixturevalue("docker_url"), setup_seconds=1.0) as node:
         node.want(post_create_command="echo so far; sleep 1000")

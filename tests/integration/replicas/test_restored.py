@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from tests.chaos.fleet import Member
 from tests.fixtures.processes import Server, running_server
 from tests.fixtures.waiting import eventually
@@ -19,6 +20,7 @@ from spunto.testing.node import DEFAULT_IMAGE
 SECONDS = 30.0
 
 
+@pytest.mark.long
 async def test_a_restored_file_goes_on_with_what_runs_and_says_so(tmp_path: Path) -> None:
     with running_server(tmp_path / "server") as server:
         bearer = {"Authorization": f"Bearer {server.owner_token}"}

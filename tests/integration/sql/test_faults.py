@@ -101,6 +101,7 @@ async def test_sqlite_is_durable_and_checks_foreign_keys(sqlite_store: SqlStore)
     assert pragmas == [("wal",), (2,), (1,)]
 
 
+@pytest.mark.long
 async def test_a_lock_that_another_process_keeps_is_unavailability(sqlite_store: SqlStore, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "spunto.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -144,6 +145,7 @@ async def test_a_lock_that_somebody_keeps_is_unavailability(postgres_store: SqlS
     assert (caught.value.code, caught.value.retry_after_seconds) == ("database_unavailable", 1.0)
 
 
+@pytest.mark.long
 async def test_whatever_takes_no_changes_is_not_writable(sqlite_store: SqlStore, tmp_path: Path) -> None:
     await sqlite_store.require_writable()
     other = sqlite3.connect(tmp_path / "spunto.db", isolation_level=None)

@@ -1,5 +1,7 @@
 """The SQL store keeps the storage contracts on SQLite."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,11 +19,18 @@ def wakeups() -> Wakeups:
     return Wakeups(ManualClock())
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that is migrated and empty; to migrate one takes longer than most tests on it."""
+    file = tmp_path_factory.mktemp("migrated") / "spunto.db"
+    asyncio.run(upgrade(f"sqlite:///{file}"))
+    return file
+
+
 @pytest.fixture
-async def store(tmp_path: Path, wakeups: Wakeups) -> AsyncIterator[SqlStore]:
-    url = f"sqlite:///{tmp_path}/spunto.db"
-    await upgrade(url)
-    opened = await SqlStore.open(url, wakeups)
+async def store(tmp_path: Path, migrated: Path, wakeups: Wakeups) -> AsyncIterator[SqlStore]:
+    shutil.copy(migrated, tmp_path)
+    opened = await SqlStore.open(f"sqlite:///{tmp_path}/{migrated.name}", wakeups)
     yield opened
     await opened.aclose()
 

@@ -44,6 +44,7 @@ def walk_past(server: Server, link: str) -> None:
         httpx.get(server.url + path, headers={"Authorization": f"Bearer {PLANTED}", "Cookie": f"session={PLANTED}"})
 
 
+@pytest.mark.long
 def test_a_request_and_what_it_causes_reach_the_collector(tmp_path: Path) -> None:
     with a_collector() as collector:
         environment = {**SIGN_IN, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "spunto-test"}
@@ -82,6 +83,7 @@ def test_a_request_and_what_it_causes_reach_the_collector(tmp_path: Path) -> Non
         assert secret.encode() not in collector.raw
 
 
+@pytest.mark.long
 def test_a_socket_is_a_span(tmp_path: Path) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}

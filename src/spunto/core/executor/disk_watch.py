@@ -59,6 +59,7 @@ class DiskWatch:
         self._told: DiskSpace | None = None
         self._free_at_look = 0
         self._next_look = self._next_hurry = 0.0
+        self._grace_is_running = False
         self._first: dict[str, _First] = {}
 
     @property
@@ -77,7 +78,9 @@ class DiskWatch:
             await self._glance()
             if self._clock.monotonic() >= self._next_look or self._is_filling:
                 await self._look()
-            await self._clock.sleep(self._settings.disk_glance_seconds)
+            # Whose grace runs out is stopped at its hour; else the next glance is like this one.
+            clock = self._clock if self._grace_is_running else self._clock.beats
+            await clock.sleep(self._settings.disk_glance_seconds)
 
     @property
     def _is_filling(self) -> bool:
@@ -102,6 +105,7 @@ class DiskWatch:
     async def _look(self) -> None:
         begun = self._clock.monotonic()
         self._free_at_look = 0 if self._space is None else self._space.free_bytes
+        self._grace_is_running = False
         for subject in self._standing():
             limit_bytes = self._settings.policy.disk_bytes(subject.item.kind)
             if limit_bytes is not None:
@@ -126,7 +130,9 @@ class DiskWatch:
         if subject.item.generation != generation or subject.item.is_absent:
             return
         problem = objection(use, self._stay(subject, container, use), limit_bytes=limit_bytes)
-        if problem is not None:
+        if problem is None:
+            self._grace_is_running |= use.total_bytes > limit_bytes
+        else:
             self._log("disk_limit_exceeded", subject=subject.item.id, bytes=use.total_bytes, limit_bytes=limit_bytes)
             self._halt(subject, problem)
 

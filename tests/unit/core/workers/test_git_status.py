@@ -167,6 +167,7 @@ def test_a_worktree_is_read_with_its_own_branch(tmp_path: Path) -> None:
     assert status_of(tmp_path) == GitStatus(repos=[seen, other], truncated=False)
 
 
+@pytest.mark.long
 def test_more_repositories_than_are_shown_are_told(tmp_path: Path) -> None:
     for number in range(git_status.MAX_REPOSITORIES + 1):
         (tmp_path / str(number) / ".git").mkdir(parents=True)
