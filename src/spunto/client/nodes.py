@@ -37,11 +37,19 @@ class Limits(WireModel):
 
 
 class Disk(WireModel):
-    """The disk of a node's engine. With less than `reserve_bytes` free the node takes no new workers."""
+    """The disk of a node's engine. With less than `reserve_bytes` free, or room for less than `reserve_files`, the node
+    takes no new workers."""
 
     total_bytes: int
     free_bytes: int
     reserve_bytes: int
+    total_files: int = 0
+    free_files: int = 0
+    reserve_files: int = 0
+
+    @property
+    def is_short(self) -> bool:
+        return self.free_bytes < self.reserve_bytes or self.free_files < self.reserve_files
 
 
 class Node(WireModel):

@@ -19,7 +19,7 @@ SMALL = Policy(limits={"worker": Limits(max_disk_bytes=8 * MIB)})
 @pytest.fixture(params=ENGINES)
 async def node(request: pytest.FixtureRequest) -> AsyncIterator[RealNode]:
     url = request.getfixturevalue(f"{request.param}_url")
-    async with real_node(url, policy=SMALL, disk_seconds=0.2, disk_glance_seconds=0.2) as made:
+    async with real_node(url, policy=SMALL, disk_seconds=0.2, disk_glance_seconds=0.2, stop_grace_seconds=1.0) as made:
         yield made
 
 
@@ -57,6 +57,17 @@ async def test_a_worker_that_writes_outside_its_workspace_is_stopped_and_runs_af
     assert (after.stdout, after.code) == (b"kept\n", 1)
 
 
+async def test_a_worker_with_more_files_than_its_share_is_stopped(node: RealNode) -> None:
+    node.want()
+    await node.until(Phase.RUNNING)
+
+    await node.run("cd /workspace; i=0; while [ $i -lt 2100 ]; do : > $i; i=$((i+1)); done; sleep 60")
+    stopped = await node.until(Phase.STOPPED)
+
+    assert stopped.error is not None
+    assert "files, 2101 of them in volumes such as /workspace, and 2048 is the most" in stopped.error.message
+
+
 async def test_a_file_with_holes_takes_what_is_written_of_it(node: RealNode) -> None:
     node.want()
     await node.until(Phase.RUNNING)
@@ -76,20 +87,21 @@ async def test_the_disk_of_the_engine_is_told(node: RealNode) -> None:
     assert 0 < disk.free_bytes < disk.total_bytes
 
 
-@pytest.mark.parametrize("readable", [True, False])
-async def test_what_can_not_be_read_from_here_the_engine_tells(node: RealNode, readable: bool) -> None:
-    """As for an agent that is not root, or runs in a container: the figures are the same."""
+async def test_what_can_not_be_read_from_here_the_engine_tells(node: RealNode) -> None:
+    """As for an agent that is not root, or runs in a container: the figures are the same, but for files."""
     node.want()
     await node.until(Phase.RUNNING)
     await node.run("head -c 3000000 /dev/zero > /own; head -c 2000000 /dev/zero > /workspace/kept; sync")
     runtime = node.runtime
     assert isinstance(runtime, EngineRuntime)
-    measure = DiskMeasure(runtime._socket, readable=lambda _: readable)
 
-    use = await measure.use(node.name)
+    read = await DiskMeasure(runtime._socket).use(node.name)
+    asked = await DiskMeasure(runtime._socket, readable=lambda _: False).use(node.name)
 
-    assert 3_000_000 <= use.container_bytes < 3_200_000
-    assert 2_000_000 <= use.volume_bytes < 2_200_000
+    for use in (read, asked):
+        assert 3_000_000 <= use.container_bytes < 3_200_000
+        assert 2_000_000 <= use.volume_bytes < 2_200_000
+    assert (read.volume_files, asked.files) == (2, 0)
 
 
 async def test_a_count_that_takes_too_long_is_given_up(node: RealNode) -> None:

@@ -34,6 +34,15 @@ async def test_a_node_whose_disk_is_short_gets_nothing_new_and_says_why(harness:
     assert shown.disk == Disk(total_bytes=100 * GIB, free_bytes=GIB, reserve_bytes=2 * GIB)
 
 
+async def test_a_node_whose_disk_has_room_for_few_files_gets_nothing_new(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    node.engine.disk = DiskSpace(total_bytes=100 * GIB, free_bytes=50 * GIB, total_files=1000, free_files=9)
+    await harness.advance(61)
+
+    with pytest.raises(Conflict, match="one has room for 9 files on its disk, and keeps 50 for itself"):
+        await a_worker(harness)
+
+
 async def test_the_api_and_the_command_line_show_the_disk(harness: Harness) -> None:
     node = await harness.add_node("one")
     async with harness.client() as client:

@@ -262,7 +262,12 @@ class FakeRuntime:
     async def disk_use(self, name: str) -> DiskUse:
         await self._enter("disk_use")
         files = self._require(name).files
-        return DiskUse(container_bytes=_bytes_of(files.own), volume_bytes=sum(map(_bytes_of, files.volumes.values())))
+        return DiskUse(
+            container_bytes=_bytes_of(files.own),
+            volume_bytes=sum(map(_bytes_of, files.volumes.values())),
+            container_files=len(files.own),
+            volume_files=sum(map(len, files.volumes.values())),
+        )
 
     async def disk_space(self) -> DiskSpace | None:
         await self._enter("disk_space")

@@ -46,7 +46,12 @@ class DiskMeasure:
             disk = await asyncio.to_thread(os.statvfs, self._root)
         except OSError:
             return None
-        return DiskSpace(total_bytes=disk.f_blocks * disk.f_frsize, free_bytes=disk.f_bavail * disk.f_frsize)
+        return DiskSpace(
+            total_bytes=disk.f_blocks * disk.f_frsize,
+            free_bytes=disk.f_bavail * disk.f_frsize,
+            total_files=disk.f_files,
+            free_files=disk.f_favail,
+        )
 
     async def use(self, name: str) -> DiskUse:
         """Raises ContainerGone, DiskNotMeasured, Refusal, EngineUnavailable."""
@@ -62,19 +67,24 @@ class DiskMeasure:
         layer = str(((inspected.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir") or "")
         volumes = {each["Name"]: each.get("Source") or "" for each in _volumes_of(inspected)}
         here = [path for path in (layer, *volumes.values()) if path and self._readable(path)]
-        walked = await self._walked(name, here)
-        asked = await self._asked_for_volumes(name, [each for each, path in volumes.items() if path not in walked])
+        kibibytes = await self._counted(name, "-k", here)
+        # A du that can't count files, as of busybox, says nothing.
+        files = await self._counted(name, "--inodes", here)
+        unseen = [each for each, path in volumes.items() if path not in kibibytes]
         return DiskUse(
-            container_bytes=walked[layer] if layer in walked else await self._asked_for_layer(name),
-            volume_bytes=sum(walked.get(path, 0) for path in volumes.values()) + asked,
+            container_bytes=1024 * kibibytes[layer] if layer in kibibytes else await self._asked_for_layer(name),
+            volume_bytes=sum(1024 * kibibytes.get(path, 0) for path in volumes.values())
+            + await self._asked_for_volumes(name, unseen),
+            container_files=files.get(layer, 0),
+            volume_files=sum(files.get(path, 0) for path in volumes.values()),
         )
 
-    async def _walked(self, name: str, paths: Sequence[str]) -> Mapping[str, int]:
-        """Bytes by path. What vanishes while it is counted is not counted, and no fault."""
+    async def _counted(self, name: str, what: str, paths: Sequence[str]) -> Mapping[str, int]:
+        """By path. What vanishes while it is counted is not counted, and no fault."""
         if not paths:
             return {}
         process = await asyncio.create_subprocess_exec(
-            "du", "-skx", "--", *paths, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            "du", "-sx", what, "--", *paths, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
         with suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, process.pid, _LEAST_URGENT)
@@ -87,7 +97,7 @@ class DiskMeasure:
             if process.returncode is None:
                 process.kill()
         lines = (line.partition("\t") for line in os.fsdecode(out).splitlines())
-        return {path: 1024 * int(kibibytes) for kibibytes, _, path in lines}
+        return {path: int(count) for count, _, path in lines}
 
     async def _asked_for_layer(self, name: str) -> int:
         sized = await self._socket.call(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from spunto.core.executor.disk import HURRY_BYTES, DiskSpace, DiskUse, Stay, objection
+from spunto.core.executor.disk import FILE_BYTES, HURRY_BYTES, DiskSpace, DiskUse, Stay, objection
 from spunto.core.executor.effects import bounded
 from spunto.core.executor.kinds.container import runs
 from spunto.core.executor.runtime import Container, ContainerRuntime
@@ -57,7 +57,7 @@ class DiskWatch:
         self._news = news
         self._space: DiskSpace | None = None
         self._told: DiskSpace | None = None
-        self._free_at_look = 0
+        self._at_look = DiskSpace(total_bytes=0, free_bytes=0)
         self._next_look = self._next_hurry = 0.0
         self._grace_is_running = False
         self._first: dict[str, _First] = {}
@@ -70,6 +70,9 @@ class DiskWatch:
             total_bytes=self._told.total_bytes,
             free_bytes=self._told.free_bytes,
             reserve_bytes=self._told.reserve_bytes(self._settings.disk_reserve_bytes),
+            total_files=self._told.total_files,
+            free_files=self._told.free_files,
+            reserve_files=self._told.reserve_files,
         )
 
     async def run(self) -> None:
@@ -84,8 +87,10 @@ class DiskWatch:
 
     @property
     def _is_filling(self) -> bool:
-        taken = 0 if self._space is None else self._free_at_look - self._space.free_bytes
-        return taken >= HURRY_BYTES and self._clock.monotonic() >= self._next_hurry
+        if self._space is None or self._clock.monotonic() < self._next_hurry:
+            return False
+        files = self._at_look.free_files - self._space.free_files
+        return max(self._at_look.free_bytes - self._space.free_bytes, FILE_BYTES * files) >= HURRY_BYTES
 
     async def _glance(self) -> None:
         try:
@@ -98,13 +103,13 @@ class DiskWatch:
         reserve_bytes = self._space.reserve_bytes(self._settings.disk_reserve_bytes)
         if self._space.is_news_after(self._told, reserve_bytes=reserve_bytes):
             self._told = self._space
-            if self._space.free_bytes < reserve_bytes:
-                self._log("disk_short", free_bytes=self._space.free_bytes, reserve_bytes=reserve_bytes)
+            if self._space.is_short(reserve_bytes):
+                self._log("disk_short", free_bytes=self._space.free_bytes, free_files=self._space.free_files)
             self._news()
 
     async def _look(self) -> None:
         begun = self._clock.monotonic()
-        self._free_at_look = 0 if self._space is None else self._space.free_bytes
+        self._at_look = self._space or self._at_look
         self._grace_is_running = False
         for subject in self._standing():
             limit_bytes = self._settings.policy.disk_bytes(subject.item.kind)
@@ -131,9 +136,9 @@ class DiskWatch:
             return
         problem = objection(use, self._stay(subject, container, use), limit_bytes=limit_bytes)
         if problem is None:
-            self._grace_is_running |= use.total_bytes > limit_bytes
+            self._grace_is_running |= use.charged_bytes > limit_bytes
         else:
-            self._log("disk_limit_exceeded", subject=subject.item.id, bytes=use.total_bytes, limit_bytes=limit_bytes)
+            self._log("disk_limit_exceeded", subject=subject.item.id, bytes=use.total_bytes, files=use.files)
             self._halt(subject, problem)
 
     def _stay(self, subject: Subject, container: Container, use: DiskUse) -> Stay:
@@ -141,7 +146,7 @@ class DiskWatch:
         started_at = container.started_at
         if first is None or (first.container_id, first.started_at) != (container.container_id, started_at):
             first = _First(
-                container_id=container.container_id, started_at=started_at, first_bytes=use.total_bytes, at=now
+                container_id=container.container_id, started_at=started_at, first_bytes=use.charged_bytes, at=now
             )
             self._first[subject.item.id] = first
         return Stay(

@@ -33,7 +33,14 @@ def capacity_of(hello: Hello) -> Capacity:
 
 
 def disk_of(report: DiskReport) -> Disk:
-    return Disk(total_bytes=report.total_bytes, free_bytes=report.free_bytes, reserve_bytes=report.reserve_bytes)
+    return Disk(
+        total_bytes=report.total_bytes,
+        free_bytes=report.free_bytes,
+        reserve_bytes=report.reserve_bytes,
+        total_files=report.total_files,
+        free_files=report.free_files,
+        reserve_files=report.reserve_files,
+    )
 
 
 def _machine_of(hello: Hello) -> Machine | None:

@@ -8,6 +8,7 @@ from typing import Any, Final, NewType
 
 from spunto.core.access.model import OrgId
 from spunto.core.kernel.problem import Problem
+from spunto.core.kernel.sizes import size_text
 
 NodeId = NewType("NodeId", str)
 ReplicaId = NewType("ReplicaId", str)
@@ -47,15 +48,25 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """The disk of a node's engine, roughly as it is now. Of what is free, `reserve_bytes` are left to the machine."""
+    """The disk of a node's engine, roughly as it is now. Of what is free, `reserve_bytes` and `reserve_files` are left
+    to the machine; `total_files` is 0 where their number has no limit of its own."""
 
     total_bytes: int
     free_bytes: int
     reserve_bytes: int
+    total_files: int = 0
+    free_files: int = 0
+    reserve_files: int = 0
 
     @property
-    def is_short(self) -> bool:
-        return self.free_bytes < self.reserve_bytes
+    def shortage(self) -> str | None:
+        """What there is too little of for anything new, in words; None where there is room."""
+        if self.free_bytes < self.reserve_bytes:
+            free, kept = size_text(self.free_bytes), size_text(self.reserve_bytes)
+            return f"has {free} of disk free, and keeps {kept} for itself"
+        if self.free_files < self.reserve_files:
+            return f"has room for {self.free_files} files on its disk, and keeps {self.reserve_files} for itself"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

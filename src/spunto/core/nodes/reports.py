@@ -153,14 +153,8 @@ class Reports:
         async with self._uow() as tx:
             await tx.nodes.update(replace(node, agent=agent))
             await tx.commit()
-        if disk is not None and disk.is_short and not (node.agent.disk is not None and node.agent.disk.is_short):
-            self._log(
-                "node_disk_short",
-                node=node_id,
-                name=node.name,
-                free_bytes=disk.free_bytes,
-                reserve_bytes=disk.reserve_bytes,
-            )
+        if disk is not None and disk.shortage and not (node.agent.disk is not None and node.agent.disk.shortage):
+            self._log("node_disk_short", node=node_id, name=node.name, reason=disk.shortage)
 
 
 async def known_of(

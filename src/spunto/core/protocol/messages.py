@@ -73,11 +73,15 @@ class EngineReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskReport:
-    """The disk of the node's engine; of what is free, `reserve_bytes` are left to the machine."""
+    """The disk of the node's engine; of what is free, `reserve_bytes` and `reserve_files` are left to the machine.
+    `total_files` is 0 where their number has no limit of its own."""
 
     total_bytes: Natural
     free_bytes: Natural
     reserve_bytes: Natural
+    total_files: Natural = 0
+    free_files: Natural = 0
+    reserve_files: Natural = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from spunto.core.kernel.sizes import size_text
 from spunto.core.nodes.model import Demand, Node, NodeId, NodeStatus
 
 
@@ -71,10 +70,7 @@ def _unfitness(node: Node) -> str | None:
         return "is draining"
     if node.agent is not None and node.agent.engine_problem is not None:
         return f"has no engine: {node.agent.engine_problem.message}"
-    if node.agent is not None and node.agent.disk is not None and node.agent.disk.is_short:
-        disk = node.agent.disk
-        return f"has {size_text(disk.free_bytes)} of disk free, and keeps {size_text(disk.reserve_bytes)} for itself"
-    return None
+    return None if node.agent is None or node.agent.disk is None else node.agent.disk.shortage
 
 
 def _inability(request: Request, node: Node) -> str | None:

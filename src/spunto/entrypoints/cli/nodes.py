@@ -181,9 +181,11 @@ def node_fields(node: Node) -> Iterable[tuple[str, str]]:
     if node.machine_cpus is not None:
         yield "machine", f"{node.machine_cpus:g} cpus, {size(node.machine_memory_bytes)}"
     if node.disk is not None:
-        short = "; takes no new workers" if node.disk.free_bytes < node.disk.reserve_bytes else ""
+        short = "; takes no new workers" if node.disk.is_short else ""
         kept = f"{size(node.disk.reserve_bytes)} kept for the machine{short}"
         yield "disk", f"{size(node.disk.free_bytes)} of {size(node.disk.total_bytes)} free ({kept})"
+        if node.disk.total_files:
+            yield "disk's files", f"room for {node.disk.free_files} more of {node.disk.total_files}"
     if node.agent is not None and node.agent.labels:
         yield "agent's labels", pairs(node.agent.labels.items())
     for header, cell in NODES[2:5]:

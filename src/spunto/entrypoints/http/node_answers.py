@@ -44,12 +44,16 @@ class LimitsOut(TypedDict):
 
 
 class DiskOut(TypedDict):
-    """The disk of the node's engine, told anew when it has changed by a percent. With less than `reserveBytes` free the
-    node takes no new workers."""
+    """The disk of the node's engine, told anew when it has changed by a percent. With less than `reserveBytes` free, or
+    room for less than `reserveFiles`, the node takes no new workers. `totalFiles` is 0 where their number has no limit
+    of its own."""
 
     totalBytes: int
     freeBytes: int
     reserveBytes: int
+    totalFiles: int
+    freeFiles: int
+    reserveFiles: int
 
 
 class NodeOut(TypedDict):
@@ -160,7 +164,14 @@ def node_out(node: Node, address: PublicAddress) -> NodeOut:
 def disk_out(disk: Disk | None) -> DiskOut | None:
     if disk is None:
         return None
-    return {"totalBytes": disk.total_bytes, "freeBytes": disk.free_bytes, "reserveBytes": disk.reserve_bytes}
+    return {
+        "totalBytes": disk.total_bytes,
+        "freeBytes": disk.free_bytes,
+        "reserveBytes": disk.reserve_bytes,
+        "totalFiles": disk.total_files,
+        "freeFiles": disk.free_files,
+        "reserveFiles": disk.reserve_files,
+    }
 
 
 def agent_out(agent: Agent) -> AgentOut:

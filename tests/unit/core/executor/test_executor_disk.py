@@ -11,7 +11,7 @@ from tests.unit.core.executor.node_values import a_container, a_desired_item, an
 from tests.unit.core.executor.worker_steps import NAME, phase, step
 
 from spunto.core.executor.actions import Stop
-from spunto.core.executor.disk import GRACE_BYTES, GRACE_SECONDS, DiskSpace, DiskUse, Stay, objection
+from spunto.core.executor.disk import FILE_BYTES, GRACE_BYTES, GRACE_SECONDS, DiskSpace, DiskUse, Stay, objection
 from spunto.core.executor.ledger import Ledger, ledger_from_json, ledger_to_json
 from spunto.core.executor.policy import Limits, Policy
 from spunto.core.executor.runner import NodeRunner
@@ -56,6 +56,9 @@ def a_stay(**fields: Any) -> Stay:
             a_stay(first_bytes=2 * LIMIT, was_stopped=True, seconds=GRACE_SECONDS),
             True,
         ),
+        # However small files are, a disk has room for so many only.
+        (DiskUse(container_bytes=0, volume_bytes=0, volume_files=LIMIT // FILE_BYTES), a_stay(), False),
+        (DiskUse(container_bytes=0, volume_bytes=0, container_files=LIMIT // FILE_BYTES + 1), a_stay(), True),
         # It was back within the limit, and has outgrown it once more.
         (DiskUse(container_bytes=2, volume_bytes=LIMIT), a_stay(first_bytes=LIMIT, was_stopped=True), True),
     ],
@@ -82,6 +85,18 @@ def test_the_reason_has_the_figures_and_the_ways_out_that_help() -> None:
     assert "rebuild" not in in_volumes.message
 
 
+def test_the_reason_tells_too_many_files_from_too_many_bytes() -> None:
+    problem = objection(
+        DiskUse(container_bytes=GIB, volume_bytes=GIB, container_files=6_000_000, volume_files=5),
+        a_stay(),
+        limit_bytes=LIMIT,
+    )
+
+    assert problem is not None
+    assert "it has 6000005 files, 5 of them in volumes such as /workspace, and 5242880 is the most" in problem.message
+    assert "rebuild it" in problem.message
+
+
 @pytest.mark.parametrize(
     ("total", "wanted", "reserve"), [(10 * GIB, None, GIB // 2), (500 * GIB, None, 2 * GIB), (10 * GIB, 0, 0)]
 )
@@ -100,6 +115,14 @@ def test_the_server_always_knows_whether_the_reserve_is_touched(frees: list[int]
         # Whole again by less than a tenth may be kept to oneself; touched never is.
         assert told.free_bytes < 2 * GIB or space.free_bytes >= 2 * GIB
         assert told.free_bytes >= 2 * GIB or space.free_bytes < 2.2 * GIB
+
+
+@pytest.mark.parametrize(("free", "is_short"), [(50, False), (49, True)])
+def test_a_disk_without_room_for_files_is_short(free: int, is_short: bool) -> None:
+    told = DiskSpace(total_bytes=GIB, free_bytes=GIB, total_files=1000, free_files=51)
+    space = replace(told, free_files=free)
+
+    assert (space.is_short(0), space.is_news_after(told, reserve_bytes=0)) == (is_short, is_short)
 
 
 def test_a_disk_that_hardly_changes_is_told_once() -> None:
