@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -46,9 +46,11 @@ class OneWay:
         self.asked: list[RequestHead] = []
         self.decide_otherwise: Callable[[RequestHead], Decision | None] = lambda _: None
         self.still_may: Callable[[bool], bool] = lambda _: True
+        self.parked: Callable[[], Awaitable[None]] = _not_at_all
 
     async def decide(self, request: RequestHead) -> Decision:
         self.asked.append(request)
+        await self.parked()
         return self.decide_otherwise(request) or self.forward(request)
 
     def forward(self, request: RequestHead) -> Forward:
@@ -172,6 +174,10 @@ async def door_to(target: Target, *, times: Times | None = None, capacity: int =
         yield Door(front, listener.getsockname()[1], decider, crowd)
     finally:
         await front.aclose()
+
+
+async def _not_at_all() -> None:
+    pass
 
 
 def _texts(headers: object) -> dict[str, str]:

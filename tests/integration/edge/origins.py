@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,6 +38,8 @@ class Origin:
     port: int = 0
     requests: list[Seen] = field(default_factory=list)
     connections: int = 0
+    ended: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    """Released for each connection that it ended."""
     broken: list[str] = field(default_factory=list)
     """What came that was no request."""
 
@@ -58,6 +62,9 @@ async def listening(handle: Callable[[Reader, Writer], Awaitable[None]], origin:
         finally:
             tasks.discard(task)
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            origin.ended.release()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     origin.port = server.sockets[0].getsockname()[1]
@@ -117,6 +124,13 @@ async def saying(*answers: bytes) -> AsyncIterator[Origin]:
 
     async with scripted_origin(handle) as origin:
         yield origin
+
+
+def reset(writer: Writer) -> None:
+    """End a connection as a program that crashed does."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def _request(parser: h11.Connection, reader: Reader, writer: Writer) -> Seen | None:

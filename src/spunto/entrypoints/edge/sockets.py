@@ -8,7 +8,7 @@ from typing import Final, cast
 from spunto.core.kernel.errors import Unavailable
 from spunto.entrypoints.edge.seams import Target
 
-_HELD_BYTES: Final = 256 * 1024
+_HELD_BYTES: Final = 64 * 1024
 _UNSENT_HIGH: Final = 256 * 1024
 _UNSENT_LOW: Final = 64 * 1024
 CONNECT_SECONDS: Final = 5.0

@@ -1,6 +1,7 @@
 """Who holds connections, and who has to go when there are no more to be had."""
 
 import resource
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
@@ -37,9 +38,18 @@ class Crowd:
     served, the newcomer is not.
     """
 
-    def __init__(self, capacity: int, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        monotonic: Callable[[], float],
+        each_at_most: Callable[[str], int] | None = None,
+    ) -> None:
+        """`each_at_most` says how many an address may hold; no limit where it is None."""
         self._capacity = capacity
+        self._each_at_most = each_at_most
         self._guests: dict[Guest, None] = {}
+        self._held: Counter[str] = Counter()
         self._seldom = Seldom(monotonic=monotonic)
 
     def __len__(self) -> int:
@@ -48,21 +58,36 @@ class Crowd:
     @contextmanager
     def entered(self, guest: Guest) -> Iterator[bool]:
         """False for whoever can't be let in."""
-        if not self._has_room():
+        address = guest.address
+        if not self._has_room(address):
             yield False
             return
         self._guests[guest] = None
+        self._held[address] += 1
         try:
             yield True
         finally:
-            self._guests.pop(guest, None)
+            self._forget(guest, address)
 
-    def _has_room(self) -> bool:
-        if len(self._guests) < self._capacity:
+    def _forget(self, guest: Guest, address: str) -> None:
+        if guest not in self._guests:
+            return
+        del self._guests[guest]
+        self._held[address] -= 1
+        if not self._held[address]:
+            del self._held[address]
+
+    def _has_room(self, address: str) -> bool:
+        if len(self._guests) >= self._capacity:
+            return self._made_room(self._longest_idle())
+        if self._each_at_most is None or self._held[address] < self._each_at_most(address):
             return True
-        going = self._longest_idle()
+        its_own = [guest for guest in self._guests if guest.awaits_client and guest.address == address]
+        return self._made_room(its_own[: max(1, self._held[address] // _SHARE)])
+
+    def _made_room(self, going: list[Guest]) -> bool:
         for guest in going:
-            del self._guests[guest]
+            self._forget(guest, guest.address)
             guest.leave()
         left_out = self._seldom.left_out("connections_scarce")
         if left_out is not None:

@@ -70,3 +70,21 @@ def test_a_flood_is_one_line_of_log(let_in: Enter) -> None:
         let_in(crowd, *(Visitor(address="a") for _ in range(100)))
 
     assert [line["event"] for line in logged] == ["connections_scarce"]
+
+
+def test_an_address_that_has_its_share_loses_its_own_oldest(let_in: Enter) -> None:
+    crowd = Crowd(9, monotonic=ManualClock().monotonic, each_at_most=lambda address: 2 if address == "a" else 9)
+    first, second, other = Visitor(address="a"), Visitor(address="a"), Visitor(address="b")
+
+    assert let_in(crowd, other, first, second) == [True, True, True]
+    assert let_in(crowd, Visitor(address="a"), Visitor(address="b")) == [True, True]
+    assert [visitor.has_left for visitor in (other, first, second)] == [False, True, False]
+
+
+def test_an_address_whose_share_is_being_served_gets_no_more(let_in: Enter) -> None:
+    crowd = Crowd(9, monotonic=ManualClock().monotonic, each_at_most=lambda _: 1)
+    let_in(crowd, Visitor(address="b"))
+    with crowd.entered(Visitor(address="a", awaits_client=False)):
+        assert let_in(crowd, Visitor(address="a")) == [False]
+
+    assert let_in(crowd, Visitor(address="a")) == [True]

@@ -109,8 +109,8 @@ class Client(asyncio.Protocol):
         times = self._times
         due = self._loop.time() + (times.head if is_first else times.idle)
         has_begun = is_first
-        while (end := self._received.find(b"\r\n\r\n")) < 0:
-            if len(self._received) > MAX_HEAD_BYTES:
+        while (end := self._received.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)) < 0:
+            if len(self._received) >= MAX_HEAD_BYTES:
                 return TOO_LARGE
             if self._received and not self._received[:1].isalpha():
                 return NOT_HTTP
@@ -122,7 +122,7 @@ class Client(asyncio.Protocol):
                 await self._arrive(due)
             except TimeoutError:
                 return TOO_SLOW if self._received else None
-        return self._taken(end + 4) if end + 4 <= MAX_HEAD_BYTES else TOO_LARGE
+        return self._taken(end + 4)
 
     async def more(self) -> bytes:
         """What came, b"" at the end. Raises TimeoutError for a client that sends nothing for too long."""

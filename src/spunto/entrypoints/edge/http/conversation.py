@@ -53,7 +53,7 @@ async def converse(client: Client, house: House) -> None:
         if not await _Turn(client, house, request).run():
             return
         client.is_served = False
-        received = await client.head(is_first=False)
+        received = None if house.is_ending() else await client.head(is_first=False)
     client.close()
 
 
@@ -76,8 +76,10 @@ class _Turn:
             return False
         exchange = Exchange(self._client, self._request, decision, origins=self._house.origins, times=self._house.times)
         self._house.exchanges.add(exchange)
+        # Nobody knows what a client sent behind a request that would have begun another protocol.
+        may_go_on = not (self._house.is_ending() or self._head.wants_upgrade)
         try:
-            goes_on = await exchange.run(may_go_on=not self._house.is_ending())
+            goes_on = await exchange.run(may_go_on=may_go_on)
         except (SpuntoError, ClientFailed) as error:
             return await self._answer(self._failed(error))
         finally:
@@ -100,7 +102,8 @@ class _Turn:
 
     async def _answer(self, answer: Answer) -> bool:
         """A body that was not read ends the connection: nobody knows how much of it is still to come."""
-        goes_on = self._request.keeps_alive and self._request.has_no_body and not self._house.is_ending()
+        is_last = self._house.is_ending() or self._head.wants_upgrade
+        goes_on = self._request.keeps_alive and self._request.has_no_body and not is_last
         connection = b"keep-alive" if self._head.version == b"1.0" else b""
         self._client.write(write_answer(answer, self._head, connection=connection if goes_on else b"close"))
         await self._client.drained()

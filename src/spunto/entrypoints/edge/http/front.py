@@ -20,12 +20,17 @@ _BACKLOG: Final = 1024
 # Of bytes that are not even on their way. Without it the system holds megabytes for each client that reads slowly.
 _NOT_SENT_BYTES: Final = 128 * 1024
 _TCP_NOTSENT_LOWAT: Final = 25
+# Of a body that nobody takes. For whoever sends fast the system would let it grow to many times as much.
+_NOT_TAKEN_BYTES: Final = 1024 * 1024
 
 log = structlog.get_logger()
 
 
 class Front:
-    """Any number of listeners with one crowd of clients."""
+    """Any number of listeners with one crowd of clients.
+
+    A client's request holds a second connection, to its origin: let in half as many as there may be.
+    """
 
     def __init__(self, decider: Decider, *, crowd: Crowd, times: Times | None = None) -> None:
         self._times = times or Times()
@@ -112,6 +117,7 @@ class Front:
 def _bound(listener: socket.socket, *, stalled_seconds: float) -> None:
     """Set what connections inherit from their listener."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _NOT_TAKEN_BYTES)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stalled_seconds * 1000))

@@ -83,7 +83,10 @@ def from_worker(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 @lru_cache(maxsize=4096)
 def is_about_the_client(name: bytes) -> bool:
-    return _ABOUT_THE_CLIENT.fullmatch(name.lower().replace(b"_", b"-").replace(b".", b"-")) is not None
+    """Also for what some servers would take for the length of a body, or another host."""
+    folded = name.replace(b"_", b"-").replace(b".", b"-")
+    is_disguised = folded != name and (folded in _OF_ONE_CONNECTION or folded == b"host")
+    return is_disguised or _ABOUT_THE_CLIENT.fullmatch(folded) is not None
 
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:

@@ -38,8 +38,8 @@ class Origin:
 
     async def head(self, *, method: bytes) -> Outgoing:
         """The next head. Raises OriginBroke, BadAnswer."""
-        while (end := self._received.find(b"\r\n\r\n")) < 0:
-            if len(self._received) > MAX_HEAD_BYTES:
+        while (end := self._received.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)) < 0:
+            if len(self._received) >= MAX_HEAD_BYTES:
                 raise BadAnswer("its head is too large")
             data = await self.upstream.read()
             if data is None:
