@@ -32,6 +32,9 @@ from spunto.entrypoints.edge.tickets import LIFE_SECONDS
 from spunto.testing.contracts.container_lab import PATIENCE_SECONDS
 
 DOCKER, PODMAN = pytest.param("docker", marks=pytest.mark.docker), pytest.param("podman", marks=pytest.mark.podman)
+# As in a container with the host's network: the engine counts other processes than the agent sees.
+IN_A_CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+WITHOUT_THE_RIGHT = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
 MUCH = 100 * 1024 * 1024
 LAST_WORD = b"bye"
 
@@ -135,11 +138,15 @@ async def echoed(stream: Stream, data: bytes) -> bytes:
     return await everything(stream)
 
 
-async def why_not(lab: RelayLab, port: int, *, subject_id: str | None = None) -> str:
+async def refusal(lab: RelayLab, port: int, *, subject_id: str | None = None) -> StreamReset:
     stream = await lab.edge.connect(subject_id or lab.worker, port)
     with pytest.raises(StreamReset) as reset:
         await everything(stream)
-    return reset.value.code
+    return reset.value
+
+
+async def why_not(lab: RelayLab, port: int, *, subject_id: str | None = None) -> str:
+    return (await refusal(lab, port, subject_id=subject_id)).code
 
 
 @pytest.mark.parametrize("lab", [DOCKER, PODMAN], indirect=True)
@@ -150,6 +157,26 @@ async def test_ports_of_a_worker_are_reached_whatever_they_are_bound_to(lab: Rel
     answers = [await echoed(await lab.edge.connect(lab.worker, port), b"hello") for port in (8001, 8002, 8003)]
 
     assert answers == [b"hellobye"] * 3
+    assert lab.server.hellos[-1].posture["loopback_ports"] is True
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("confined", [IN_A_CONTAINER, WITHOUT_THE_RIGHT], ids=["in a container", "without the right"])
+async def test_an_agent_that_may_not_go_into_networks_says_so_and_uses_addresses(
+    docker_url: str, tmp_path: Path, confined: Sequence[str]
+) -> None:
+    async with relay_lab(docker_url, tmp_path, inside=confined) as lab:
+        await lab.start_agent()
+        await lab.start_worker()
+        await lab.listen("127.0.0.1", 8001)
+        await lab.listen("own", 8002)
+
+        answer = await echoed(await lab.edge.connect(lab.worker, 8002), b"hello")
+        refused = await refusal(lab, 8001)
+
+    assert answer == b"hellobye"
+    assert (refused.code, "loopback" in refused.message) == ("connection_refused", True)
+    assert lab.server.hellos[-1].posture["loopback_ports"] is False
 
 
 @pytest.mark.parametrize("lab", [DOCKER, PODMAN], indirect=True)

@@ -24,7 +24,7 @@ class DockerRuntime(EngineRuntime):
 
     async def info(self) -> EngineInfo:
         async with bounded(self._timeouts.call_seconds):
-            return translate.docker_info(await self._docker.system.info())
+            return self._with_reach(translate.docker_info(await self._docker.system.info()))
 
     async def has_image(self, image: str) -> bool:
         try:

@@ -5,6 +5,7 @@ A refusal is understood by looking at what is there, not by its words: the engin
 
 import asyncio
 from abc import abstractmethod
+from dataclasses import replace
 from typing import ClassVar
 
 from spunto.adapters.runtimes import translate
@@ -237,6 +238,9 @@ class EngineRuntime(EngineStreams):
     async def aclose(self) -> None:
         self._ports.close()
         await super().aclose()
+
+    def _with_reach(self, info: EngineInfo) -> EngineInfo:
+        return replace(info, posture={**info.posture, "loopback_ports": self._ports.include_loopback})
 
     async def _adopted(self, spec: ContainerSpec, refusal: Refusal) -> Container:
         found = await self.find_container(spec.name)

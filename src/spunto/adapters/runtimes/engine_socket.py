@@ -59,14 +59,15 @@ async def bounded(seconds: float) -> AsyncIterator[None]:
 class EngineSocket:
     """Calls and streams over one aiodocker client, which it owns."""
 
-    def __init__(self, client: aiodocker.Docker, timeouts: Timeouts) -> None:
+    def __init__(self, client: aiodocker.Docker, timeouts: Timeouts, url: str) -> None:
         self.client = client
+        self.url = url
         self._timeouts = timeouts
 
     @classmethod
     async def open(cls, url: str, timeouts: Timeouts) -> "EngineSocket":
         """Connect and agree on the API's version. Raises EngineUnavailable."""
-        socket = cls(aiodocker.Docker(url, timeout=aiohttp.ClientTimeout()), timeouts)
+        socket = cls(aiodocker.Docker(url, timeout=aiohttp.ClientTimeout()), timeouts, url)
         try:
             await socket.version()
         except BaseException:

@@ -5,11 +5,14 @@ import ctypes
 import os
 import select
 import socket
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+_ASK_SECONDS = 1.0
 _CLONE_NEWNET = 0x40000000
+_CREDENTIALS = struct.Struct("3i")
 _OWN = Path("/proc/self/ns/net")
 
 
@@ -35,27 +38,46 @@ class Namespace:
         os.close(self.net)
 
 
-def open_namespace(pid: int) -> Namespace:
-    """The network of the process. Raises NamespaceClosed, and ProcessLookupError for a process that is not there.
+def open_namespace(pid: int, container_id: str) -> Namespace:
+    """The network of the container's process. Raises NamespaceClosed for any other process, or where none is seen.
 
-    An agent in a container sees other processes under the engine's numbers, or its own: its own network is refused.
+    An engine on another machine, or outside the agent's own container, counts other processes than are seen here.
     """
-    life = os.pidfd_open(pid)
     try:
+        life = os.pidfd_open(pid)
+    except OSError as error:
+        raise NamespaceClosed(str(error)) from error
+    try:
+        if not _is_of(pid, container_id):
+            raise NamespaceClosed("another process has that number here")
         net = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if os.fstat(net).st_ino == _OWN.stat().st_ino:
-                raise NamespaceClosed("the process is in this network itself")
-        except BaseException:
-            os.close(net)
-            raise
-    except PermissionError as error:
+    except OSError as error:
         os.close(life)
         raise NamespaceClosed(str(error)) from error
     except BaseException:
         os.close(life)
         raise
-    return Namespace(life=life, net=net)
+    opened = Namespace(life=life, net=net)
+    # As long as the process lives its number is nobody else's, so that all that was read is its own.
+    if not opened.is_alive:
+        opened.close()
+        raise NamespaceClosed("the process has ended")
+    return opened
+
+
+def _is_of(pid: int, container_id: str) -> bool:
+    """Engines name a container's control group, and the files that they mount into it, by its id."""
+    process = Path("/proc") / str(pid)
+    return any(container_id in (process / told).read_text() for told in ("cgroup", "mountinfo"))
+
+
+def sees_processes_of(socket_path: str) -> bool:
+    """Whether who serves the socket, and thus what it starts, has a number here. Raises OSError."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(_ASK_SECONDS)
+        asking.connect(socket_path)
+        pid, _, _ = _CREDENTIALS.unpack(asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return bool(pid)
 
 
 class Doorway:

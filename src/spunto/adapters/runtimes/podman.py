@@ -47,7 +47,7 @@ class PodmanRuntime(EngineRuntime):
         return cls(socket, timeouts, client)
 
     async def info(self) -> EngineInfo:
-        return translate.podman_info(await self._call(self._client.info))
+        return self._with_reach(translate.podman_info(await self._call(self._client.info)))
 
     async def has_image(self, image: str) -> bool:
         return bool(await self._call(lambda: self._client.images.exists(image)))

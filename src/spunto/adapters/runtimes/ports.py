@@ -5,15 +5,25 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal
-from spunto.adapters.runtimes.namespaces import Doorway, Namespace, NamespaceClosed, open_namespace
+from spunto.adapters.runtimes.namespaces import (
+    Doorway,
+    Namespace,
+    NamespaceClosed,
+    may_enter_namespaces,
+    open_namespace,
+    sees_processes_of,
+)
 from spunto.adapters.runtimes.socket_connection import SocketConnection
 from spunto.core.executor.port_connection import PortRefused, PortUnreachable
 from spunto.core.executor.runtime import ContainerGone, ContainerNotRunning
 
 KEPT_SECONDS = 5.0
+_AT_ADDRESS = "of the worker's address; this node's agent may not reach what listens on its loopback alone"
 _LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
@@ -24,10 +34,17 @@ class _Place:
     namespace: Namespace | None
     addresses: tuple[tuple[int, str], ...]
     users: int = 0
+    timer: asyncio.TimerHandle | None = None
 
     @property
     def still_holds(self) -> bool:
         return self.namespace is None or self.namespace.is_alive
+
+    def close(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.namespace is not None:
+            self.namespace.close()
 
     def ways(self) -> Iterator[tuple[int, str]]:
         if self.namespace is not None:
@@ -40,8 +57,11 @@ class Ports:
 
     def __init__(self, engine: EngineSocket) -> None:
         self._engine = engine
+        url = urlsplit(engine.url)
+        self._socket_path = url.path if url.scheme == "unix" else None
         self._doorway = Doorway()
         self._places: dict[str, _Place] = {}
+        self._known: set[_Place] = set()
 
     async def connect(self, name: str, port: int) -> SocketConnection:
         """Raises ContainerGone, ContainerNotRunning, PortRefused, PortUnreachable, EngineUnavailable."""
@@ -54,11 +74,28 @@ class Ports:
         finally:
             place.users -= 1
 
+    @cached_property
+    def include_loopback(self) -> bool:
+        """Whether the agent may go into containers' networks, as far as it can tell before it does."""
+        if self._socket_path is None or not self._may_enter:
+            return False
+        try:
+            return sees_processes_of(self._socket_path)
+        except OSError:
+            return False
+
+    @cached_property
+    def _may_enter(self) -> bool:
+        return may_enter_namespaces()
+
     def forget(self, name: str) -> None:
         """The name is about to mean another container."""
         self._places.pop(name, None)
 
     def close(self) -> None:
+        for place in self._known:
+            place.close()
+        self._known.clear()
         self._places.clear()
         self._doorway.close()
 
@@ -73,7 +110,7 @@ class Ports:
             except (OSError, NamespaceClosed) as error:
                 trouble = str(error)
         if is_refused:
-            raise PortRefused(port)
+            raise PortRefused(port) if place.namespace is not None else PortRefused(port, _AT_ADDRESS)
         raise PortUnreachable(port, trouble)
 
     async def _connected(self, place: _Place, family: int, address: str, port: int) -> socket.socket:
@@ -94,30 +131,25 @@ class Ports:
     async def _place_of(self, name: str) -> _Place:
         inspected = await self._inspect(name)
         namespace: Namespace | None = None
-        # Without the right or the sight the address has to do; a process that ended is noticed by the next look.
-        with suppress(NamespaceClosed, ProcessLookupError, FileNotFoundError):
-            namespace = open_namespace(inspected["State"]["Pid"])
-        try:
-            if namespace is not None and (await self._inspect(name))["State"]["Pid"] != inspected["State"]["Pid"]:
-                raise ContainerNotRunning(name)
-        except BaseException:
-            if namespace is not None:
-                namespace.close()
-            raise
+        if self._may_enter:
+            with suppress(NamespaceClosed):
+                namespace = open_namespace(inspected["State"]["Pid"], inspected["Id"])
         place = self._places[name] = _Place(namespace=namespace, addresses=tuple(_addresses(inspected)))
         self._let_go_later(name, place)
         return place
 
     def _let_go_later(self, name: str, place: _Place) -> None:
-        asyncio.get_running_loop().call_later(KEPT_SECONDS, self._let_go, name, place)
+        self._known.add(place)
+        place.timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._let_go, name, place)
 
     def _let_go(self, name: str, place: _Place) -> None:
         if self._places.get(name) is place:
             del self._places[name]
         if place.users:
             self._let_go_later(name, place)
-        elif place.namespace is not None:
-            place.namespace.close()
+        else:
+            self._known.discard(place)
+            place.close()
 
     async def _inspect(self, name: str) -> Mapping[str, Any]:
         try:

@@ -8,8 +8,8 @@ from spunto.core.kernel.errors import Unavailable
 class PortRefused(Unavailable):
     """Nobody listens on the port."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__("connection_refused", f"Nothing listens on port {port}.", port=port)
+    def __init__(self, port: int, detail: str = "of the worker") -> None:
+        super().__init__("connection_refused", f"Nothing listens on port {port} {detail}.", port=port)
 
 
 class PortUnreachable(Unavailable):
