@@ -1,4 +1,4 @@
-"""A worker's log: its lines as they come over HTTP or a WebSocket, and following it over lost connections."""
+"""Following a worker's log over a WebSocket, and over lost connections."""
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -8,27 +8,15 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from spunto.client.log_lines import LogLine, rfc3339
 from spunto.client.sockets import Ending, close_code_of, ending_of, frame_of, is_passing, refusal, reported
-from spunto.client.wire import WireModel
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import SpuntoError
-
-
-class LogLine(WireModel):
-    at: datetime | None = None
-    stream: str = "stdout"
-    line: str
-
 
 LONGEST_TAIL = 10_000
 _FASTEST_SECONDS, _SLOWEST_SECONDS = 0.1, 5.0
 
 Dial = Callable[[Mapping[str, Any]], Awaitable[ClientConnection]]
-
-
-def lines_of(text: str) -> list[LogLine]:
-    """The lines of an `application/x-ndjson` body."""
-    return [LogLine.model_validate_json(line) for line in text.splitlines() if line.strip()]
 
 
 class LogCursor:
@@ -104,7 +92,3 @@ async def _received(connection: ClientConnection) -> AsyncIterator[LogLine]:
             raise error
         if "line" in frame:
             yield LogLine.model_validate(frame)
-
-
-def rfc3339(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

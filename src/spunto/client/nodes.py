@@ -73,7 +73,7 @@ class Node(WireModel):
     machine_cpus: float | None = None
     machine_memory_bytes: int | None = None
     disk: Disk | None = None
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)
     reserved_cpus: float = 0
     reserved_memory_bytes: int = 0
     workers: int = 0

@@ -10,7 +10,14 @@ from pydantic.alias_generators import to_camel
 class WireModel(BaseModel):
     """snake_case here, camelCase on the wire."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="allow")
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="allow",
+        # A command reads one or two kinds of answers, and to make ready for all of them takes longer than its request.
+        defer_build=True,
+    )
 
     @cached_property
     def etag(self) -> str | None:

@@ -5,20 +5,21 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spunto.client.api import Api, Page, json_of, parsed
 from spunto.client.errors import NotThere
-from spunto.client.logs import LogLine, followed, lines_of, rfc3339
+from spunto.client.log_lines import LogLine, lines_of, rfc3339
 from spunto.client.retry import Repeat
-from spunto.client.sockets import dial
-from spunto.client.terminal import Terminal
 from spunto.client.watching import WaitedTooLong, WorkerGone, has_arrived, watched
 from spunto.client.worker_models import AskedWorker, ExecResult, GitStatus, Port, Stats, Worker, WorkerRef
 
 # The server answers an exec that ran out of time by itself; the client only waits a little longer for that.
 _EXEC_GRACE_SECONDS = 15.0
 _GIT_STATUS_SECONDS = 90.0
+
+if TYPE_CHECKING:
+    from spunto.client.terminal import Terminal
 
 AnyWorker = Worker | WorkerRef
 
@@ -193,6 +194,9 @@ class Workers:
         self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None
     ) -> AsyncIterator[LogLine]:
         """Its log as it is written; goes on after a lost connection without repeating a line."""
+        # Few open a WebSocket, and its library takes a while to import; so in what follows.
+        from spunto.client.logs import followed
+
         socket = partial(self._socket, worker, "logs")
         return followed(socket, tail=tail, since=since, clock=self._api.clock)
 
@@ -239,8 +243,10 @@ class Workers:
         )
         return parsed(ExecResult, answer)
 
-    def terminal(self, worker: AnyWorker, *, cols: int = 80, rows: int = 24) -> Terminal:
+    def terminal(self, worker: AnyWorker, *, cols: int = 80, rows: int = 24) -> "Terminal":
         """A shell in the worker, to be entered with `async with`."""
+        from spunto.client.terminal import Terminal
+
         return Terminal(partial(self._socket, worker, "terminal"), clock=self._api.clock, cols=cols, rows=rows)
 
     def watch_worker(self, worker: AnyWorker, *, explain: bool = False) -> AsyncIterator[Worker]:
@@ -281,6 +287,8 @@ class Workers:
             return
 
     async def _socket(self, worker: AnyWorker, mode: str, params: Mapping[str, Any]) -> Any:
+        from spunto.client.sockets import dial
+
         return await dial(self._api, f"/api/workers/{worker.id}/terminal", {"mode": mode, **params})
 
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spunto.client.logs import LogCursor, LogLine, lines_of
+from spunto.client.log_lines import LogLine, lines_of
+from spunto.client.logs import LogCursor
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

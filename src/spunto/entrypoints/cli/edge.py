@@ -74,8 +74,10 @@ def _called(arguments: Sequence[str]) -> int:
         become_agent(arguments[1:])
     if arguments[:1] == ["worker-image"]:
         become("spunto_agent.worker_image", arguments[1:])
-    # httpx brings a command line of its own, which takes as long to load as the rest of it. It does without.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # this is how an import is refused
+    # httpx brings a command line of its own and HTTP/2, which take longer to load than the rest of it. It does without.
+    refused = ["httpx._main"] if _command(arguments) in _EXTRAS else ["httpx._main", "h2"]
+    for module in refused:
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # this is how an import is refused
     from spunto.entrypoints.cli.main import main as run
 
     try:
@@ -88,10 +90,14 @@ def _called(arguments: Sequence[str]) -> int:
 def _missing(arguments: Sequence[str], error: ModuleNotFoundError) -> tuple[str, str]:
     if (error.name or "").partition(".")[0] in ("spunto", "spunto_agent"):
         return "bug", f"This installation is not whole: {error}."
-    command = next((each for each in arguments if not each.startswith("-")), "")
+    command = _command(arguments)
     extra = _EXTRAS.get(command, "cli")
     named = f"`spunto {command}`" if command else "The command line"
     return "not_installed", f"{named} needs: pip install 'spunto[{extra}]' ({error})."
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return next((each for each in arguments if not each.startswith("-")), "")
 
 
 def _sentence(error: OSError) -> str:

@@ -8,14 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from spunto.client.logs import LogLine
+from spunto.client.log_lines import LogLine
 from spunto.client.worker_models import ExecResult, Repository
 from spunto.entrypoints.cli.exits import ExitCode
 from spunto.entrypoints.cli.options import WorkerArgument, moment_of, pairs_of
 from spunto.entrypoints.cli.output import Columns, Output
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
-from spunto.entrypoints.cli.shell import attached_shell, window_size
 from spunto.entrypoints.cli.workers import app
 
 MAX_STDIN_BYTES = 512 * 1024
@@ -117,6 +116,9 @@ async def shell(session: Session, worker: WorkerArgument) -> int:
     It goes on where it was after a lost connection. Meanwhile Ctrl-C gives up.
     """
     found = await session.worker(worker)
+    # It brings the library of WebSockets, which no other command waits for.
+    from spunto.entrypoints.cli.shell import attached_shell, window_size
+
     size = window_size()
     async with session.client.workers.terminal(found, cols=size.columns, rows=size.lines) as terminal:
         return await attached_shell(terminal)

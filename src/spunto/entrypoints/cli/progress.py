@@ -5,9 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from spunto.client.worker_models import Worker
 from spunto.entrypoints.cli.output import Output, printable
 
@@ -38,6 +35,10 @@ def reporting(out: Output, name: str) -> Iterator[Report]:
 
 @contextmanager
 def _live(name: str) -> Iterator[Report]:
+    # rich is slow to import, and pipes don't need it.
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         line = progress.add_task(printable(name), total=None)

@@ -1,6 +1,7 @@
 """The command line as a whole: what it offers, and what it says to those who get it wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,40 @@ def test_help_answers_without_loading_what_only_a_command_needs() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
     assert loaded == "[]\n"
+
+
+def test_a_command_that_asks_for_a_list_loads_no_more_than_that_takes() -> None:
+    heavy = ("websockets", "h2", "httpx._main", "rich.table", "spunto.client.terminal", "spunto.core.workers.model")
+    program = f"""
+import sys
+from spunto.entrypoints.cli.edge import main
+sys.argv = ["spunto", "worker", "list"]
+try:
+    main()
+except SystemExit:
+    print([name for name in {heavy} if sys.modules.get(name)])
+"""
+    # Nothing answers there, which is told when everything is loaded.
+    environment = {**os.environ, "SPUNTO_URL": "http://127.0.0.1:1", "SPUNTO_TOKEN": "x"}
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+
+    assert "Can't reach" in loaded.stderr
+    assert loaded.stdout == "[]\n"
+
+
+def test_no_kind_of_answer_is_made_ready_before_one_comes() -> None:
+    program = """
+import spunto.client.client
+from spunto.client.wire import WireModel
+print([each.__name__ for each in WireModel.__subclasses__() if each.__pydantic_complete__])
+"""
+
+    ready = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert ready == "[]\n"
 
 
 @pytest.mark.parametrize(
