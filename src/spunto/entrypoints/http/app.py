@@ -9,6 +9,7 @@ from werkzeug.datastructures import Headers
 from spunto.entrypoints.http.activity import activity_blueprint
 from spunto.entrypoints.http.admission import install_admission
 from spunto.entrypoints.http.api_keys import api_keys_blueprint
+from spunto.entrypoints.http.application import Application
 from spunto.entrypoints.http.auth import auth_blueprint
 from spunto.entrypoints.http.connection import DirectWebsocket, HttpConnection, WebsocketConnection
 from spunto.entrypoints.http.devices import device_page_blueprint, devices_blueprint
@@ -59,7 +60,7 @@ class Place:
 
 def create_app(spunto: Spunto, place: Place, *, doors: Sequence[Blueprint] = ()) -> Quart:
     """The application with the HTTP routes, and with the blueprints of the other doors that share its port."""
-    app = Quart("spunto", static_folder=None)
+    app = Application("spunto")
     app.url_rule_class = Route
     app.config.update(
         MAX_CONTENT_LENGTH=place.max_body_bytes,

@@ -1,17 +1,25 @@
 """Quart's ASGI connections, bounded: what a client sends faster than its handler reads stays in the network."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, WebsocketScope
-from quart import Quart, Websocket
+from quart import Quart, Request, Response, Websocket
 from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
+from quart.typing import ResponseTypes
+from quart.utils import encode_headers
+from quart.wrappers.response import DataBody
 
 from spunto.entrypoints.serving.targets import path_of
 
 # Messages are as big as Hypercorn lets them be (1 MiB), so their number decides how much a socket can hold.
 MAX_WAITING_MESSAGES: Final = 2
+# Who sends no body can only leave, and loses nothing where that is noticed so much later.
+LOOK_AFTER_SECONDS: Final = 0.05
+_OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 CUT: Final = "spunto.cut"
@@ -19,12 +27,81 @@ CUT: Final = "spunto.cut"
 
 
 class HttpConnection(ASGIHTTPConnection):
+    """Quart's, but in the one task in which it is called; Quart makes three more for every request."""
+
     def __init__(self, app: Quart, scope: HTTPScope) -> None:
         super().__init__(app, {**scope, "path": path_of(scope["path"])})
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         cast("dict[str, Any]", self.scope)[CUT] = partial(_cut, send)
-        await super().__call__(receive, send)
+        request = self._create_request_from_scope(send)
+        client = _Client(partial(self.handle_messages, request, receive))
+        if self._has_body():
+            client.listen()
+        else:
+            request.body.set_complete()
+            client.listen_later()
+        try:
+            await self.handle_request(request, send)
+        except asyncio.CancelledError:
+            if not client.has_just_left():
+                raise
+        finally:
+            await client.listen_no_more()
+
+    async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
+        response = await self.app.handle_request(request)
+        seconds = self.app.config["RESPONSE_TIMEOUT"]
+        if isinstance(response, Response) and response.timeout is not Ellipsis:
+            seconds = response.timeout
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._send_response(send, response)
+
+    async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
+        body = response.response
+        if not isinstance(body, DataBody):
+            await super()._send_response(send, response)
+            return
+        headers = encode_headers(response.headers)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": body.data[body.begin : body.end], "more_body": False})
+
+    def _has_body(self) -> bool:
+        named = any(name in _OF_A_BODY for name, _ in self.scope["headers"])
+        return named or self.scope["method"] not in ("GET", "HEAD")
+
+
+class _Client:
+    """Takes in what the client sends. When it leaves, the task that handles its request is cancelled."""
+
+    def __init__(self, messages: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._messages = messages
+        self._handling = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._listening: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
+
+    def listen(self) -> None:
+        self._listening = asyncio.create_task(self._messages(), name="what a client sends")
+        self._listening.add_done_callback(self._leave)
+
+    def listen_later(self) -> None:
+        self._later = asyncio.get_running_loop().call_later(LOOK_AFTER_SECONDS, self.listen)
+
+    def has_just_left(self) -> bool:
+        """Whether that is the only reason why the task was cancelled."""
+        return self._listening is not None and self._listening.done() and self._handling.uncancel() == 0
+
+    async def listen_no_more(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+        if self._listening is not None:
+            self._listening.remove_done_callback(self._leave)
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+
+    def _leave(self, _: asyncio.Task[None]) -> None:
+        self._handling.cancel()
 
 
 def _cut(send: Any) -> None:

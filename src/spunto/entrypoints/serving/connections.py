@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol import ProtocolWrapper
 
 from spunto.entrypoints.serving.crowd import Crowd
+from spunto.entrypoints.serving.idle import Context, IdleTimer
 from spunto.entrypoints.serving.logs import Seldom
 from spunto.entrypoints.serving.peers import UNKNOWN, counted_peer
 from spunto.entrypoints.serving.talk import Talk
@@ -27,6 +29,8 @@ STALLED_SECONDS: Final = 30.0
 # what is on its way would be lost otherwise. HTTP lets a client repeat the latter by itself, but not the former.
 FIRST_REQUEST_SECONDS: Final = 1.0
 NEXT_REQUEST_SECONDS: Final = 0.1
+# As much waits here for the end of the event loop's turn, and as much in the transport without making anybody wait.
+CORKED_BYTES: Final = 16 * 1024
 
 log = structlog.get_logger()
 
@@ -38,6 +42,14 @@ class DoorConfig(Config):
         super().__init__()
         self.crowd = crowd
         self.seldom = Seldom(monotonic=asyncio.get_running_loop().time)
+        self._dated = (0, super().response_headers("h11"))
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        """As Hypercorn's, made once a second."""
+        now = int(time.time())
+        if self._dated[0] != now:
+            self._dated = (now, super().response_headers(protocol))
+        return self._dated[1]
 
 
 class Connection(TCPServer):
@@ -46,6 +58,13 @@ class Connection(TCPServer):
     config: DoorConfig
     protocol: Any
     _lingering: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._corked = bytearray()
+        if isinstance(self.context, Context):
+            timer: Any = IdleTimer(self, self.context.terminated)
+            self.idle_task = timer
 
     @property
     def address(self) -> str:
@@ -59,6 +78,17 @@ class Connection(TCPServer):
 
     def leave(self) -> None:
         self.writer.transport.abort()
+
+    @property
+    def idle_seconds(self) -> float:
+        return self.config.keep_alive_timeout
+
+    @property
+    def grace_seconds(self) -> float:
+        return FIRST_REQUEST_SECONDS if self.protocol.was_begun else NEXT_REQUEST_SECONDS
+
+    async def end(self) -> None:
+        await self._initiate_server_close()
 
     def _is_welcome(self) -> bool:
         connected = self.writer.get_extra_info("socket")
@@ -84,26 +114,34 @@ class Connection(TCPServer):
             await self._write(event.data)
             return
         if isinstance(event, Closed):
+            self._uncork()
             await self.protocol.end()
             if self.protocol.has_more_to_read:
                 await self._linger()
                 return
         await super().protocol_send(event)
 
-    async def _idle_timeout(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.config.keep_alive_timeout):
-                await self.context.terminated.wait()
-                await asyncio.sleep(FIRST_REQUEST_SECONDS if self.protocol.was_begun else NEXT_REQUEST_SECONDS)
-        await asyncio.shield(self._initiate_server_close())
-
     async def _write(self, data: bytes) -> None:
+        """What is written in one turn of the event loop goes out by one call to the system."""
+        corked = self._corked
+        if not corked:
+            self.loop.call_soon(self._uncork)
+        corked += data
+        if len(corked) <= CORKED_BYTES and self.writer.transport.get_write_buffer_size() <= CORKED_BYTES:
+            return
         async with self.send_lock:
             try:
-                self.writer.write(data)
+                self._uncork()
                 await self._drained()
             except (ConnectionError, RuntimeError):
                 await self.protocol.handle(Closed())
+
+    def _uncork(self) -> None:
+        # Whoever reads from the connection tells when it is lost.
+        if self._corked:
+            with suppress(ConnectionError, RuntimeError):
+                self.writer.write(self._corked)
+            self._corked = bytearray()
 
     async def _drained(self) -> None:
         """Raises ConnectionAbortedError for a client that takes nothing any more."""
@@ -161,6 +199,7 @@ def _protocol(app: Any, config: Config, *args: Any) -> Any:
 
 def install() -> None:
     """Have Hypercorn make these. Repeating is harmless."""
-    # There is no setting for either.
+    # There is no setting for any of them.
+    vars(run)["WorkerContext"] = Context
     vars(run)["TCPServer"] = _connection
     vars(tcp_server)["ProtocolWrapper"] = _protocol
