@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import orjson
@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from spunto.adapters.sql.driver import DriverStatements, DriverTransaction
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
-from spunto.adapters.sql.statements import STATEMENT_SECONDS, Statements, in_turn
+from spunto.adapters.sql.opened import Opened
+from spunto.adapters.sql.statements import STATEMENT_SECONDS, Statements, take_turn
 from spunto.adapters.sql.types import to_json
 from spunto.adapters.sql.written import Writer
 
@@ -36,6 +37,7 @@ class PostgresDatabase:
         self._engine = engine_of(url, pool_size=pool_size)
         self._writer = Writer(self._engine.dialect)
         self._turns = asyncio.Semaphore(pool_size)
+        self._idle: list[PoolProxiedConnection] = []
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
@@ -47,25 +49,59 @@ class PostgresDatabase:
             finally:
                 await transaction.roll_back()
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Statements]:
-        async with self._borrowed() as borrowed:
-            yield DriverStatements(borrowed, self._writer)
-
-    @asynccontextmanager
-    async def _borrowed(self) -> AsyncIterator[PoolProxiedConnection]:
-        async with in_turn(self._turns):
-            try:
-                borrowed = await self._engine.raw_connection()
-            except DRIVER_ERRORS as error:
-                raise translated(error) from error
-            try:
-                yield borrowed
-            finally:
-                borrowed.close()
+    def reading(self) -> AbstractAsyncContextManager[Statements]:
+        return Opened(self._borrowed(), lambda borrowed: DriverStatements(borrowed, self._writer))
 
     async def aclose(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
         await self._engine.dispose()
+
+    def _borrowed(self) -> "_Borrowing":
+        return _Borrowing(self._engine, self._turns, self._idle)
+
+
+class _Borrowing:
+    """A connection, lent in the order of arrival.
+
+    The pool makes and counts them, but what is whole comes back to `idle`: through the pool each read would take a
+    fifth longer. Transactions are over by then, so that nothing has to be reset.
+    """
+
+    def __init__(self, engine: AsyncEngine, turns: asyncio.Semaphore, idle: list[PoolProxiedConnection]) -> None:
+        self._engine = engine
+        self._turns = turns
+        self._idle = idle
+        self._borrowed: PoolProxiedConnection
+
+    async def __aenter__(self) -> PoolProxiedConnection:
+        await take_turn(self._turns)
+        try:
+            self._borrowed = self._whole() or await self._engine.raw_connection()
+        except DRIVER_ERRORS as error:
+            self._turns.release()
+            raise translated(error) from error
+        except BaseException:
+            self._turns.release()
+            raise
+        return self._borrowed
+
+    async def __aexit__(self, *_: object) -> None:
+        driver: Any = self._borrowed.driver_connection
+        if self._borrowed.is_valid and not driver.is_in_transaction():
+            self._idle.append(self._borrowed)
+        else:
+            self._borrowed.close()
+        self._turns.release()
+
+    def _whole(self) -> PoolProxiedConnection | None:
+        while self._idle:
+            borrowed = self._idle.pop()
+            driver: Any = borrowed.driver_connection
+            if not driver.is_closed():
+                return borrowed
+            borrowed.invalidate()
+        return None
 
 
 def engine_of(url: URL, *, pool_size: int = 1) -> AsyncEngine:

@@ -7,7 +7,7 @@ direct: in WAL mode nothing makes them wait, and a hop to a thread would cost mo
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import aiosqlite
@@ -49,14 +49,13 @@ class SqliteDatabase:
             finally:
                 await transaction.roll_back()
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Statements]:
+    def reading(self) -> AbstractAsyncContextManager[Statements]:
         try:
             # One for all: each statement is over before the next one begins.
             self._reader = self._reader or _reading(self._file)
         except DRIVER_ERRORS as error:
             raise translated(error) from error
-        yield DirectStatements(self._reader, self._words)
+        return nullcontext(DirectStatements(self._reader, self._words))
 
     async def aclose(self) -> None:
         if self._reader is not None:

@@ -30,19 +30,23 @@ class Statements(Protocol):
 
 @asynccontextmanager
 async def in_turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
-    """Wait in the order of arrival; the pools don't, and under load somebody would wait for ever."""
-    if turns.locked():
-        try:
-            async with asyncio.timeout(TURN_SECONDS):
-                await turns.acquire()
-        except TimeoutError as error:
-            raise translated(error) from error
-    else:
-        await turns.acquire()
+    await take_turn(turns)
     try:
         yield
     finally:
         turns.release()
+
+
+async def take_turn(turns: asyncio.Semaphore) -> None:
+    """Wait in the order of arrival; the pools don't, and under load somebody would wait for ever."""
+    if not turns.locked():
+        await turns.acquire()
+        return
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            await turns.acquire()
+    except TimeoutError as error:
+        raise translated(error) from error
 
 
 async def first(statements: Statements, statement: Executable, parameters: dict[str, Any]) -> AnyRow | None:

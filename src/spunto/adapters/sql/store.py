@@ -1,8 +1,9 @@
 """The storage ports on SQLite and Postgres: the unit of work over one database."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar
 
 from sqlalchemy import URL, bindparam, select, update
 
@@ -20,6 +21,7 @@ from spunto.adapters.sql.identities import SqlIdentityRepository
 from spunto.adapters.sql.invitations import SqlInvitationRepository
 from spunto.adapters.sql.migrate import require_current
 from spunto.adapters.sql.nodes import SqlNodeRepository
+from spunto.adapters.sql.opened import Opened
 from spunto.adapters.sql.orgs import SqlMemberRepository, SqlOrganizationRepository
 from spunto.adapters.sql.postgres import CONNECTIONS, PostgresDatabase
 from spunto.adapters.sql.projects import SqlProjectRepository
@@ -36,48 +38,68 @@ from spunto.adapters.sql.webhooks import SqlWebhookRepository, SqlWebhookSecretR
 from spunto.adapters.sql.workers import KnownWorkers, SqlWorkerRepository
 from spunto.core.kernel.wakeups import Wakeups
 
+R = TypeVar("R")
 _TIMELINE = select(timelines.c.id)
 _NEW_TIMELINE = update(timelines).values(id=bindparam("new_id"))
 _SAME_TIMELINE = update(timelines).values(id=timelines.c.id)
 
 
+class _Repository(Generic[R]):
+    """Made when it is first asked for: a transaction needs two or three of them."""
+
+    def __init__(self, make: Callable[[Statements], R]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, transaction: "SqlTransaction", owner: type) -> R:
+        made = transaction.__dict__[self._name] = self._make(transaction.statements)
+        return made
+
+
 class SqlTransaction:
     """Satisfies the transaction protocol of every slice."""
 
+    sessions = _Repository(SqlSessionRepository)
+    api_keys = _Repository(SqlApiKeyRepository)
+    grants = _Repository(SqlGrantRepository)
+    organizations = _Repository(SqlOrganizationRepository)
+    members = _Repository(SqlMemberRepository)
+    ssh_keys = _Repository(SqlSshKeyRepository)
+    secrets = _Repository(SqlSecretRepository)
+    canary = _Repository(SqlCanaryRepository)
+    devices = _Repository(SqlDeviceRepository)
+    identities = _Repository(SqlIdentityRepository)
+    invitations = _Repository(SqlInvitationRepository)
+    webhooks = _Repository(SqlWebhookRepository)
+    webhook_secrets = _Repository(SqlWebhookSecretRepository)
+    deliveries = _Repository(SqlDeliveryRepository)
+    nodes = _Repository(SqlNodeRepository)
+    assignments = _Repository(SqlAssignmentRepository)
+    replicas = _Repository(SqlReplicaRepository)
+    destroyed = _Repository(SqlDestroyedWorkerRepository)
+    audit = _Repository(SqlAuditLog)
+    census = _Repository(SqlCensus)
+    idempotency = _Repository(SqlIdempotencyRepository)
+    projects = _Repository(SqlProjectRepository)
+
     def __init__(self, statements: Statements, wakeups: Wakeups, known: KnownWorkers) -> None:
-        self._statements = statements
+        self.statements = statements
         self._wakeups = wakeups
         self._hints: dict[str, None] = {}
-        self.sessions = SqlSessionRepository(statements)
-        self.api_keys = SqlApiKeyRepository(statements)
-        self.grants = SqlGrantRepository(statements)
-        self.organizations = SqlOrganizationRepository(statements)
-        self.members = SqlMemberRepository(statements)
-        self.ssh_keys = SqlSshKeyRepository(statements)
-        self.secrets = SqlSecretRepository(statements)
-        self.canary = SqlCanaryRepository(statements)
-        self.devices = SqlDeviceRepository(statements)
-        self.identities = SqlIdentityRepository(statements)
-        self.invitations = SqlInvitationRepository(statements)
-        self.webhooks = SqlWebhookRepository(statements)
-        self.webhook_secrets = SqlWebhookSecretRepository(statements)
-        self.deliveries = SqlDeliveryRepository(statements)
-        self.nodes = SqlNodeRepository(statements)
-        self.assignments = SqlAssignmentRepository(statements)
-        self.replicas = SqlReplicaRepository(statements)
-        self.projects = self.known_projects = SqlProjectRepository(statements)
         self.workers = SqlWorkerRepository(statements, known)
-        self.destroyed = SqlDestroyedWorkerRepository(statements)
-        self.audit = SqlAuditLog(statements)
         self.events = SqlEventFeed(statements, self.hint)
         self.due = SqlSchedule(statements, self.hint)
-        self.census = SqlCensus(statements)
-        self.idempotency = SqlIdempotencyRepository(statements)
+
+    @property
+    def known_projects(self) -> SqlProjectRepository:
+        return self.projects
 
     async def commit(self) -> None:
         await self.due.flush()
         await self.events.flush()
-        await self._statements.commit()
+        await self.statements.commit()
         for topic in self._hints:
             self._wakeups.hint(topic)
         self._hints.clear()
@@ -123,6 +145,11 @@ class SqlStore:
     def reading(self) -> AbstractAsyncContextManager[SqlTransaction]:
         return self._transaction(self._database.reading(), self._known)
 
+    def _transaction(
+        self, opening: AbstractAsyncContextManager[Statements], known: KnownWorkers
+    ) -> AbstractAsyncContextManager[SqlTransaction]:
+        return Opened(opening, lambda statements: SqlTransaction(statements, self._wakeups, known))
+
     async def timeline_id(self) -> str:
         """Names this database's history; agents notice by it that a backup was restored."""
         async with self._database.reading() as statements:
@@ -142,13 +169,6 @@ class SqlStore:
         async with self._database.writing() as statements:
             await statements.change(_SAME_TIMELINE, {})
             await statements.commit()
-
-    @asynccontextmanager
-    async def _transaction(
-        self, opening: AbstractAsyncContextManager[Statements], known: KnownWorkers
-    ) -> AsyncIterator[SqlTransaction]:
-        async with opening as statements:
-            yield SqlTransaction(statements, self._wakeups, known)
 
 
 def _database_at(url: URL, pool_size: int) -> Database:

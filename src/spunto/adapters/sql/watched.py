@@ -11,6 +11,7 @@ from sqlalchemy import Executable, SelectBase, Table
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.visitors import iterate
 
+from spunto.adapters.sql.opened import Opened
 from spunto.adapters.sql.statements import AnyRow, Statements
 
 Took: TypeAlias = Callable[[float], None]
@@ -64,10 +65,8 @@ class _WatchedDatabase:
             async with self._database.writing() as statements:
                 yield _WatchedStatements(statements, self._watch)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Statements]:
-        async with self._database.reading() as statements:
-            yield _WatchedStatements(statements, self._watch)
+    def reading(self) -> AbstractAsyncContextManager[Statements]:
+        return Opened(self._database.reading(), lambda statements: _WatchedStatements(statements, self._watch))
 
 
 class _WatchedStatements:
