@@ -1,10 +1,11 @@
 """Workers in SQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, select, type_coerce
+from sqlalchemy.types import NullType
 
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
 from spunto.adapters.sql.narrowing import asked, narrowed, tags_from_text, tags_to_text
@@ -29,7 +30,9 @@ _IN_TENANT = workers.c.org_id == bindparam("org_id")
 @lru_cache(maxsize=256)
 def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     """The list narrowed by those fields; each way to ask becomes one statement, which the driver keeps."""
-    found = select(workers.c.id, workers.c.version, nodes.c.connected, projects.c.number)
+    # As the driver has it: making a bool of it would take every row apart, and most are as they were.
+    connected = type_coerce(nodes.c.connected, NullType())
+    found = select(workers.c.id, workers.c.version, connected, projects.c.number)
     found = found.join(projects, projects.c.id == workers.c.project_id)
     found = found.outerjoin(nodes, nodes.c.id == workers.c.node_id).where(_IN_TENANT)
     return paged(narrowed(found, workers, said, dialect), workers.c.id, order=order)
@@ -51,15 +54,18 @@ _DOCKER_STATES: Mapping[str, DockerState] = {state.value: state for state in Doc
 
 
 class KnownWorkers:
-    """Workers as last read. A worker of the same version is the same, so a list fetches only what has changed.
+    """Workers as last read. A worker of the same version is the same, so a list fetches only what has changed; and a
+    page of the same rows is the same page, also as an object.
 
     Only committed rows belong in here: a version that is rolled back may come again as something else.
     """
 
     CAPACITY = 4096
+    PAGES = 256
 
     def __init__(self) -> None:
         self._by_id: dict[str, Worker] = {}
+        self._pages: dict[Hashable, tuple[Sequence[AnyRow], Page[Listed]]] = {}
 
     def get(self, worker_id: str, version: int) -> Worker | None:
         worker = self._by_id.get(worker_id)
@@ -69,6 +75,19 @@ class KnownWorkers:
         if len(self._by_id) >= self.CAPACITY:
             self._by_id.clear()
         self._by_id[worker.id] = worker
+
+    def page(self, asked: Hashable, rows: Sequence[AnyRow]) -> Page[Listed] | None:
+        """The page that was made of these rows, when the same was asked before."""
+        known = self._pages.get(asked)
+        return known[1] if known is not None and known[0] == rows else None
+
+    def add_page(self, asked: Hashable, rows: Sequence[AnyRow], page: Page[Listed]) -> None:
+        """Kept only where it shows the versions that the rows name; between the two statements there may be newer."""
+        versions = [version for _, version, *_ in rows[: len(page.items)]]
+        if versions == [each.worker.version for each in page.items]:
+            if len(self._pages) >= self.PAGES:
+                self._pages.clear()
+            self._pages[asked] = (rows, page)
 
 
 class SqlWorkerRepository:
@@ -90,10 +109,17 @@ class SqlWorkerRepository:
     ) -> Page[Listed]:
         said = asked_of(project_id, matching)
         statement = _listing(frozenset(said), page.order, self._statements.dialect)
-        rows = await self._statements.all(statement, {"org_id": tenant.org_id, **said, **window(page)})
+        parameters = {"org_id": tenant.org_id, **said, **window(page)}
+        rows = await self._statements.all(statement, parameters)
+        asked_for = (statement, *parameters.values())
+        known = self._known.page(asked_for, rows)
+        if known is not None:
+            return known
         found = await self._fetched(rows[: page.limit])
         more = len(rows) > page.limit
-        return Page(items=found, next_before=rows[page.limit - 1][0] if more else None)
+        made = Page(items=found, next_before=rows[page.limit - 1][0] if more else None)
+        self._known.add_page(asked_for, rows, made)
+        return made
 
     async def of_ids(self, worker_ids: Collection[str]) -> Sequence[Worker]:
         return [worker_of(row) for row in await self._statements.all(_BY_IDS, {"ids": list(worker_ids)})]

@@ -10,6 +10,7 @@ from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.derived import Derived
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.names import require_name
@@ -26,7 +27,7 @@ from spunto.core.specs.worker import Power
 from spunto.core.workers import factory
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.explain import Explanation, explain
-from spunto.core.workers.listing import ALL, WorkerFilter
+from spunto.core.workers.listing import ALL, Listed, WorkerFilter
 from spunto.core.workers.looks import Looks
 from spunto.core.workers.model import Activity, Worker, WorkerId, WorkerState
 from spunto.core.workers.owned import of_project, own_or_administered, require_grantor
@@ -34,9 +35,10 @@ from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.rebuild import rebuilt
 from spunto.core.workers.reconcile import topic as worker_topic
 from spunto.core.workers.secrets import Wishes, names_for
-from spunto.core.workers.views import WorkerView, view_of, with_output
+from spunto.core.workers.views import WorkerView, view_of, views_of, with_output
 
 NO_WISHES = Wishes()
+MOST_PAGES = 256
 
 
 class Changes(TypedDict, total=False):
@@ -64,6 +66,7 @@ class WorkerService:
         self._clock = clock
         self._ids = ids
         self._auditor = auditor
+        self._pages: Derived[Page[Listed], Page[WorkerView]] = Derived(capacity=MOST_PAGES)
 
     @retried
     async def spawn(
@@ -137,17 +140,15 @@ class WorkerService:
         page: PageRequest,
         matching: WorkerFilter = ALL,
     ) -> Page[WorkerView]:
-        """Those of one project, or of all of them."""
+        """Those of one project, or of all of them. The same page, also as an object, where nothing that is shown has
+        changed since the owner behind the actor asked before."""
         tenant = actor.require(Action.WORKER_READ, org_id=org_id)
         async with self._uow.reading() as tx:
             workers = await tx.workers.list(tenant, project_id, page, matching)
             if project_id is not None and not workers.items:
                 # Nothing in it, or no such project.
                 await tx.projects.get(tenant, project_id)
-        views = [
-            view_of(tenant, each.worker, each.newest_version, is_reachable=each.is_connected) for each in workers.items
-        ]
-        return Page(items=views, next_before=workers.next_before)
+        return self._pages.of(workers, tenant.actor.owner_id, lambda: views_of(tenant, workers))
 
     async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> WorkerView:
         """With the output of its set-up for its owner, and for admins, whose looks are audited."""

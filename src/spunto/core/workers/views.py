@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from spunto.core.access.model import Tenant
 from spunto.core.access.policy import Action, Role
+from spunto.core.kernel.paging import Page
+from spunto.core.workers.listing import Listed
 from spunto.core.workers.looks import Looks, has_output, owns, without_output
 from spunto.core.workers.model import DockerState, Worker
 
@@ -29,6 +31,12 @@ def view_of(tenant: Tenant, worker: Worker, newest: int, *, is_reachable: bool) 
         outdated=worker.project_version != newest,
         shows_output=shows_output,
     )
+
+
+def views_of(tenant: Tenant, page: Page[Listed]) -> Page[WorkerView]:
+    """Of the tenant only its owner counts: whoever acts for the same one is shown the same."""
+    views = [view_of(tenant, each.worker, each.newest_version, is_reachable=each.is_connected) for each in page.items]
+    return Page(items=views, next_before=page.next_before)
 
 
 async def with_output(looks: Looks, tenant: Tenant, worker: Worker, view: WorkerView) -> WorkerView:

@@ -32,7 +32,12 @@ def reply_again(kept: bytes) -> Reply:
 
 
 def json_response(body: Any, status: int = 200) -> Response:
-    return Response(json_bytes(body), status, content_type="application/json")
+    return bytes_response(json_bytes(body), status)
+
+
+def bytes_response(body: bytes, status: int = 200) -> Response:
+    """Of what `json_bytes` made."""
+    return Response(body, status, content_type="application/json")
 
 
 def made(body: Any, *, at: str) -> Response:

@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any, Final, NotRequired
 
 import orjson
+from quart import Response
 from typing_extensions import TypedDict
 
 from spunto.core.access.model import ApiKeyId, OrgId, UserId
+from spunto.core.kernel.derived import Derived
+from spunto.core.kernel.paging import Page
 from spunto.core.nodes.assignment import Observation
 from spunto.core.nodes.model import NodeId
 from spunto.core.projects.model import ProjectId
@@ -16,9 +19,12 @@ from spunto.core.workers.explain import Explanation
 from spunto.core.workers.model import Activity, DockerState, WorkerId, WorkerState
 from spunto.core.workers.views import WorkerView
 from spunto.entrypoints.http.node_answers import ErrorOut, problem_out
-from spunto.entrypoints.http.responses import Reply, json_bytes
+from spunto.entrypoints.http.paging import page_bytes
+from spunto.entrypoints.http.responses import Reply, bytes_response, json_bytes
 
 MAX_REMEMBERED: Final = 4096
+# Of fifty workers each some 4 MB; where there are more of them, a page is put together of its workers.
+MOST_PAGES: Final = 128
 
 
 class LastActivityOut(TypedDict):
@@ -158,11 +164,16 @@ def under_way(view: WorkerView) -> Reply:
 
 
 class WorkerFragments:
-    """Workers as JSON, each serialised once as long as nothing that is shown changes: lists are read far more often."""
+    """Workers as JSON, each serialised once as long as nothing that is shown changes, and so are whole pages of them:
+    lists are read far more often."""
 
     def __init__(self) -> None:
         # Its owner sees more than others do.
         self._known: dict[tuple[str, bool], tuple[WorkerView, orjson.Fragment]] = {}
+        self._pages: Derived[Page[WorkerView], bytes] = Derived(capacity=MOST_PAGES)
+
+    def response(self, page: Page[WorkerView]) -> Response:
+        return bytes_response(self._pages.of(page, None, lambda: page_bytes(page, self.of)))
 
     def of(self, view: WorkerView) -> orjson.Fragment:
         key = (view.worker.id, view.shows_output)

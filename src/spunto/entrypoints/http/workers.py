@@ -57,10 +57,10 @@ def workers_blueprint(workers: WorkerService, waits: WorkerWaits, history: Worke
     @operation("List a project's workers", query=WorkersQuery, answers={200: WorkersOut})
     async def list_all(actor: Actor, org_id: OrgId, project_id: ProjectId) -> Response:
         asked = query(WorkersQuery) if request.query_string else _EVERYTHING
-        page = await (history if asked.looks_back else workers).list(
-            actor, org_id, project_id, page_of(asked), asked.matching()
-        )
-        return page_response(page, fragments.of)
+        listing = actor, org_id, project_id, page_of(asked), asked.matching()
+        if asked.looks_back:
+            return page_response(await history.list(*listing), fragments.of)
+        return fragments.response(await workers.list(*listing))
 
     @routes.post("")
     @operation(
@@ -118,10 +118,10 @@ def all_workers_blueprint(workers: WorkerService, waits: WorkerWaits, history: W
     )
     async def list_all(actor: Actor, org_id: OrgId) -> Response:
         asked = query(AllWorkersQuery)
-        page = await (history if asked.looks_back else workers).list(
-            actor, org_id, None, page_of(asked), asked.matching()
-        )
-        return page_response(page, fragments.of)
+        listing = actor, org_id, None, page_of(asked), asked.matching()
+        if asked.looks_back:
+            return page_response(await history.list(*listing), fragments.of)
+        return fragments.response(await workers.list(*listing))
 
     _worker_routes(routes, workers, waits, history)
     return routes

@@ -193,6 +193,29 @@ class WorkerRepositoryContract:
             await tx.commit()
         assert await listed() == [kept]
 
+    async def test_a_list_that_is_asked_again_tells_what_became_of_nodes_and_projects(self, store: Store) -> None:
+        tenant = a_tenant()
+        project, node = await project_in(store, tenant), await node_in(store, tenant)
+        worker = a_worker(project, node_id=node.id)
+        async with store() as tx:
+            await tx.workers.add(worker)
+            await tx.commit()
+
+        async def listed() -> list[tuple[Worker, bool, int]]:
+            async with store.reading() as tx:
+                items = (await tx.workers.list(tenant, project.id, PageRequest())).items
+            return [(each.worker, each.is_connected, each.newest_version) for each in items]
+
+        assert await listed() == await listed() == [(worker, True, 1)]
+        async with store() as tx:
+            await tx.nodes.update(node.disconnected(epoch=node.epoch, at=LATER))
+            await tx.commit()
+        assert await listed() == [(worker, False, 1)]
+        async with store() as tx:
+            await tx.projects.update(replace(project, number=2))
+            await tx.commit()
+        assert await listed() == [(worker, False, 2)]
+
     async def test_a_list_is_of_those_that_are_all_of_what_is_asked(self, store: Store) -> None:
         tenant = a_tenant()
         project, other = await project_in(store, tenant), await project_in(store, tenant)
