@@ -17,6 +17,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.ids import Ids, TimeOrderedIds
 from spunto.core.kernel.log import Log, silent
 from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
+from spunto.core.kernel.waiting import Waits
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.gateway import NodeGateway
 from spunto.core.nodes.holding import Holding
@@ -28,6 +29,7 @@ from spunto.core.nodes.reach import HeldNodes, NodeReach
 from spunto.core.nodes.replica import Replica
 from spunto.core.nodes.service import NodeService
 from spunto.core.nodes.tickets import Seal, Ticket, Turnstile
+from spunto.core.nodes.waiting import NodeWaits
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService
 from spunto.core.orgs.device_sign_in import DeviceSignInService
@@ -180,7 +182,9 @@ class Container(DeclarativeContainer):
     reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, clock=clock)
     bulk = Singleton(WorkerBulk, workers)
     history = Singleton(WorkerHistory, store, looks=looks, clock=clock)
-    waits = Singleton(WorkerWaits, store, wakeups=wakeups, clock=clock)
+    _waits = Singleton(Waits, wakeups=wakeups, clock=clock)
+    waits = Singleton(WorkerWaits, store, waits=_waits)
+    node_waits = Singleton(NodeWaits, store, waits=_waits)
 
     _looping: ClassVar[dict[str, Any]] = {
         "queue": queue,

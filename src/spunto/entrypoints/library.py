@@ -26,6 +26,7 @@ from spunto.core.nodes.peers import Peers
 from spunto.core.nodes.service import NodeService
 from spunto.core.nodes.sync import topic
 from spunto.core.nodes.tickets import Turnstile
+from spunto.core.nodes.waiting import NodeWaits
 from spunto.core.orgs.api_keys import ApiKeyService
 from spunto.core.orgs.bootstrap import BootstrapService, owner_of
 from spunto.core.orgs.device_sign_in import DeviceSignInService
@@ -103,6 +104,7 @@ class Spunto:
         self.bulk: WorkerBulk = container.bulk()
         self.history: WorkerHistory = container.history()
         self.waits: WorkerWaits = container.waits()
+        self.node_waits: NodeWaits = container.node_waits()
         self.gateway: NodeGateway = container.gateway()
         self.peers: Peers = container.peers()
         self.turnstile: Turnstile = container.turnstile()

@@ -29,6 +29,10 @@ class NodeStatus(StrEnum):
     ERROR = "error"
 
 
+TRANSIENT: frozenset[NodeStatus] = frozenset({NodeStatus.PROVISIONING, NodeStatus.DELETING})
+"""On the way to somewhere; every other one lasts until something happens."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
     """What may be given away of a node. No worker gets more than `max_worker_cpu_millis`."""

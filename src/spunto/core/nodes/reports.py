@@ -104,6 +104,7 @@ class Reports:
         if node is None or node.deleting_at is None or not await tx.nodes.remove_emptied(node_id):
             return False
         await self._auditor.announce(tx, node.org_id, EventType.NODE_DELETED, node_id, data={"name": node.name})
+        tx.hint(topic(node_id))
         return True
 
     async def _take_what_ran_ahead(self, tx: NodesTransaction, assignment: Assignment, item: ObservedItem) -> None:

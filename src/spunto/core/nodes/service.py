@@ -217,6 +217,7 @@ class NodeService:
     async def _remove(self, tx: NodesTransaction, tenant: Tenant, node: Node, **detail: str) -> None:
         await tx.nodes.remove(node)
         await self._auditor.record(tx, tenant, Action.NODE_DELETE, node.id, **detail)
+        tx.hint(topic(node.id))
         _tell_holder(tx, node)
 
     @retried

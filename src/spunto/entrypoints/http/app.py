@@ -105,7 +105,7 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         metadata_blueprint(place.address),
         device_page_blueprint(spunto.devices, place.address, place.gate, sign_in_on=spunto.sign_in.is_on),
         projects_blueprint(spunto.projects),
-        nodes_blueprint(spunto.nodes, place.address),
+        nodes_blueprint(spunto.nodes, spunto.node_waits, place.address),
         install_blueprint(place.address),
         reference_blueprint(place.address),
         workers_blueprint(spunto.workers, spunto.waits, spunto.history),

@@ -1,15 +1,18 @@
 """Nodes over HTTP."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import Field
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 
 from spunto.core.access.model import Actor, OrgId
+from spunto.core.kernel.errors import NotFound
 from spunto.core.nodes.changes import LimitChanges, NodeChanges
 from spunto.core.nodes.listing import NodeFilter
-from spunto.core.nodes.model import Node, NodeId, NodeStatus
+from spunto.core.nodes.model import TRANSIENT, Node, NodeId, NodeStatus
 from spunto.core.nodes.service import NodeService
+from spunto.core.nodes.waiting import NodeWaits
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.node_answers import (
     EnrolmentOut,
@@ -32,6 +35,7 @@ from spunto.entrypoints.http.requests import (
     Query,
     Tag,
     Tags,
+    WaitSeconds,
     idempotency_key,
     query,
     read,
@@ -103,14 +107,20 @@ class NodesQuery(SortedQuery):
         return NodeFilter(status=self.status, name=self.name, tag=self.tag)
 
 
-class DeleteQuery(Query):
+class NodeWaitQuery(Query):
+    """`wait` holds the answer back until the node has connected once, or is gone, for that many seconds at most."""
+
+    wait: WaitSeconds = 0
+
+
+class DeleteQuery(NodeWaitQuery):
     """`force` also where it holds workers; `abandon` where its machine never comes back."""
 
     force: bool = False
     abandon: bool = False
 
 
-def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
+def nodes_blueprint(nodes: NodeService, waits: NodeWaits, address: PublicAddress) -> Blueprint:
     routes = Blueprint("nodes", __name__, url_prefix="/api/orgs/<org_id>/nodes")
 
     def shown(node: Node) -> NodeOut:
@@ -146,9 +156,21 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
         return made(enrolment_out(new, address), at=f"/api/orgs/{org_id}/nodes/{new.node.id}")
 
     @routes.get("/<node_id>")
-    @operation("Get a node", answers={200: NodeOut}, tagged=True)
+    @operation(
+        "Get a node",
+        description="With `wait`, as it is when it is `provisioning` or `deleting` no more, or when the time is over; "
+        "404 when it is gone.",
+        query=NodeWaitQuery,
+        answers={200: NodeOut},
+        tagged=True,
+    )
     async def get(actor: Actor, org_id: OrgId, node_id: NodeId) -> Response:
-        return tagged(shown(await nodes.get(actor, org_id, node_id)))
+        seconds = query(NodeWaitQuery).wait if request.query_string else 0
+        node = await nodes.get(actor, org_id, node_id)
+        if seconds and node.status in TRANSIENT:
+            await waits.settled(node_id, max_seconds=seconds)
+            node = await nodes.get(actor, org_id, node_id)
+        return tagged(shown(node))
 
     @routes.patch("/<node_id>")
     @operation(
@@ -167,7 +189,8 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
     @operation(
         "Delete a node",
         description="An empty node is gone at once (204). One that holds anything is deleted only with `force`: it "
-        "stays `deleting` (202) until its agent has removed everything, which happens when it is back if it is away. "
+        "stays `deleting` (202) until its agent has removed everything, which happens when it is back if it is away; "
+        "with `wait` 204 if it is gone in that time. "
         "`abandon` forgets a node whose machine never comes back, with what may still stand there.",
         query=DeleteQuery,
         answers={202: NodeOut, 204: None},
@@ -180,6 +203,11 @@ def nodes_blueprint(nodes: NodeService, address: PublicAddress) -> Blueprint:
             await nodes.abandon(actor, org_id, node_id, precondition=precondition(shown))
             return no_content()
         node = await nodes.delete(actor, org_id, node_id, force=asked.force, precondition=precondition(shown))
+        if node is not None and asked.wait:
+            await waits.settled(node_id, max_seconds=asked.wait)
+            with suppress(NotFound):
+                return json_response(shown(await nodes.get(actor, org_id, node_id)), 202)
+            return no_content()
         return no_content() if node is None else json_response(shown(node), 202)
 
     _add_actions(routes, nodes, address)

@@ -81,6 +81,9 @@ Metadata = Annotated[dict[str, Any], Field(max_length=64), AfterValidator(_bound
 """What programs keep with a thing for themselves."""
 
 
+WaitSeconds = Annotated[int, Field(ge=0, le=60)]
+
+
 class In(BaseModel):
     """A request's body: camelCase outside, nothing unknown, nothing converted."""
 

@@ -25,6 +25,7 @@ from spunto.entrypoints.http.requests import (
     Query,
     Tag,
     Tags,
+    WaitSeconds,
 )
 
 BranchName = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\s\x00-\x1f\x7f-][^\s\x00-\x1f\x7f]*$")]
@@ -82,7 +83,7 @@ class WorkerPatchIn(In):
 class WaitQuery(Query):
     """`wait` holds the answer back until the worker has settled, for that many seconds at most."""
 
-    wait: Annotated[int, Field(ge=0, le=60)] = 0
+    wait: WaitSeconds = 0
 
 
 class GetQuery(WaitQuery):

@@ -234,7 +234,8 @@ def _power_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits)
         "stopped first and kept until the new one is ready; where that fails it runs again, and `error` says why "
         "(`rebuild_failed`).",
         body=RebuildIn,
-        answers={202: WorkerOut},
+        query=WaitQuery,
+        answers={200: WorkerOut, 202: WorkerOut},
         errors=(
             "not_owner",
             "node_removed",
@@ -250,10 +251,10 @@ def _power_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits)
         operation_id="rebuildWorker",
     )
     async def rebuild(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
-        asked = await read(RebuildIn)
+        asked, seconds = await read(RebuildIn), query(WaitQuery).wait
         key = await idempotency_key(actor, under_way)
         rebuilt = await workers.rebuild(actor, org_id, project_id, worker_id, secrets=asked.wishes(), idempotency=key)
-        return under_way(rebuilt).response()
+        return await _settled(actor, workers, waits, rebuilt, seconds=seconds, status=200)
 
 
 async def _found(

@@ -8,7 +8,7 @@ from quart.wrappers import Response
 from tests.unit.entrypoints.http.house import json_of
 from tests.unit.entrypoints.http.site import Site, a_node, id_of
 
-from spunto.core.workers import waiting
+from spunto.core.kernel import waiting
 
 
 def names(listed: Any) -> list[str]:
