@@ -45,7 +45,7 @@ class Workers:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Worker]:
-        """Workers of all projects that are all of what is said; `sort` is `-createdAt` or `createdAt`.
+        """Workers of all projects that are all of what is said; `sort` is `-createdAt`, `createdAt`, `name` or `-name`.
 
         With `include="destroyed"` also those that ended in the last 30 days.
         """

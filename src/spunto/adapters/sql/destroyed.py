@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, delete, select
 
 from spunto.adapters.sql.narrowing import narrowed
-from spunto.adapters.sql.paging import one_more, page_of, paged, window
+from spunto.adapters.sql.paging import one_more, page_of, paged_by, window
 from spunto.adapters.sql.statements import Statements
 from spunto.adapters.sql.tables.workers import destroyed_workers
 from spunto.adapters.sql.types import Instant
@@ -31,7 +31,7 @@ _PRUNE = delete(destroyed_workers).where(destroyed_workers.c.id.in_(_OLD))
 @lru_cache(maxsize=256)
 def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     found = narrowed(select(destroyed_workers).where(_IN_TENANT), destroyed_workers, said, dialect)
-    return paged(found, destroyed_workers.c.id, order=order)
+    return paged_by(found, destroyed_workers, order, dialect)
 
 
 class SqlDestroyedWorkerRepository:
@@ -50,7 +50,7 @@ class SqlDestroyedWorkerRepository:
         said = asked_of(project_id, matching)
         statement = _listing(frozenset(said), page.order, self._statements.dialect)
         rows = await self._statements.all(statement, {"org_id": tenant.org_id, **said, **window(page)})
-        return page_of(rows, page.limit, item_of=worker_of, key_of=lambda worker: worker.id)
+        return page_of(rows, page.limit, item_of=worker_of, key_of=page.order.place_of)
 
     async def prune(self, *, before: datetime, limit: int) -> int:
         return await self._statements.change(_PRUNE, {"before": before, "limit": limit})

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, case, select
 
 from spunto.adapters.sql.narrowing import narrowed
-from spunto.adapters.sql.paging import paged
+from spunto.adapters.sql.paging import paged_by
 from spunto.adapters.sql.tables.nodes import nodes
 from spunto.core.kernel.paging import Order
 from spunto.core.nodes.model import NodeStatus
@@ -31,4 +31,4 @@ def listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     found = select(*COLUMNS).where(nodes.c.org_id == bindparam("org_id"))
     if "status" in said:
         found = found.where(bindparam("status") == _STATUS)
-    return paged(narrowed(found, nodes, said - {"status"}, dialect), nodes.c.id, order=order)
+    return paged_by(narrowed(found, nodes, said - {"status"}, dialect), nodes, order, dialect)

@@ -172,7 +172,7 @@ class SqlNodeRepository:
         said = asked(said_by(matching))
         statement = listing(frozenset(said), page.order, self._statements.dialect)
         rows = await self._statements.all(statement, {"org_id": tenant.org_id, **said, **window(page)})
-        return page_of(rows, page.limit, item_of=_node, key_of=lambda node: node.id)
+        return page_of(rows, page.limit, item_of=_node, key_of=page.order.place_of)
 
     async def all_of(self, tenant: Tenant) -> Sequence[Node]:
         return [_node(row) for row in await self._statements.all(_ALL, {"org_id": tenant.org_id})]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, bindparam, exists, insert, select, update
 
 from spunto.adapters.sql.narrowing import asked, narrowed, tags_from_text, tags_to_text
-from spunto.adapters.sql.paging import page_of, paged, window
+from spunto.adapters.sql.paging import page_of, paged, paged_by, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.projects import project_versions, projects
 from spunto.adapters.sql.tables.workers import workers
@@ -47,7 +47,7 @@ _NEWEST_NUMBER = 2**63 - 1
 @lru_cache(maxsize=256)
 def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     found = select(projects).where(projects.c.org_id == bindparam("org_id"))
-    return paged(narrowed(found, projects, said, dialect), projects.c.id, order=order)
+    return paged_by(narrowed(found, projects, said, dialect), projects, order, dialect)
 
 
 class SqlProjectRepository:
@@ -64,7 +64,7 @@ class SqlProjectRepository:
         said = asked(said_by(matching))
         statement = _listing(frozenset(said), page.order, self._statements.dialect)
         rows = await self._statements.all(statement, {"org_id": tenant.org_id, **said, **window(page)})
-        return page_of(rows, page.limit, item_of=_project, key_of=lambda project: project.id)
+        return page_of(rows, page.limit, item_of=_project, key_of=page.order.place_of)
 
     async def update(self, project: Project) -> Project:
         return await _PROJECTS.update(self._statements, project)

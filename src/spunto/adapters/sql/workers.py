@@ -9,7 +9,7 @@ from sqlalchemy.types import NullType
 
 from spunto.adapters.sql.documents import problem_from_json, problem_to_json
 from spunto.adapters.sql.narrowing import asked, narrowed, tags_from_text, tags_to_text
-from spunto.adapters.sql.paging import paged, window
+from spunto.adapters.sql.paging import paged_by, window
 from spunto.adapters.sql.statements import AnyRow, Statements
 from spunto.adapters.sql.tables.nodes import nodes
 from spunto.adapters.sql.tables.projects import projects
@@ -35,7 +35,9 @@ def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     found = select(workers.c.id, workers.c.version, connected, projects.c.number)
     found = found.join(projects, projects.c.id == workers.c.project_id)
     found = found.outerjoin(nodes, nodes.c.id == workers.c.node_id).where(_IN_TENANT)
-    return paged(narrowed(found, workers, said, dialect), workers.c.id, order=order)
+    if order.is_by_name:
+        found = found.add_columns(workers.c.name)
+    return paged_by(narrowed(found, workers, said, dialect), workers, order, dialect)
 
 
 def asked_of(project_id: ProjectId | None, matching: WorkerFilter) -> dict[str, Any]:
@@ -117,7 +119,8 @@ class SqlWorkerRepository:
             return known
         found = await self._fetched(rows[: page.limit])
         more = len(rows) > page.limit
-        made = Page(items=found, next_before=rows[page.limit - 1][0] if more else None)
+        # As it stood when the page was cut: what was fetched may have another name by now.
+        made = Page(items=found, next_before=_place(rows[page.limit - 1]) if more else None)
         self._known.add_page(asked_for, rows, made)
         return made
 
@@ -140,9 +143,15 @@ class SqlWorkerRepository:
                 self._known.add(fetched)
         return [
             Listed(worker, bool(connected), number)
-            for worker_id, _, connected, number in rows
+            for worker_id, _, connected, number, *_ in rows
             if (worker := found[worker_id]) is not None
         ]
+
+
+def _place(row: AnyRow) -> str:
+    """As `Order.place_of` has it, of a row of the list."""
+    worker_id, _, _, _, *name = row
+    return " ".join([worker_id, *name])
 
 
 def columns_of(worker: Worker) -> dict[str, Any]:

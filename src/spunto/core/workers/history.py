@@ -6,7 +6,7 @@ from typing import Final
 from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.policy import Action
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.paging import Order, Page, PageRequest
+from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.pruning import keep_pruned
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.projects.model import ProjectId
@@ -50,10 +50,11 @@ class WorkerHistory:
             for each in standing.items
         }
         found |= {each.id: view_of(tenant, each, each.project_version, is_reachable=True) for each in gone.items}
-        ordered = [found[each] for each in sorted(found, reverse=page.order is Order.NEWEST)]
+        place_of, key = page.order.place_of, page.order.key
+        ordered = sorted(found.values(), key=lambda view: key(place_of(view.worker)), reverse=page.order.is_backwards)
         items = ordered[: page.limit]
         is_cut = len(ordered) > page.limit or standing.next_before is not None or gone.next_before is not None
-        last = items[-1].worker.id if items else standing.next_before
+        last = place_of(items[-1].worker) if items else standing.next_before
         return Page(items=items, next_before=last if is_cut else None)
 
     async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> WorkerView:

@@ -17,9 +17,13 @@ from spunto.entrypoints.http.responses import json_bytes, json_response
 T = TypeVar("T")
 
 
+# A name in it has up to 400 bytes.
+Cursor = Annotated[str, Field(max_length=600)]
+
+
 class PageQuery(Query):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = None
+    cursor: Cursor | None = None
 
 
 class SortedQuery(PageQuery):
@@ -41,8 +45,10 @@ def asked_page(prefix: str) -> PageRequest:
 def asked_page_of(asked: PageQuery, prefix: str, *, order: Order = Order.NEWEST) -> PageRequest:
     """The same, of a query that asks for more than a page. Raises Malformed."""
     before = None if asked.cursor is None else last_seen(asked.cursor)
-    if before is not None and not is_id(before, prefix):
-        raise not_a_cursor()
+    if before is not None:
+        item_id, blank, _ = before.partition(" ")
+        if not is_id(item_id, prefix) or bool(blank) is not order.is_by_name:
+            raise not_a_cursor()
     return PageRequest(limit=asked.limit, before=before, order=order)
 
 

@@ -18,7 +18,7 @@ from spunto.core.workers.model import WorkerId, WorkerState
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.node_answers import ErrorOut, problem_out
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.http.paging import PageQuery, asked_page_of, page_response
+from spunto.entrypoints.http.paging import Cursor, PageQuery, asked_page_of, page_response
 from spunto.entrypoints.http.requests import In, Name, Tag, read
 
 _DESCRIPTION: Final = (
@@ -39,7 +39,7 @@ class MatchingIn(In):
     tag: Tag | None = None
     all: bool = False
     limit: Annotated[int, Field(ge=1, le=200)] = 200
-    cursor: Annotated[str, Field(max_length=200)] | None = None
+    cursor: Cursor | None = None
 
     def matching(self) -> WorkerFilter:
         """Raises Invalid where nothing is said, or both of a filter and `all`."""

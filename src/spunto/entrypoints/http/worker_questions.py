@@ -128,7 +128,7 @@ class AllWorkersQuery(WorkersQuery):
 
 
 def page_of(asked: WorkersQuery) -> PageRequest:
-    return replace(asked_page_of(asked, "wkr"), order=asked.sort)
+    return asked_page_of(asked, "wkr", order=asked.sort)
 
 
 def distinct(tags: Sequence[str] | None) -> tuple[str, ...]:

@@ -51,6 +51,8 @@ class DestroyedWorkersContract:
         assert await listed() == [second, first]
         assert await listed(page=PageRequest(order=Order.OLDEST, limit=1)) == [first]
         assert await listed(page=PageRequest(before=second.id)) == [first]
+        by_name = sorted([first, second], key=lambda worker: (worker.name, worker.id))
+        assert await listed(page=PageRequest(order=Order.NAME)) == by_name
         assert await listed(other) == [second]
         assert await listed(tag="x") == [first]
         assert await listed(state=WorkerState.READY) == []

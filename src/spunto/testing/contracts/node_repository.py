@@ -69,6 +69,17 @@ class NodeRepositoryContract:
         assert found == [[third, first], [first], [], [first], [], [third]]
         assert (oldest.items, rest.items, rest.next_before) == ([first], [third], None)
 
+    async def test_a_list_by_name_goes_either_way_by_code_points(self, store: Store) -> None:
+        tenant = a_tenant()
+        made = [await node_in(store, tenant, name=name, tags=("ci",)) for name in ("b", "a", "B", "é", "a b")]
+        in_order = sorted(made, key=lambda each: each.name)
+
+        async with store.reading() as tx:
+            for order, expected in ((Order.NAME, in_order), (Order.NAME_BACKWARDS, in_order[::-1])):
+                first = await tx.nodes.list(tenant, PageRequest(limit=3, order=order), NodeFilter(tag="ci"))
+                rest = await tx.nodes.list(tenant, PageRequest(limit=3, before=first.next_before, order=order))
+                assert ([*first.items, *rest.items], rest.next_before) == (expected, None)
+
     async def test_nodes_are_found_by_the_status_that_they_show(self, store: Store) -> None:
         tenant, problem = a_tenant(), Problem(code="a", message="b")
         agent = a_node(tenant).agent

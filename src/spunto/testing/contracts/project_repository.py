@@ -54,6 +54,17 @@ class ProjectRepositoryContract:
         assert found == [[third, first], [first], [], [first], []]
         assert (oldest.items, rest.items, rest.next_before) == ([first], [third], None)
 
+    async def test_a_list_by_name_goes_either_way_by_code_points(self, store: Store) -> None:
+        tenant = a_tenant()
+        made = [await project_in(store, tenant, name=name, tags=("ci",)) for name in ("b", "a", "B", "é", "a b")]
+        in_order = sorted(made, key=lambda each: each.name)
+
+        async with store.reading() as tx:
+            for order, expected in ((Order.NAME, in_order), (Order.NAME_BACKWARDS, in_order[::-1])):
+                first = await tx.projects.list(tenant, PageRequest(limit=3, order=order), ProjectFilter(tag="ci"))
+                rest = await tx.projects.list(tenant, PageRequest(limit=3, before=first.next_before, order=order))
+                assert ([*first.items, *rest.items], rest.next_before) == (expected, None)
+
     async def test_a_foreign_project_is_as_unknown_as_a_missing_one(self, store: Store) -> None:
         foreign = await project_in(store, a_tenant())
         tenant = a_tenant()

@@ -242,6 +242,31 @@ class WorkerRepositoryContract:
         assert await listed(name=first.name, node_id=NodeId("nod_x")) == [third]
         assert await listed(state=WorkerState.READY, user_id=first.user_id) == [first]
 
+    async def test_a_list_by_name_is_paged_either_way_by_code_points(self, store: Store) -> None:
+        tenant = a_tenant()
+        project, other = await project_in(store, tenant), await project_in(store, tenant)
+        names = ["b", "a", "B", "é", "z", "a b", "a-b", "_", "𝒳"]
+        workers = [a_worker(project, name=name) for name in names] + [a_worker(other, name="a")]
+        async with store() as tx:
+            for worker in workers:
+                await tx.workers.add(worker)
+            await tx.commit()
+        in_order = sorted(workers, key=lambda worker: (worker.name, worker.id))
+
+        async def listed(order: Order) -> list[Worker]:
+            found: list[Worker] = []
+            before: str | None = None
+            while True:
+                async with store.reading() as tx:
+                    page = await tx.workers.list(tenant, None, PageRequest(limit=3, before=before, order=order))
+                found += [each for each, *_ in page.items]
+                before = page.next_before
+                if before is None:
+                    return found
+
+        assert await listed(Order.NAME) == in_order
+        assert await listed(Order.NAME_BACKWARDS) == in_order[::-1]
+
     async def test_pages_are_stable_while_rows_are_added(self, store: Store) -> None:
         tenant = a_tenant()
         project = await project_in(store, tenant)
