@@ -155,6 +155,20 @@ def test_what_can_be_read_in_two_ways_is_refused_and_the_connection_ends(
         assert connection.ends()
 
 
+LOWER: dict[str, bytes] = {
+    "get": b"get /healthz HTTP/1.1\r\n" + HOST + END,
+    "Delete": b"Delete /api/orgs HTTP/1.1\r\n" + HOST + END,
+}
+
+
+@pytest.mark.parametrize("raw", LOWER.values(), ids=LOWER.keys())
+def test_a_method_that_is_not_in_capitals_is_another_one(live: Live, raw: bytes) -> None:
+    answer = asked(live.url, raw)
+
+    assert answer is not None
+    assert (answer.status, answer.problem["code"]) == (400, "bad_request")
+
+
 TAKEN: dict[str, tuple[bytes, int]] = {
     "GET": (GET + END, 200),
     "HTTP/1.0": (b"GET /healthz HTTP/1.0\r\n\r\n", 200),

@@ -12,6 +12,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.marks import require_marks
 from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.preconditions import Precondition, require
@@ -77,10 +78,11 @@ class NodeService:
         """Enrol a node; it is `provisioning` until its agent connects.
 
         Raises Conflict `node_name_taken`, and `token_not_repeatable` for a repeat: the token is kept nowhere; Invalid
-        `name_invalid`.
+        `name_invalid`, `tags_invalid`, `metadata_invalid`.
         """
         tenant = actor.require(Action.NODE_CREATE, org_id=org_id)
         require_name(name)
+        require_marks(tags, metadata)
         now, scope = self._clock.now(), f"{org_id}/nodes"
         node_id = NodeId(self._ids.new("nod"))
         token = new_token(node_id)
@@ -126,11 +128,12 @@ class NodeService:
     ) -> Node:
         """Change what is the organization's own to say of the node.
 
-        Raises Conflict `node_name_taken`, Invalid `name_invalid`, PreconditionFailed.
+        Raises Conflict `node_name_taken`, Invalid as `create` does, PreconditionFailed.
         """
         tenant = actor.require(Action.NODE_UPDATE, org_id=org_id)
         if changes.name is not None:
             require_name(changes.name)
+        require_marks(changes.tags, changes.metadata)
         async with self._uow() as tx:
             before = await tx.nodes.get(tenant, node_id)
             require(precondition, before)

@@ -10,6 +10,7 @@ from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.marks import require_marks
 from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.preconditions import Precondition, require
@@ -46,10 +47,12 @@ class ProjectService:
     ) -> Project:
         """Make a project with its version 1.
 
-        Raises Conflict `project_name_taken`, Invalid `name_invalid`, `env_too_large`, `secret_name_reserved`.
+        Raises Conflict `project_name_taken`, Invalid `name_invalid`, `tags_invalid`, `metadata_invalid`,
+        `env_too_large`, `secret_name_reserved`.
         """
         tenant = actor.require(Action.PROJECT_CREATE, org_id=org_id)
         require_name(name)
+        require_marks(tags, metadata)
         _require_sane(environment)
         now = self._clock.now()
         async with self._uow() as tx:
@@ -103,8 +106,7 @@ class ProjectService:
         """Apply changes by field name of Project and Environment; a change of the environment makes a new version.
 
         A change of the environment's mappings is merged into them: None removes a name, and None for the whole empties
-        it. Raises Conflict `project_name_taken`, Invalid `name_invalid`, `env_too_large`, `secret_name_reserved`,
-        PreconditionFailed.
+        it. Raises Conflict `project_name_taken`, Invalid as `create` does, PreconditionFailed.
         """
         tenant = actor.require(Action.PROJECT_UPDATE, org_id=org_id)
         now = self._clock.now()
@@ -113,6 +115,7 @@ class ProjectService:
             require(precondition, before)
             if "name" in changes:
                 require_name(changes["name"])
+            require_marks(changes.get("tags"), changes.get("metadata"))
             beside = {key: changes[key] for key in changes.keys() & _BESIDE}
             of_environment = {
                 key: _merged(getattr(before.environment, key), changes[key]) for key in changes.keys() - _BESIDE

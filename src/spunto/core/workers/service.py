@@ -13,6 +13,7 @@ from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.derived import Derived
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
+from spunto.core.kernel.marks import require_marks
 from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.preconditions import Precondition
@@ -88,10 +89,11 @@ class WorkerService:
 
         `env` wins over the project's variables and over secrets. Raises Conflict `no_node_available` with
         `nodes: [{nodeId, name, reason}]`, `worker_name_taken`, `grant_needed` with `names`; Invalid `env_too_large`,
-        `env_name_reserved`, `name_invalid`.
+        `env_name_reserved`, `name_invalid`, `tags_invalid`, `metadata_invalid`.
         """
         tenant = actor.require(Action.WORKER_SPAWN, org_id=org_id)
         require_grantor(actor, secrets)
+        require_marks(tags, metadata)
         now = self._clock.now()
         async with self._uow() as tx:
             once = Once(tx.idempotency, f"{project_id}/workers", idempotency, now=now)
@@ -319,10 +321,11 @@ class WorkerService:
         precondition: Precondition | None = None,
         **changes: Unpack[Changes],
     ) -> WorkerView:
-        """Change what is named. Raises Conflict `worker_name_taken`, Invalid `name_invalid`, PreconditionFailed."""
+        """Change what is named. Raises Conflict `worker_name_taken`, Invalid as `spawn` does, PreconditionFailed."""
         tenant = actor.require(Action.WORKER_UPDATE, org_id=org_id)
         if "name" in changes:
             require_name(changes["name"])
+        require_marks(changes.get("tags"), changes.get("metadata"))
         async with self._uow() as tx:
             worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)

@@ -54,9 +54,11 @@ def install_admission(app: Quart, gate: Gate) -> None:
             # Below its organization a worker needs no project to be named.
             arguments.setdefault("project_id", None)
         access, limit = accesses[rule.rule, "GET" if request.method == "HEAD" else request.method]
+        said = operation_of(app.view_functions[rule.endpoint])
         if not isinstance(access, Action):
             if limit is not None:
                 gate.take(limit, request.headers, peer)
+            _require_known(said)
             return
         g.counted = counted = []
         actor = await gate.admit(request.headers, method=request.method, request_id=g.request_id, peer=peer)
@@ -66,7 +68,9 @@ def install_admission(app: Quart, gate: Gate) -> None:
         if limit is not None:
             counted.append((limit, _counted_as(limit, actor, arguments)))
             gate.limits.take(*counted[-1])
-        _require_honoured(request.method, operation_of(app.view_functions[rule.endpoint]))
+        _require_known(said)
+        _require_honoured(request.method, said)
+        g.bounds = {} if said is None else said.bounds
         arguments["actor"] = actor
 
     @app.after_request
@@ -94,13 +98,17 @@ def _tell(response: Response, gate: Gate, counted: Sequence[tuple[Limit, str]]) 
         headers.add("RateLimit-Reset", str(math.ceil(scarcest.full_seconds)))
 
 
-def _require_honoured(method: str, said: Operation | None) -> None:
-    """What is accepted has an effect: raises Malformed or Invalid for what the operation would only ignore."""
-    if said is None:
-        return
-    if request.query_string and said.query is None:
+def _require_known(said: Operation | None) -> None:
+    """Raises Malformed for a query where none is taken; what one is made of, its own model says."""
+    if said is not None and said.query is None and request.query_string:
         errors = [{"pointer": f"/{name}", "message": "Unknown here"} for name in request.args]
         raise Malformed("invalid_query", "This operation takes no query parameters; see `errors`.", errors=errors)
+
+
+def _require_honoured(method: str, said: Operation | None) -> None:
+    """What is accepted has an effect: raises Invalid for a header that the operation would only ignore."""
+    if said is None:
+        return
     if "Idempotency-Key" in request.headers and not said.idempotent:
         raise Invalid(
             "idempotency_key_unsupported",

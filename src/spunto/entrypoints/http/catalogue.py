@@ -143,7 +143,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
         412, "It is not as `If-Match` says any more.", "Read it again, and repeat with its `ETag`."
     ),
     # What can't be taken
-    "body_too_large": _e(413, "The body is larger than 1 MiB.", "Send less."),
+    "body_too_large": _e(413, "The body is larger than 1 MiB (`limitBytes`).", "Send less; `detail` says how much."),
     "address_too_long": _e(414, "The request line is longer than 8 KiB.", "Send less in the query."),
     "unsupported_media_type": _e(415, "The body is not JSON in UTF-8.", "Send `Content-Type: application/json`."),
     "misdirected_request": _e(421, "The server answers only by its public URL.", "Ask at that address."),
@@ -157,6 +157,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     ),
     "idempotency_key_reused": _e(422, "The Idempotency-Key came with another body before.", "Take a new key."),
     "invalid_request": _e(422, "Fields of the body are not as they should be.", "`errors` says which ones."),
+    "metadata_invalid": _e(422, "Metadata are JSON of at most 64 names and 16 KiB.", "Keep less there."),
     "name_invalid": _e(422, "A name has 1 to 100 characters that can be seen, and no `/`.", _NAME),
     "not_storable": _e(422, "A value is too large or has characters that can't be stored.", "Change it."),
     "precondition_unsupported": _e(
@@ -166,6 +167,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "secret_name_reserved": _e(422, "The name would change how programs run in a worker.", _NAME),
     "secret_value_invalid": _e(422, "A secret's value has 1 byte to 64 KiB, and no NUL.", "Change it."),
     "ssh_key_invalid": _e(422, "This is no public SSH key that can be used.", "`detail` says why."),
+    "tags_invalid": _e(422, "A thing has at most 32 tags of 64 letters, digits and some signs.", "`detail` says why."),
     "webhook_url_invalid": _e(422, "This is no URL that a webhook could be sent to.", "`detail` says why."),
     "webhook_url_not_allowed": _e(
         422, "Webhooks go by https to the public internet.", "The operator sets `SPUNTO_WEBHOOK_ALLOWED_NETWORKS`."

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from quart import Quart, Response, g
+from quart import Quart, Response, current_app, g
 from werkzeug.exceptions import HTTPException
 
 from spunto.core.kernel.errors import (
@@ -107,9 +107,21 @@ async def _of_framework(error: HTTPException) -> Response:
     status = error.code or 500
     if status >= 500:
         return await _of_bug(error)
+    if status == 413:
+        return _too_large()
     code, detail = FRAMEWORK.get(status, FRAMEWORK[400])
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     return problem(status, code, detail, headers=headers)
+
+
+def _too_large() -> Response:
+    """With how much may come, of the whole and of what the operation says of its parts."""
+    limit: int = current_app.config["MAX_CONTENT_LENGTH"]
+    bounds: Mapping[str, int] = g.get("bounds", {})
+    parts = "".join(f", and {name} at most {bound}" for name, bound in bounds.items())
+    code, detail = FRAMEWORK[413]
+    told = f"{detail} It has at most {limit} bytes{parts}."
+    return problem(413, code, told, fields={"limitBytes": limit, **bounds})
 
 
 async def _of_bug(error: Exception) -> Response:

@@ -15,6 +15,7 @@ class Operation:
     """`answers` are by status: a TypedDict, a media type, several of them, or None for no content. `errors` are the
     problem codes of this operation's own; those that its action, body, query or ids bring with them go without saying.
     `unavailable` are those of them that are 503 here and something else elsewhere.
+    `bounds` are of parts of the body, told by name where the whole is too large.
     `body` is Nothing where an empty object may come, `form` what a page of ours sends in its place. `operation_id` is
     for what its method and path name badly. What is `tagged` answers an ETag, and honours it: If-None-Match where it is
     read, If-Match where it is changed or removed. `as_oauth`
@@ -30,6 +31,7 @@ class Operation:
     unavailable: tuple[str, ...] = ()
     idempotent: bool = False
     tagged: bool = False
+    bounds: Mapping[str, int] = field(default_factory=dict)
     examples: Mapping[str, Any] = field(default_factory=dict)
     operation_id: str | None = None
     form: type[Query] | None = None
@@ -47,6 +49,7 @@ def operation(
     unavailable: tuple[str, ...] = (),
     idempotent: bool = False,
     tagged: bool = False,
+    bounds: Mapping[str, int] | None = None,
     examples: Mapping[str, Any] | None = None,
     operation_id: str | None = None,
     form: type[Query] | None = None,
@@ -63,6 +66,7 @@ def operation(
         unavailable=unavailable,
         idempotent=idempotent,
         tagged=tagged,
+        bounds=bounds or {},
         examples=examples or {},
         operation_id=operation_id,
         form=form,

@@ -1,5 +1,6 @@
 """What is asked of projects over HTTP: bodies and queries."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -14,6 +15,22 @@ from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.paging import SortedQuery
 from spunto.entrypoints.http.requests import In, Metadata, Name, Tag, Tags
 
+_LABEL_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
+_LABEL_VALUE: Final = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _label_name(name: str) -> str:
+    if len(name) > 100 or not re.search(_LABEL_NAME.replace("$", r"\Z"), name):
+        told = "A label's name has 1 to 100 letters, digits and . _ / -, and begins with a letter or digit"
+        raise PydanticCustomError("label_name", told)
+    return name
+
+
+def _label_value(value: str) -> str:
+    if len(value) > 255 or not re.search(_LABEL_VALUE.replace("$", r"\Z"), value):
+        raise PydanticCustomError("label_value", "A label's value has up to 255 characters and no control characters")
+    return value
+
 
 def _image_name(value: str) -> str:
     reason = why_no_image(value)
@@ -23,8 +40,16 @@ def _image_name(value: str) -> str:
 
 
 EnvName = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-LabelName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
-LabelValue = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+LabelName = Annotated[
+    str,
+    AfterValidator(_label_name),
+    Field(json_schema_extra={"maxLength": 100, "pattern": _LABEL_NAME}),
+]
+LabelValue = Annotated[
+    str,
+    AfterValidator(_label_value),
+    Field(json_schema_extra={"maxLength": 255, "pattern": _LABEL_VALUE}),
+]
 Image = Annotated[
     str,
     StringConstraints(max_length=MAX_CHARACTERS),

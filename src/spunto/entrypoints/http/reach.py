@@ -17,6 +17,7 @@ from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import WorkerReach
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.reach_shapes import (
+    MAX_STDIN_BYTES,
     ExecIn,
     ExecOut,
     GitStatusOut,
@@ -73,6 +74,7 @@ def reach_blueprint(
         body=ExecIn,
         answers={200: ExecOut},
         errors=(*_NODE_ERRORS, "not_owner", "bad_stream_params", "engine_refused", "exec_cut_off"),
+        bounds={"stdinBytes": MAX_STDIN_BYTES},
         operation_id="execInWorker",
     )
     async def execute(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:

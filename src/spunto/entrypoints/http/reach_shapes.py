@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from spunto.core.workers.answers import unreadable
@@ -40,7 +41,7 @@ class ExecIn(In):
     @model_validator(mode="after")
     def _stdin_can_be_sent(self) -> Self:
         if len(self.input) > MAX_STDIN_BYTES:
-            raise ValueError(f"stdin holds at most {MAX_STDIN_BYTES} bytes")
+            raise PydanticCustomError("stdin", "stdin holds at most {limit} bytes", {"limit": MAX_STDIN_BYTES})
         return self
 
     @property
@@ -54,7 +55,8 @@ class ExecIn(In):
             (self.command, *self.env.values()) if isinstance(self.command, str) else (*self.command, *self.env.values())
         )
         if sum(len(text.encode()) for text in texts) > MAX_COMMAND_BYTES:
-            raise ValueError(f"command and env hold at most {MAX_COMMAND_BYTES} bytes together; send more as stdin")
+            told = "command and env hold at most {limit} bytes together; send more as stdin"
+            raise PydanticCustomError("command", told, {"limit": MAX_COMMAND_BYTES})
         return self
 
 

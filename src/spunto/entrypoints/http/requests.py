@@ -27,6 +27,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from spunto.core.access.model import Actor
 from spunto.core.kernel.errors import Malformed
 from spunto.core.kernel.idempotency import IdempotencyKey
+from spunto.core.kernel.marks import MAX_METADATA_NAMES, MAX_TAGS, TAG, metadata_problem
 from spunto.core.kernel.names import MAX_CHARACTERS, name_problem
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.responses import Reply
@@ -65,19 +66,17 @@ Name = Annotated[
 """One line of text that can be seen whole; see `core.kernel.names`."""
 
 
-MAX_METADATA_BYTES: Final = 16 * 1024
-
-
 def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
-    if len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
-        raise PydanticCustomError("metadata", "May have {limit} bytes as JSON", {"limit": MAX_METADATA_BYTES})
+    problem = metadata_problem(metadata)
+    if problem is not None:
+        raise PydanticCustomError("metadata", "The metadata {problem}", {"problem": problem})
     return metadata
 
 
-Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/=@-]{0,63}$")]
-Tags = Annotated[list[Tag], Field(max_length=32), AfterValidator(lambda tags: list(dict.fromkeys(tags)))]
+Tag = Annotated[str, StringConstraints(pattern=f"^{TAG}$")]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(lambda tags: list(dict.fromkeys(tags)))]
 """Each once, in the order in which they were given."""
-Metadata = Annotated[dict[str, Any], Field(max_length=64), AfterValidator(_bounded)]
+Metadata = Annotated[dict[str, Any], Field(max_length=MAX_METADATA_NAMES), AfterValidator(_bounded)]
 """What programs keep with a thing for themselves."""
 
 
@@ -240,10 +239,10 @@ def _sentence(fault: ErrorDetails) -> str:
     """pydantic's own words, but where these would show people a regular expression or how its validators work."""
     if fault["type"] == "string_pattern_mismatch":
         name = next((part for part in reversed(fault["loc"]) if isinstance(part, str)), "value")
-        return f"This is not a valid {name}."
+        return f"This is not a valid {'name' if name == '[key]' else name}."
     if fault["type"] in ("string_too_short", "too_short") and fault.get("ctx", {}).get("min_length") == 1:
         return "This must not be empty."
-    return fault["msg"]
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def pointer(loc: Sequence[str | int], body: Any) -> str:

@@ -97,6 +97,8 @@ def fault_of_request(
     """What is wrong with a head that could be parsed. Names of `headers` are in lower case."""
     if version not in (b"1.1", b"1.0"):
         return BAD_VERSION
+    if method != method.upper():
+        return bad("Methods are told apart by their case, and written in capitals: GET.")
     return _fault_of_target(target) or _fault_of_framing(version, headers) or fault_of_upgrade(method, version, headers)
 
 

@@ -23,8 +23,7 @@ def codes_of(operation: Operation, access: Access, method: str, arguments: Itera
     """The operation's own codes, and those that come with its access, arguments, query and body."""
     codes = [*operation.errors, *_EVERYWHERE, *_TOO_OFTEN, *_of_access(access, method)]
     codes += [f"{IDS[name][1]}_not_found" for name in arguments if name in IDS]
-    if isinstance(access, Action) or operation.query is not None:
-        codes.append("invalid_query")
+    codes.append("invalid_query")
     if operation.query is not None and issubclass(operation.query, PageQuery):
         codes.append("invalid_cursor")
     if operation.body is not None:
