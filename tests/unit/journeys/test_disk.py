@@ -8,7 +8,9 @@ from tests.unit.journeys.steps import a_ready_worker, a_worker
 from spunto.client.nodes import Disk as ShownDisk
 from spunto.core.executor.disk import DiskSpace
 from spunto.core.kernel.errors import Conflict
+from spunto.core.nodes.introduction import agent_of
 from spunto.core.nodes.model import Disk, Node
+from spunto.core.protocol.messages import DiskReport, EngineReport, Hello, Resources
 from spunto.core.workers.model import WorkerState as S
 from spunto.entrypoints.cli.nodes import node_fields
 from spunto.testing.harness import Harness
@@ -87,6 +89,21 @@ async def test_a_disk_with_room_again_takes_workers_again(harness: Harness) -> N
     await harness.advance(61)
 
     await a_ready_worker(harness)
+
+
+def test_an_agent_s_first_word_tells_of_its_disk() -> None:
+    report = DiskReport(total_bytes=9, free_bytes=8, reserve_bytes=7, total_files=6, free_files=5, reserve_files=4)
+    hello = Hello(
+        agent_version="1",
+        instance_id="i",
+        boot_id="b",
+        engine=EngineReport(name="docker", version="20"),
+        resources=Resources(cpu_millis=1, memory_bytes=1, max_worker_cpu_millis=1, disk=report),
+    )
+
+    known = agent_of(hello).disk
+
+    assert known == Disk(total_bytes=9, free_bytes=8, reserve_bytes=7, total_files=6, free_files=5, reserve_files=4)
 
 
 async def test_a_node_that_comes_back_with_a_short_disk_gets_nothing_from_the_start(harness: Harness) -> None:
