@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import aiodocker
@@ -116,7 +117,7 @@ async def _copy_image(source_url: str, target_url: str) -> None:
     async with aiodocker.Docker(source_url) as source, aiodocker.Docker(target_url) as target:
         async with source.images.export_image(BUSYBOX) as archive:
             content = await archive.read()
-        async for answer in target.images.import_image(content, stream=True):
+        async for answer in target.images.import_image(BytesIO(content), stream=True):
             assert "error" not in answer, answer
 
 

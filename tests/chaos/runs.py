@@ -15,7 +15,7 @@ from tests.chaos.namespaces import joined_namespace
 from tests.chaos.plan import plan_of
 from tests.chaos.replicas import replicas_line
 from tests.chaos.report import Line, Report
-from tests.chaos.scenarios import agents, crashes, hostile, workers
+from tests.chaos.scenarios import agents, crashes, hostile, rebuilds, workers
 from tests.chaos.storm_run import storm_line
 from tests.fixtures.postgres import fresh_database
 from tests.fixtures.scripts import SCRIPTS
@@ -31,6 +31,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     "nothing else is touched": workers.nothing_else_is_touched,
     "server crashes around a send": crashes.server_crashes,
     "agent crashes around a start": crashes.agent_crashes,
+    "server dies in a rebuild": rebuilds.server_dies_in_a_rebuild,
+    "agent dies in a rebuild": rebuilds.agent_dies_in_a_rebuild,
     "flooded by a hostile agent": hostile.flooded_by_a_hostile_agent,
     "terminal never read": hostile.terminal_never_read,
 }

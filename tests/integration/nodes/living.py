@@ -64,12 +64,21 @@ class RealNode:
                     return newest
                 await self.listener.next()
 
-    async def set_up(self) -> Mapping[str, Any]:
-        """The setup's status once it is over."""
+    async def until_shown(self, container_state: str) -> ObservedItem:
+        """The newest word on the worker, once it shows its container like that."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not self.listener.heard or self.listener.heard[-1].container_state != container_state:
+                await self.listener.next()
+        return self.listener.heard[-1]
+
+    async def set_up(self, *, after: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """The setup's status once it is over; of a later start than that one's."""
+        earlier = None if after is None else after["startedAt"]
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 setup = self.listener.heard[-1].setup if self.listener.heard else None
-                if setup is not None and setup["phase"] in ("ready", "error"):
+                is_over = setup is not None and setup["phase"] in ("ready", "error")
+                if setup is not None and is_over and setup["startedAt"] != earlier:
                     return setup
                 await self.listener.next()
 

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.integration.nodes.living import RealNode, real_node
 
-from spunto.core.executor.runtime import ContainerState
+from spunto.core.executor.runtime import ContainerPaused, ContainerState
 from spunto.core.protocol.messages import Phase, Wanted
+from spunto.core.specs.worker import Power
 
 ENGINES = [pytest.param("docker", marks=pytest.mark.docker), pytest.param("podman", marks=pytest.mark.podman)]
 
@@ -44,6 +45,53 @@ async def test_a_container_that_is_restarted_by_hand_runs_on(node: RealNode) -> 
     after = await node.until(Phase.RUNNING)
 
     assert after.container_id == before.container_id
+
+
+async def test_each_start_by_hand_runs_what_each_start_runs(node: RealNode) -> None:
+    node.want(post_create_command="echo made >> /workspace/log", post_start_command="echo begun >> /workspace/log")
+    setup = await node.set_up()
+    container = node.hands.containers.container(node.name)
+
+    await container.restart(timeout=0)
+    setup = await node.set_up(after=setup)
+    await container.stop(t=0)
+    await node.until(Phase.STOPPED)
+    await container.start()
+    await node.set_up(after=setup)
+
+    assert (await node.ran("cat", "/workspace/log")).stdout == b"made\nbegun\nbegun\nbegun\n"
+
+
+async def test_a_paused_container_is_told_answers_at_once_and_is_stopped(node: RealNode) -> None:
+    node.want()
+    await node.until(Phase.RUNNING)
+    container = node.hands.containers.container(node.name)
+    await container.pause()
+    paused = await node.until_shown("paused")
+
+    with pytest.raises(ContainerPaused):
+        await node.ran("true")
+    await container.unpause()
+    await node.until_shown("running")
+    assert (await node.ran("true")).code == 0
+    await container.pause()
+    node.want(power=Power.STOPPED)
+    await node.until(Phase.STOPPED)
+
+    assert paused.error is not None
+    assert (paused.phase, paused.error.code) == (Phase.RUNNING, "container_paused")
+
+
+async def test_a_paused_container_is_removed(node: RealNode) -> None:
+    node.want()
+    await node.until(Phase.RUNNING)
+    await node.hands.containers.container(node.name).pause()
+    await node.until_shown("paused")
+
+    node.want(wanted=Wanted.ABSENT)
+    await node.until(Phase.ABSENT)
+
+    assert await node.runtime.list_containers(label=f"spunto.id={node.worker}") == []
 
 
 async def test_a_container_that_was_renamed_by_hand_is_found_and_removed(node: RealNode) -> None:

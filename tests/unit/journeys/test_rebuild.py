@@ -110,6 +110,68 @@ async def test_a_stopped_worker_and_one_in_error_are_rebuilt_and_run(harness: Ha
     assert images(node) == ["second:1", "second:1"]
 
 
+async def test_a_stopped_worker_is_stopped_after_a_rebuild_that_fails(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    worker = await a_ready_worker(harness, env={"A": "1"})
+    before = (await worker.get()).container_id
+    await done(worker, "echo kept > /workspace/file")
+    await worker.stop()
+    await harness.settle()
+    await worker.change(image="nowhere:1")
+
+    await rebuilt(worker)
+
+    after = await worker.get()
+    assert (after.state, after.container_id, after.project_version) == (WorkerState.STOPPED, before, 1)
+    assert (after.problem and after.problem.code, running(node)) == ("rebuild_failed", [])
+    assert [each.name for each in node.containers()] == [worker.container]
+    assert (await node_of(harness, node)).reserved == NOTHING
+
+    await worker.start()
+    await harness.settle()
+    assert ((await worker.get()).problem, await done(worker, "cat /workspace/file")) == (None, "kept\n")
+
+
+async def test_a_setup_that_fails_in_the_new_container_brings_the_old_one_back(harness: Harness) -> None:
+    node = await harness.add_node("one")
+    worker = await a_ready_worker(harness, post_create_command="echo set-up", post_start_command="echo begun")
+    before = (await worker.get()).container_id
+    await done(worker, "echo kept > /workspace/file")
+    await worker.change(post_create_command="echo broken; exit 7")
+
+    await rebuilt(worker)
+
+    after = await worker.get()
+    assert (after.state, after.container_id, after.project_version) == (WorkerState.READY, before, 1)
+    assert after.problem is not None
+    assert (after.problem.code, "postCreateCommand ended with 7" in after.problem.message) == ("rebuild_failed", True)
+    assert after.setup is not None
+    assert after.setup["postCreate"] == {"exitCode": 7, "outputTail": "broken\n"}
+    assert ([each.name for each in node.containers()], await done(worker, "cat /workspace/file")) == (
+        [worker.container],
+        "kept\n",
+    )
+
+
+async def test_a_setup_that_hangs_does_not_keep_the_next_rebuild_waiting(harness: Harness) -> None:
+    node = await harness.add_node("one", images=("first:1", "second:1"))
+    worker = await a_ready_worker(harness, image="first:1")
+    await worker.change(image="second:1", post_create_command="sleep 1000")
+    await worker.rebuild()
+    await harness.settle()
+    assert (await worker.state(), sorted(images(node))) == (WorkerState.STARTING, ["first:1", "second:1"])
+
+    await worker.change(post_create_command="echo set-up")
+    await worker.rebuild()
+    await harness.settle()
+
+    assert (await worker.state(), images(node), (await worker.get()).problem) == (
+        WorkerState.READY,
+        ["second:1"],
+        None,
+    )
+
+
 async def test_never_two_of_one_worker_run(harness: Harness) -> None:
     node = await harness.add_node("one", images=("first:1", "second:1"))
     worker = await a_ready_worker(harness, image="first:1")

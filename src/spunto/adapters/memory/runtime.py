@@ -25,6 +25,7 @@ from spunto.core.executor.runtime import (
     Container,
     ContainerGone,
     ContainerNotRunning,
+    ContainerPaused,
     ContainerSpec,
     ContainerState,
     EngineEvent,
@@ -140,7 +141,7 @@ class FakeRuntime:
     async def remove_network(self, name: str) -> None:
         await self._enter("remove_network")
         users = (container for container in self._containers.values() if name in container.networks)
-        if any(container.state is ContainerState.RUNNING for container in users):
+        if any(container.has_processes for container in users):
             raise EngineRefused(f"network {name} has active endpoints")
         self._networks.pop(name, None)
 
@@ -181,7 +182,7 @@ class FakeRuntime:
     async def start_container(self, name: str) -> None:
         await self._enter("start_container")
         container = self._require(name)
-        if container.state is ContainerState.RUNNING:
+        if container.has_processes:
             return
         spec = container.spec
         if spec.network not in self._networks:
@@ -234,13 +235,13 @@ class FakeRuntime:
         for _, chunk in lines if tail is None else lines[max(len(lines) - tail, 0) :]:
             yield chunk
         while follow:
-            running = container.state is ContainerState.RUNNING
+            running = container.has_processes
             for number, chunk in container.log.after(seen):
                 seen = number
                 yield chunk
             if not running:
                 return
-            if not container.log.after(seen) and container.state is ContainerState.RUNNING:
+            if not container.log.after(seen) and container.has_processes:
                 await container.log.changed()
             self._require_up()
 
@@ -276,6 +277,8 @@ class FakeRuntime:
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         await self._enter("exec")
         container = self._require_running(name)
+        if container.state is ContainerState.PAUSED:
+            raise ContainerPaused(name)
         self._require_command(spec.command)
         if spec.working_dir is not None and not container.files.has_directory(spec.working_dir):
             message = f"chdir to cwd ({spec.working_dir!r}) failed: no such file or directory"
@@ -333,6 +336,17 @@ class FakeRuntime:
             if self._containers.pop(name, None) is not None:
                 self._announce(container, "destroy")
 
+    def pause_by_hand(self, name: str) -> None:
+        """Somebody pauses the container behind our back."""
+        container = self._require_running(name)
+        container.state = ContainerState.PAUSED
+        self._announce(container, "pause")
+
+    def unpause_by_hand(self, name: str) -> None:
+        container = self._require_running(name)
+        container.state = ContainerState.RUNNING
+        self._announce(container, "unpause")
+
     def rename_by_hand(self, name: str, new_name: str) -> None:
         """Somebody renames the container behind our back."""
         container = self._containers[new_name] = self._containers.pop(name)
@@ -372,7 +386,7 @@ class FakeRuntime:
 
     def _require_running(self, name: str) -> FakeContainer:
         container = self._require(name)
-        if container.state is not ContainerState.RUNNING:
+        if not container.has_processes:
             raise ContainerNotRunning(name)
         return container
 
@@ -382,7 +396,7 @@ class FakeRuntime:
             raise CommandNotStarted(message, exit_code=127)
 
     async def _end(self, container: FakeContainer, code: int) -> None:
-        if container.main is not None and container.state is ContainerState.RUNNING:
+        if container.main is not None and container.has_processes:
             await container.main.kill()
             self._exited(container, code)
         for command in container.execs:
@@ -390,7 +404,7 @@ class FakeRuntime:
         container.execs.clear()
 
     def _exited(self, container: FakeContainer, code: int) -> None:
-        if container.state is not ContainerState.RUNNING:
+        if not container.has_processes:
             return
         container.ports.end()
         container.state, container.exit_code, container.finished_at = ContainerState.EXITED, code, self._now()

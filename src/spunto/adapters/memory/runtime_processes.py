@@ -166,6 +166,10 @@ class FakeContainer:
         self.networks = {spec.network}
         self.main_command: Sequence[str] = list(spec.command) or ["sleep", "infinity"]
 
+    @property
+    def has_processes(self) -> bool:
+        return self.state in (ContainerState.RUNNING, ContainerState.PAUSED)
+
     def view(self) -> Container:
         return Container(
             container_id=self.container_id,

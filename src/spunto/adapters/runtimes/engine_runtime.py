@@ -23,6 +23,7 @@ from spunto.core.executor.runtime import (
     Container,
     ContainerGone,
     ContainerNotRunning,
+    ContainerPaused,
     ContainerSpec,
     ContainerState,
     EngineInfo,
@@ -169,11 +170,15 @@ class EngineRuntime(EngineStreams):
             raise
 
     async def stop_container(self, name: str, *, grace_seconds: float) -> None:
+        seconds = translate.whole_seconds(grace_seconds)
         try:
-            await self._stop_container(name, grace_seconds=translate.whole_seconds(grace_seconds))
+            await self._stop_container(name, grace_seconds=seconds)
         except Refusal:
             found = await self.find_container(name)
-            if found is not None and found.state is ContainerState.RUNNING:
+            if found is not None and found.state is ContainerState.PAUSED:
+                await self._socket.call("POST", f"containers/{name}/unpause", seconds=self._timeouts.start_seconds)
+                await self._stop_container(name, grace_seconds=seconds)
+            elif found is not None and found.state is ContainerState.RUNNING:
                 raise
 
     async def rename_container(self, name: str, new_name: str) -> None:
@@ -226,6 +231,8 @@ class EngineRuntime(EngineStreams):
             found = await self.find_container(name)
             if found is None:
                 raise ContainerGone(name) from refusal
+            if found.state is ContainerState.PAUSED:
+                raise ContainerPaused(name) from refusal
             if found.state is not ContainerState.RUNNING:
                 raise ContainerNotRunning(name) from refusal
             # Of a running container's commands, engines refuse to make those of a user that it doesn't have.

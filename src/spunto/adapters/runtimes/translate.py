@@ -47,13 +47,14 @@ _STATES = {
     "created": ContainerState.CREATED,
     "configured": ContainerState.CREATED,
     "initialized": ContainerState.CREATED,
+    "paused": ContainerState.PAUSED,
     "exited": ContainerState.EXITED,
     "stopped": ContainerState.EXITED,
     "dead": ContainerState.EXITED,
     "removing": ContainerState.EXITED,
 }
 _ACTIONS = {"died": "die", "remove": "destroy"}
-_REPORTED_ACTIONS = frozenset({"create", "start", "die", "oom", "destroy", "rename"})
+_REPORTED_ACTIONS = frozenset({"create", "start", "die", "oom", "destroy", "rename", "pause", "unpause"})
 
 
 def docker_container(spec: ContainerSpec, *, nofile: int) -> dict[str, Any]:

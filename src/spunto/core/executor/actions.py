@@ -48,9 +48,11 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Run a shell command in the container as its image's user; `stage` is the kind's own word for it."""
+    """Run a shell command in the container as its image's user; `stage` is the kind's own word for it, and `made_in`
+    the generation that asked for the container."""
 
     name: str
+    made_in: int
     stage: str
     command: str
     working_dir: str

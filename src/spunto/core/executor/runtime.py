@@ -15,10 +15,11 @@ from spunto.core.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class ContainerState(StrEnum):
-    """What the engine says of a container."""
+    """What the engine says of a container. A paused one has its processes, which get no time."""
 
     CREATED = "created"
     RUNNING = "running"
+    PAUSED = "paused"
     EXITED = "exited"
 
 
@@ -203,6 +204,13 @@ class DiskNotMeasured(Unavailable):
         super().__init__("disk_not_measured", f"What {name!r} takes of the disk can't be told: {detail}")
 
 
+class ContainerPaused(Conflict):
+    """Somebody paused the container: nothing in it can be begun, or comes to an end."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("worker_paused", f"Container {name!r} is paused.", name=name)
+
+
 class Exec(Protocol):
     """A command under way in a container. Closing it ends its streams, and with a tty hangs its terminal up."""
 
@@ -267,7 +275,10 @@ class ContainerRuntime(Protocol):
         """
 
     async def stop_container(self, name: str, *, grace_seconds: float) -> None:
-        """SIGTERM, then after the grace SIGKILL; a stopped or missing one is success. Returns when it has stopped."""
+        """SIGTERM, then after the grace SIGKILL; a stopped or missing one is success. Returns when it has stopped.
+
+        A paused one goes on for that.
+        """
 
     async def rename_container(self, name: str, new_name: str) -> None:
         """Give it another name, running or not; one that bears it already is success.
@@ -284,7 +295,7 @@ class ContainerRuntime(Protocol):
         """All containers, running or not, that carry the label (`key` or `key=value`)."""
 
     def events(self, *, label: str) -> AsyncGenerator[EngineEvent, None]:
-        """Container events (create, start, die, oom, destroy, rename) of labelled containers from now on.
+        """Events (create, start, die, oom, destroy, rename, pause, unpause) of labelled containers from now on.
 
         Ends by raising EngineUnavailable; the caller re-lists and subscribes again. Close it to end it earlier.
         """
@@ -312,7 +323,8 @@ class ContainerRuntime(Protocol):
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         """Run a command in the container.
 
-        Raises ContainerGone, ContainerNotRunning, CommandNotStarted (no such command, directory or user).
+        Raises ContainerGone, ContainerNotRunning, ContainerPaused, and CommandNotStarted for no such command,
+        directory or user.
         """
 
     async def connect_port(self, name: str, port: int) -> PortConnection:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -157,5 +158,5 @@ class Subject:
 _EXITED = ContainerState.EXITED
 
 
-def _states(containers: Mapping[str, Container]) -> dict[str, tuple[str, ContainerState]]:
-    return {name: (each.container_id, each.state) for name, each in containers.items()}
+def _states(containers: Mapping[str, Container]) -> dict[str, tuple[str, ContainerState, datetime | None]]:
+    return {name: (each.container_id, each.state, each.started_at) for name, each in containers.items()}

@@ -62,6 +62,11 @@ def refusal_of(reset: StreamReset) -> SpuntoError:
     """The error that the node meant; one that is not known here is the node's trouble, and may pass."""
     if reset.code in ("container_not_found", "worker_not_running"):
         return WorkerNotRunning("The worker's container does not run; start the worker first.")
+    if reset.code == "worker_paused":
+        message = (
+            "Somebody paused the worker's container on its node; unpause it there, or stop the worker and start it."
+        )
+        return Conflict(reset.code, message)
     if reset.code == "too_many_terminals":
         return QuotaExceeded(reset.code, reset.message, retry_after_seconds=_AGAIN_SECONDS)
     kind = _KINDS.get(reset.code)

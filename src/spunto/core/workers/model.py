@@ -31,6 +31,7 @@ class DockerState(StrEnum):
     """What the engine says now; `unknown` while the node can't be reached or has said nothing yet."""
 
     RUNNING = "running"
+    PAUSED = "paused"
     STOPPED = "stopped"
     EXITED = "exited"
     CREATED = "created"
@@ -75,6 +76,9 @@ PATIENCE: Mapping[WorkerState, timedelta] = {
 }
 """How long a transient state may last while the node can be reached; see `planner` for what happens then."""
 
+
+SETUP_PATIENCE = timedelta(minutes=65)
+"""How much longer a rebuild may take while its new container runs its setup, which the node bounds by itself."""
 
 REBUILD_FAILED = "rebuild_failed"
 """The code of what a worker tells that runs on as before a rebuild."""

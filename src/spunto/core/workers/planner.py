@@ -1,20 +1,32 @@
 """What follows for a worker from what its node says: pure, from values to values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.worker import Power
 from spunto.core.workers.assigned import spec_of
-from spunto.core.workers.model import MOVES, PATIENCE, REBUILD_FAILED, DockerState, WayBack, Worker, WorkerState
+from spunto.core.workers.model import (
+    MOVES,
+    PATIENCE,
+    REBUILD_FAILED,
+    SETUP_PATIENCE,
+    DockerState,
+    WayBack,
+    Worker,
+    WorkerState,
+)
 from spunto.core.workers.rebuild import Asked, gone_back
 
 _UNREACHABLE_RECHECK_SECONDS = 30.0
 _ARRIVING = frozenset({WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.ERROR})
-_CONDITIONS = frozenset({"kind_unknown", "spec_unknown"})
-"""What an agent that is updated understands: shown as long as it holds, and no outcome of anything."""
+_CONDITIONS = frozenset({"kind_unknown", "spec_unknown", "container_paused"})
+"""What an agent that is updated understands, or somebody's hand on the node ends: shown as long as it holds, and no
+outcome of anything."""
 _NODE_REMOVED = Problem(
     code="node_removed", message="The worker's node was removed from the organization; destroy the worker."
 )
@@ -67,7 +79,7 @@ def next_step(
         turned_down = replace(seen, generation=worker.generation + 1, problem=_NO_ROOM)
         return Step(worker=_running_again(seen, now), without_room=turned_down)
     if seen.way_back is not None and seen.state is WorkerState.STARTING and _has_failed(observed):
-        return _back(seen, assignment, seen.way_back, observed.problem or _ended(observed), now)
+        return _back(seen, assignment, seen.way_back, observed.problem or _failure_of(observed), now)
     after = _settled(seen, assignment, observed, now)
     if after.deadline_at is not None:
         return _watched(after, assignment, reachable_since, now)
@@ -75,13 +87,28 @@ def next_step(
 
 
 def _has_failed(observed: Observation) -> bool:
-    """Also one that ended at once, and one whose node does not know how to keep the container before."""
-    return observed.phase in (Phase.FAILED, Phase.STOPPED, Phase.REFUSED)
+    """Also one that ended at once, one whose node does not know how to keep the container before, and one that is not
+    what its project makes of it."""
+    is_spoilt = observed.phase is Phase.RUNNING and _is_spoilt(observed.setup)
+    return is_spoilt or observed.phase in (Phase.FAILED, Phase.STOPPED, Phase.REFUSED)
+
+
+def _is_spoilt(setup: Mapping[str, Any] | None) -> bool:
+    """Whether what runs once in a new container has failed there."""
+    created = None if setup is None else setup.get("postCreate")
+    return isinstance(created, Mapping) and created.get("exitCode") != 0
+
+
+def _failure_of(observed: Observation) -> Problem:
+    """Of a setup without its output, which is not for everybody who may look at the worker."""
+    if observed.phase is not Phase.RUNNING or observed.setup is None:
+        return _ended(observed)
+    return Problem(code="setup_failed", message=str(observed.setup.get("error") or "The postCreateCommand failed."))
 
 
 def _back(worker: Worker, assignment: Assignment, way_back: WayBack, problem: Problem, now: datetime) -> Step:
     asked = gone_back(worker, assignment, way_back, problem, at=now)
-    return Step(worker=asked.worker, back=asked, again_seconds=PATIENCE[WorkerState.STARTING].total_seconds())
+    return Step(worker=asked.worker, back=asked, again_seconds=PATIENCE[asked.worker.state].total_seconds())
 
 
 def _running_again(worker: Worker, now: datetime) -> Worker:
@@ -98,12 +125,18 @@ def _without_assignment(worker: Worker, now: datetime) -> Step:
 
 
 def _with_facts(worker: Worker, assignment: Assignment, observed: Observation) -> Worker:
+    """A setup for which a rebuild failed is told as long as that is."""
+    is_told = _tells_of_rebuild(worker) and _is_spoilt(worker.setup)
     return replace(
         worker,
         container_id=observed.container_id,
         docker_state=_docker_state(assignment, observed),
-        setup=observed.setup if observed.setup is not None else worker.setup,
+        setup=worker.setup if is_told or observed.setup is None else observed.setup,
     )
+
+
+def _tells_of_rebuild(worker: Worker) -> bool:
+    return worker.problem is not None and worker.problem.code == REBUILD_FAILED
 
 
 def _docker_state(assignment: Assignment, observed: Observation) -> DockerState:
@@ -119,9 +152,11 @@ def _settled(worker: Worker, assignment: Assignment, observed: Observation, now:
     """The worker after a report of its newest generation."""
     worker = _with_condition(worker, observed)
     match observed.phase:
+        case Phase.RUNNING if worker.state is WorkerState.STARTING and worker.way_back and _is_being_set_up(observed):
+            return replace(worker, deadline_at=worker.state_since + PATIENCE[WorkerState.SPAWNING] + SETUP_PATIENCE)
         case Phase.RUNNING if worker.state in _ARRIVING and assignment.reserves:
-            told = worker.problem is not None and worker.problem.code == REBUILD_FAILED
-            ready = worker.moved(WorkerState.READY, at=now, problem=worker.problem if told else None)
+            lasts = _tells_of_rebuild(worker) or _has_condition(worker)
+            ready = worker.moved(WorkerState.READY, at=now, problem=worker.problem if lasts else None)
             return replace(ready, way_back=None)
         case Phase.FAILED if worker.state is not WorkerState.ERROR:
             return worker.moved(WorkerState.ERROR, at=now, problem=observed.problem or _unexplained(observed))
@@ -131,17 +166,29 @@ def _settled(worker: Worker, assignment: Assignment, observed: Observation, now:
             return worker
         case Phase.STOPPED if worker.state is not WorkerState.STOPPED:
             asked = spec_of(assignment).power is Power.STOPPED
-            problem = None if asked else observed.problem or _ended(observed)
+            told = worker.problem if _tells_of_rebuild(worker) else None
+            problem = told if asked else observed.problem or _ended(observed)
             return worker.moved(WorkerState.STOPPED, at=now, problem=problem)
         case _:
             return worker
 
 
+def _has_condition(worker: Worker) -> bool:
+    return worker.problem is not None and worker.problem.code in _CONDITIONS
+
+
+def _is_being_set_up(observed: Observation) -> bool:
+    return observed.setup is not None and observed.setup.get("phase") == "lifecycle"
+
+
 def _with_condition(worker: Worker, observed: Observation) -> Worker:
-    """That the node's agent does not understand what is asked for is shown as long as it holds, and moves nothing."""
-    if worker.problem is not None and worker.problem.code not in _CONDITIONS:
+    """That the node's agent does not understand what is asked for, or that somebody paused the container, is shown as
+    long as it holds, and moves nothing."""
+    if worker.problem is not None and not _has_condition(worker):
         return worker
-    return replace(worker, problem=observed.problem if observed.phase is Phase.REFUSED else None)
+    is_condition = observed.problem is not None and observed.problem.code in _CONDITIONS
+    shown = observed.phase is Phase.REFUSED or (observed.phase is Phase.RUNNING and is_condition)
+    return replace(worker, problem=observed.problem if shown else None)
 
 
 def _unexplained(observed: Observation) -> Problem:

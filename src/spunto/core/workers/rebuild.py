@@ -12,6 +12,8 @@ from spunto.core.workers import factory
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import PATIENCE, REBUILD_FAILED, DockerState, WayBack, Worker, WorkerState
 
+_RUN = frozenset({WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.READY})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -36,7 +38,7 @@ def rebuilt(
     The container that is there is kept aside until the new one is ready, and so is the one of a rebuild that is not
     over. The node is to have room for either, until the worker gives its room back.
     """
-    way_back = worker.way_back or _way_back(worker, assignment)
+    way_back = _way_back(worker, assignment)
     after = replace(
         worker.moved(WorkerState.STARTING, at=at),
         # An image may have to be fetched, as for a new worker.
@@ -57,21 +59,26 @@ def rebuilt(
 
 
 def gone_back(worker: Worker, assignment: Assignment, way_back: WayBack, problem: Problem, *, at: datetime) -> Asked:
-    """Ask for the container from before the rebuild; what went wrong is the worker's problem until it is stopped."""
+    """Ask for the container from before the rebuild, running only if it ran.
+
+    What went wrong is the worker's problem until it is started or stopped.
+    """
+    state = WorkerState.STARTING if way_back.spec.power is Power.RUNNING else WorkerState.STOPPING
     after = replace(
-        worker.moved(WorkerState.STARTING, at=at, problem=_failure(worker, way_back, problem)),
+        worker.moved(state, at=at, problem=_failure(worker, way_back, problem)),
         generation=assignment.generation + 1,
         project_version=way_back.project_version,
         granted=way_back.granted,
         way_back=None,
     )
-    spec = replace(way_back.spec, power=Power.RUNNING, keeps=None)
+    spec = replace(way_back.spec, keeps=None)
     return Asked(worker=after, assignment=assignment.asking(spec, at=at, cause=assignment.cause))
 
 
 def _failure(worker: Worker, way_back: WayBack, problem: Problem) -> Problem:
+    back = "runs again" if way_back.spec.power is Power.RUNNING else "is back, stopped as it was"
     message = (
-        f"The rebuild to version {worker.project_version} failed, and version {way_back.project_version} runs again. "
+        f"The rebuild to version {worker.project_version} failed, and version {way_back.project_version} {back}. "
         f"Mend what went wrong, and rebuild once more. Of the new container was said: {problem.message}"
     )
     return Problem(code=REBUILD_FAILED, message=message[:4000])
@@ -84,8 +91,11 @@ def _larger(one: Demand, other: Demand) -> Demand:
 
 
 def _way_back(worker: Worker, assignment: Assignment) -> WayBack | None:
-    """None where there is no container to go back to."""
-    observed = assignment.observed
-    if observed is None or observed.container_state in (None, DockerState.NOT_FOUND):
-        return None
-    return WayBack(spec=spec_of(assignment), project_version=worker.project_version, granted=worker.granted)
+    """None where there is no container to go back to. One that does not run now is not to run after a failure."""
+    way_back, observed = worker.way_back, assignment.observed
+    if way_back is None:
+        if observed is None or observed.container_state in (None, DockerState.NOT_FOUND):
+            return None
+        way_back = WayBack(spec=spec_of(assignment), project_version=worker.project_version, granted=worker.granted)
+    power = way_back.spec.power if worker.state in _RUN else Power.STOPPED
+    return replace(way_back, spec=replace(way_back.spec, power=power))

@@ -137,6 +137,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "worker_not_running": _e(
         409, "The worker does not run (503 where its figures are asked for).", "Start it first.", also=503
     ),
+    "worker_paused": _e(
+        409, "Somebody paused the worker's container on its node.", "Unpause it there, or stop and start the worker."
+    ),
     "worker_state": _e(409, "The worker's state does not allow it.", "`state` says where it is; wait, or destroy it."),
     # What the request itself made a condition
     "precondition_failed": _e(

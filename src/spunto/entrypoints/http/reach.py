@@ -43,6 +43,7 @@ _NODE_ERRORS: Final = (
     "agent_incompatible",
     "node_silent",
     "worker_not_running",
+    "worker_paused",
     "too_many_streams",
 )
 

@@ -98,7 +98,7 @@ def test_no_spec_switches_podmans_hardening_off(spec: ContainerSpec) -> None:
         ("created", ContainerState.CREATED),
         ("configured", ContainerState.CREATED),
         ("running", ContainerState.RUNNING),
-        ("paused", ContainerState.RUNNING),
+        ("paused", ContainerState.PAUSED),
         ("exited", ContainerState.EXITED),
         ("stopped", ContainerState.EXITED),
         ("dead", ContainerState.EXITED),

@@ -1,6 +1,7 @@
 """Journals of the release before there were kinds are read: what an agent of it wrote down, this one goes on with."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -72,8 +73,9 @@ def test_a_command_that_was_under_way_is_not_run_again() -> None:
 
 
 async def test_an_updated_agent_goes_on_with_what_runs_and_begins_nothing_again() -> None:
-    node = LivingNode()
     entry = read(WITH_SETUP)
+    begun_at = datetime.fromisoformat(orjson.loads(WITH_SETUP)["ledger"]["setup"]["startedAt"])
+    node = LivingNode(runtime=FakeRuntime(images=[IMAGE], now=lambda: begun_at))
     subject_id = entry.desired.id
     standing = await as_the_first_release_made_it(node.runtime, subject_id)
     node.journal.save([entry])

@@ -41,13 +41,13 @@ from spunto.core.protocol.messages import DesiredItem, Phase, Wanted
 from spunto.core.specs.worker import Power
 
 RAN = Ledger(ran_generation=1)
-CREATED, RUNNING, EXITED = ContainerState
+CREATED, RUNNING, PAUSED, EXITED = ContainerState
 ABSENT = an_item(2, wanted=Wanted.ABSENT)
 STOPPED = an_item(2, power=Power.STOPPED)
 
 
 def run(stage: str, command: str) -> Run:
-    return Run(name=NAME, stage=stage, command=command, working_dir="/workspace")
+    return Run(name=NAME, made_in=1, stage=stage, command=command, working_dir="/workspace")
 
 
 def test_a_worker_s_network_is_made_right_before_its_container() -> None:
@@ -295,6 +295,7 @@ def test_what_the_agent_can_not_read_is_refused_with_a_way_out_and_left_alone(it
         (Pull(image=IMAGE), ABSENT, True),
         (run("postCreate", "x"), STOPPED, True),
         (run("postCreate", "x"), an_item(2), False),
+        (run("postCreate", "x"), an_item(2, made_in=2, keeps=1), True),
         (Stop(name=NAME), ABSENT, True),
         (create(), ABSENT, False),
     ],
@@ -361,9 +362,7 @@ def test_a_start_that_was_written_down_but_not_seen_still_owes_its_setup() -> No
     written = ledger_from_json(ledger_to_json(before(Start(name=NAME), a_container(CREATED), Ledger())))
     ledger = noticed(item, a_container(RUNNING), written)
 
-    assert step(item, a_container(), ledger) == Run(
-        name=NAME, stage="postCreate", command="make", working_dir="/workspace"
-    )
+    assert step(item, a_container(), ledger) == run("postCreate", "make")
 
 
 def test_a_running_container_that_is_adopted_without_a_journal_is_not_set_up_again() -> None:

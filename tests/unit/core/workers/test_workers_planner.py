@@ -15,7 +15,7 @@ from spunto.core.nodes.assignment import Assignment, Observation
 from spunto.core.protocol.messages import Phase, Wanted
 from spunto.core.specs.worker import Power
 from spunto.core.workers.factory import started
-from spunto.core.workers.model import MOVES, PATIENCE, STANDING, DockerState, WayBack, Worker, WorkerState
+from spunto.core.workers.model import MOVES, PATIENCE, STANDING, DockerState, Worker, WorkerState
 from spunto.core.workers.planner import Step, next_step
 
 S = WorkerState
@@ -49,47 +49,6 @@ def test_every_listed_move_sets_deadline_and_stop_time(state: WorkerState) -> No
         assert (moved.state, moved.state_since, moved.problem) == (to, later(1), None)
         assert moved.deadline_at == (None if patience is None else later(1) + patience)
         assert moved.stopped_at == (later(1) if to is S.STOPPED else None)
-
-
-BEFORE = WayBack(spec=a_spec(image="before:1", made_in=1), project_version=1)
-
-
-@pytest.mark.parametrize(
-    ("report", "told"),
-    [
-        (a_report(Phase.FAILED, problem=NO_IMAGE), "manifest unknown"),
-        (a_report(Phase.STOPPED, exit_code=3), "exit code 3"),
-        (a_report(Phase.REFUSED, problem=Problem(code="spec_unknown", message="field 'keeps'")), "field 'keeps'"),
-    ],
-)
-def test_a_rebuild_that_fails_goes_back(report: Observation, told: str) -> None:
-    worker = a_worker(S.STARTING, way_back=BEFORE, project_version=2)
-
-    after = step(worker, report)
-
-    assert after.worker is not None
-    assert after.back is not None
-    assert after.worker.problem is not None
-    assert (after.worker.state, after.worker.project_version, after.worker.way_back) == (S.STARTING, 1, None)
-    assert (after.worker.problem.code, told in after.worker.problem.message) == ("rebuild_failed", True)
-    assert after.back.assignment.spec == BEFORE.spec
-    assert after.back.assignment.generation == after.worker.generation == worker.generation + 1
-
-
-def test_a_rebuild_that_takes_too_long_goes_back() -> None:
-    worker = a_worker(S.STARTING, way_back=BEFORE, project_version=2)
-
-    after = step(worker, None, at=PATIENCE[S.STARTING].total_seconds() + 1)
-
-    assert after.back is not None
-    assert (after.frees, after.worker) == (False, after.back.worker)
-
-
-def test_a_rebuild_that_runs_has_no_way_back_any_more() -> None:
-    after = step(a_worker(S.STARTING, way_back=BEFORE, project_version=2), a_report(Phase.RUNNING)).worker
-
-    assert after is not None
-    assert (after.state, after.way_back, after.problem) == (S.READY, None, None)
 
 
 @pytest.mark.parametrize("state", [S.SPAWNING, S.STARTING, S.ERROR])

@@ -30,7 +30,12 @@ def made_in(container: Container) -> int:
 
 
 def runs(container: Container | None) -> bool:
-    return container is not None and container.state is ContainerState.RUNNING
+    """Also one that somebody paused: it holds its room, and goes on where it was."""
+    return container is not None and container.state in (ContainerState.RUNNING, ContainerState.PAUSED)
+
+
+def is_paused(container: Container | None) -> bool:
+    return container is not None and container.state is ContainerState.PAUSED
 
 
 def towards_absence(own: Names, seen: Seen, ledger: Ledger) -> Action | None:

@@ -41,13 +41,24 @@ class Setup:
         """Whether the container ended before anything of it was run; somebody may start it again by hand."""
         return bool(self.due) and self.status is None
 
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether what runs once in a new container has failed in this one."""
+        created = None if self.status is None else self.status["postCreate"]
+        return created is not None and created["exitCode"] != 0
+
+    def is_of_another_start(self, started_at: datetime | None) -> bool:
+        """Whether somebody else than the node has started the container since: it owes what each start does."""
+        known = None if self.status is None else self.status["startedAt"]
+        return known is not None and started_at is not None and known != _instant(started_at)
+
     def timed(self, name: str, seconds: float, *, anew: bool = True) -> "Setup":
         """Without `anew`, the seconds come on top of what stands there."""
         total = seconds if anew else self.timings.get(name, 0.0) + seconds
         return replace(self, timings={**self.timings, name: round(total, 3)})
 
     def created(self) -> "Setup":
-        """A new container has had no setup."""
+        """Of a new container, which has had no setup, or of one whose setup is not remembered."""
         return replace(self, due=(), status=None)
 
     def starting(self, container: Container) -> "Setup":
@@ -119,7 +130,7 @@ def begun(earlier: Status | None, *, due: Sequence[Stage], at: datetime | None, 
     failed = created is not None and created["exitCode"] != 0
     status: Status = {
         "phase": "lifecycle",
-        "startedAt": None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "startedAt": None if at is None else _instant(at),
         "repos": [],
         "postCreate": created,
         "postStart": None,
@@ -127,6 +138,10 @@ def begun(earlier: Status | None, *, due: Sequence[Stage], at: datetime | None, 
         "timings": dict(timings),
     }
     return status if due else ended(status)
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def with_result(status: Status, stage: Stage, outcome: Outcome) -> Status:

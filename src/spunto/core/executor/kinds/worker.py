@@ -33,6 +33,11 @@ OUT_OF_MEMORY = Problem(
     code="out_of_memory",
     message="The worker was stopped because it used more memory than it has; give the project more and rebuild it.",
 )
+PAUSED = Problem(
+    code="container_paused",
+    message="Somebody paused the container on its node, so that nothing in it goes on; unpause it there, or stop the "
+    "worker and start it.",
+)
 SECRETS_AWAITED = Problem(
     code="secrets_awaited",
     message="The worker waits for its owner's secrets, which the server sends again when it can read them.",
@@ -51,7 +56,7 @@ class WorkerKind(Kind[WorkerSpec]):
         if item.spec is None:
             return common.towards_absence(_belongings(item.id), seen, ledger) if item.is_absent else None
         if item.spec.power is Power.STOPPED:
-            return _stop_all(seen)
+            return _stop_all(seen) or _put_back(item, item.spec, seen)
         return _towards_running(item, item.spec, seen, ledger)
 
     def obsolete(self, action: Action, item: Item[WorkerSpec]) -> bool:
@@ -59,7 +64,7 @@ class WorkerKind(Kind[WorkerSpec]):
         if isinstance(action, Pull):
             return spec is None or spec.power is Power.STOPPED or spec.image != action.image
         if isinstance(action, Run):
-            return spec is None or spec.power is Power.STOPPED
+            return spec is None or spec.power is Power.STOPPED or spec.made_in != action.made_in
         return isinstance(action, Stop) and item.is_absent
 
     def noticed(self, item: Item[WorkerSpec], seen: Seen, ledger: Ledger) -> Ledger:
@@ -69,13 +74,18 @@ class WorkerKind(Kind[WorkerSpec]):
             return ledger
         if common.made_in(container) != spec.made_in:
             return ledger
-        if common.runs(container) and (ledger.ran_generation != item.generation or setup_of(ledger).is_unbegun):
-            return _with(ledger.ran(item.generation), setup_of(ledger).started(spec, at=container.started_at))
+        setup = setup_of(ledger)
+        if common.runs(container) and (ledger.ran_generation != item.generation or setup.is_unbegun):
+            return _with(ledger.ran(item.generation), setup.started(spec, at=container.started_at))
+        if common.runs(container) and setup.is_of_another_start(container.started_at):
+            return _with(ledger, setup.starting(container).started(spec, at=container.started_at))
         return ledger.ran(item.generation) if container.name in seen.ended else ledger
 
     def before(self, action: Action, seen: Seen, ledger: Ledger) -> Ledger:
         if isinstance(action, Start) and seen.container is not None:
             return _with(ledger, setup_of(ledger).starting(seen.container))
+        if isinstance(action, Rename) and action.name in seen.aside:
+            return _with(ledger, setup_of(ledger).created())
         return _with(ledger, setup_of(ledger).running_now(Stage(action.stage))) if isinstance(action, Run) else ledger
 
     def after(self, action: Action, outcome: Outcome, ledger: Ledger) -> Ledger:
@@ -135,7 +145,7 @@ def _towards_running(item: Item[WorkerSpec], spec: WorkerSpec, seen: Seen, ledge
     if container is not None and common.made_in(container) != spec.made_in:
         return None
     if ledger.ran_generation == item.generation:
-        return _next_setup(spec, container, ledger) or _let_go(container, kept)
+        return _next_setup(spec, container, ledger) or _let_go(container, kept, setup_of(ledger))
     if container is not None:
         return common.towards_started(container, ledger)
     if item.lacks_secrets:
@@ -147,6 +157,16 @@ def _towards_running(item: Item[WorkerSpec], spec: WorkerSpec, seen: Seen, ledge
 def _stop_all(seen: Seen) -> Stop | None:
     running = (each.name for each in (*seen.containers.values(), *seen.aside.values()) if common.runs(each))
     return next((Stop(name=name) for name in running), None)
+
+
+def _put_back(item: Item[WorkerSpec], spec: WorkerSpec, seen: Seen) -> Remove | Rename | None:
+    """The way back where nothing is to run: what a rebuild made goes, and the container before has its name again."""
+    kept = seen.aside.get(kept_name(item.id))
+    if kept is None or common.made_in(kept) != spec.made_in:
+        return None
+    if seen.container is not None:
+        return Remove(name=seen.container.name)
+    return Rename(name=kept.name, new_name=container_name(item.id))
 
 
 def _make_way(
@@ -183,18 +203,26 @@ def _put_aside(item: Item[WorkerSpec], container: Container) -> Rename:
     return Rename(name=container.name, new_name=kept_name(item.id))
 
 
-def _let_go(container: Container | None, kept: Container | None) -> Remove | None:
+def _let_go(container: Container | None, kept: Container | None, setup: Setup) -> Remove | None:
     """Once the new container is ready, there is no way back to the one before."""
-    return Remove(name=kept.name) if kept is not None and common.runs(container) else None
+    if kept is None or setup.due or setup.is_spoilt:
+        return None
+    return Remove(name=kept.name) if common.runs(container) else None
 
 
 def _next_setup(spec: WorkerSpec, container: Container | None, ledger: Ledger) -> Action | None:
-    if container is None or not common.runs(container):
+    if container is None or not common.runs(container) or common.is_paused(container):
         return None
     for stage in setup_of(ledger).due:
         command = command_of(spec, stage)
         if command:
-            return Run(name=container.name, stage=stage.value, command=command, working_dir=WORKSPACE)
+            return Run(
+                name=container.name,
+                made_in=spec.made_in,
+                stage=stage.value,
+                command=command,
+                working_dir=WORKSPACE,
+            )
     return None
 
 
@@ -240,5 +268,5 @@ def _report_after_running(container: Container | None) -> Report:
     if container is None:
         return Report(phase=Phase.FAILED, problem=CONTAINER_LOST)
     if common.runs(container):
-        return Report(phase=Phase.RUNNING)
+        return Report(phase=Phase.RUNNING, problem=PAUSED if common.is_paused(container) else None)
     return Report(phase=Phase.STOPPED, problem=OUT_OF_MEMORY if container.oom_killed else None)
