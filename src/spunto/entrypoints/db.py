@@ -14,7 +14,16 @@ from spunto.entrypoints.serving.settings import Settings
 
 def upgrade(url: str | None = None) -> int:
     """Run the migrations that are missing, none being success; the exit code."""
-    return ended(lambda: asyncio.run(migrate.upgrade(_database(url))))
+    return ended(lambda: print(_told(asyncio.run(migrate.upgrade(_database(url))))))  # noqa: T201 - what was done
+
+
+def _told(before: str | None) -> str:
+    newest = migrate.head()
+    if before == newest:
+        return f"The database is at revision {newest}; there was nothing to do."
+    if before is None:
+        return f"The database was made, at revision {newest}."
+    return f"The database was upgraded from revision {before} to {newest}."
 
 
 def owner_token(url: str | None = None) -> int:

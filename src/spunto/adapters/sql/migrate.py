@@ -24,30 +24,30 @@ _TABLES_IN_TIME = text("SET LOCAL lock_timeout = '10s'")
 MIGRATION_SECONDS = 600.0
 
 
-async def upgrade(url: str) -> None:
+async def upgrade(url: str) -> str | None:
     """Run what is missing, in one transaction: a database is at the old revision or at the new one, never between.
+    The old one; None where there was none.
 
     Of several processes that do so at once one migrates, and the others wait for it. Raises Invalid
     `database_revision` for the database of a newer version, Invalid `database_not_usable`.
     """
     target = parsed(url)
     if not is_sqlite(target):
-        await _migrate(target)
-        return
+        return await _migrate(target)
     file = Path(target.database or "")
     make_usable(file)
     async with in_turn_on(file, seconds=MIGRATION_SECONDS):
         # Looked at first, since a backup that holds the write lock must not keep a server from starting.
-        if await _found_in(target) != head():
-            await _migrate(target)
+        found = await _found_in(target)
+        return found if found == head() else await _migrate(target)
 
 
-async def _migrate(target: URL) -> None:
+async def _migrate(target: URL) -> str | None:
     async with _connected(target) as connection, connection.begin():
         if not is_sqlite(target):
             await connection.execute(_LOCK)
             await connection.execute(_TABLES_IN_TIME)
-        await connection.run_sync(_upgrade)
+        return await connection.run_sync(_upgrade)
 
 
 async def _found_in(target: URL) -> str | None:
@@ -105,11 +105,12 @@ def revisions() -> frozenset[str]:
     return frozenset(file.name.partition("_")[0] for file in (_SCRIPTS / "versions").glob("[0-9]*.py"))
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection) -> str | None:
+    """The revision that was found."""
     found = _revision_of(connection)
     _require_known(found)
     if found == head():
-        return
+        return found
     # Alembic takes a quarter of a second to import, which a start that has nothing to migrate can do without.
     from alembic import command
     from alembic.config import Config
@@ -118,6 +119,7 @@ def _upgrade(connection: Connection) -> None:
     # Where this is installed may have a percent sign in its name, which alembic takes for one of its variables.
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     command.upgrade(config, "head")
+    return found
 
 
 def _revision_of(connection: Connection) -> str | None:

@@ -1,5 +1,6 @@
 """`spunto audit`: the audit log of an organization, filtered, or whole as JSON lines."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -10,19 +11,21 @@ from spunto.client.activity import AuditEntry, AuditFilter
 from spunto.core.kernel.ids import is_id
 from spunto.entrypoints.cli.options import moment_of
 from spunto.entrypoints.cli.output import Columns
-from spunto.entrypoints.cli.rendering import instant, pairs
+from spunto.entrypoints.cli.rendering import instant, named, pairs
 from spunto.entrypoints.cli.resolve import find_member
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 
-AUDIT: Columns[AuditEntry] = (
-    ("AT", lambda entry: instant(entry.at)),
-    ("ACTION", lambda entry: entry.action),
-    ("OUTCOME", lambda entry: entry.outcome),
-    ("ACTOR", lambda entry: entry.actor_id),
-    ("TARGET", lambda entry: entry.target_id),
-    ("DETAIL", lambda entry: pairs(entry.detail.items())),
-)
+
+def audit_table(people: Mapping[str, str]) -> Columns[AuditEntry]:
+    return (
+        ("AT", lambda entry: instant(entry.at)),
+        ("ACTION", lambda entry: entry.action),
+        ("OUTCOME", lambda entry: entry.outcome),
+        ("ACTOR", lambda entry: named(entry.actor_id, people.get(entry.actor_id))),
+        ("TARGET", lambda entry: named(entry.target_id, entry.detail.get("name") or people.get(entry.target_id))),
+        ("DETAIL", lambda entry: pairs((key, value) for key, value in entry.detail.items() if key != "name")),
+    )
 
 
 app = typer.Typer(add_completion=False)
@@ -67,7 +70,10 @@ async def audit(
         found.append(entry)
         if len(found) == limit:
             break
-    session.out.table(found, AUDIT, wire=AuditEntry.to_wire)
+    people: dict[str, str] = {}
+    if found and not session.out.as_json:
+        people = {each.user_id: each.name or each.email async for each in session.client.orgs.iter_members(org_id)}
+    session.out.table(found, audit_table(people), wire=AuditEntry.to_wire)
 
 
 async def _actor_id(session: Session, org_id: str, wanted: str | None) -> str | None:

@@ -39,9 +39,7 @@ class LazyGroup(typer.core.TyperGroup):
         return name, found, rest
 
 
-app = typer.Typer(
-    cls=LazyGroup, help="Spunto: development workers and deployments on your own servers.", no_args_is_help=True
-)
+app = typer.Typer(cls=LazyGroup, help="Spunto: development workers on your own servers.", no_args_is_help=True)
 app.command()(servers.up)
 app.command()(servers.serve)
 app.command()(servers.openapi)
@@ -65,6 +63,22 @@ keys.command("rotate")(servers.rotate_keys)
 keys.command("status")(servers.key_status)
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"spunto {this_build()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version of this program."),
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the version of this program."""
@@ -74,17 +88,26 @@ def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
+    """A command line that is wrong is told in one line, and as JSON to who asked for that."""
     arguments = sys.argv[1:]
-    if arguments == ["--version"]:
-        arguments = sys.argv[1:] = ["version"]
-    if "--json" not in arguments[: arguments.index("--") if "--" in arguments else None]:
-        app()
-        return
     try:
         sys.exit(app(standalone_mode=False))
+    except typer.Abort:
+        typer.echo("Aborted.", err=True)
+        sys.exit(1)
     except typer.TyperException as error:
-        # Whoever asked for JSON gets it also where the command line itself is wrong.
         from spunto.entrypoints.cli.exits import ExitCode, local_problem
 
-        typer.echo(json.dumps(local_problem("usage", error.format_message())), err=True)
+        if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:
+            typer.echo(json.dumps(local_problem("usage", error.format_message())), err=True)
+        elif error.format_message():
+            # Who names no command has been shown which there are.
+            typer.echo(_usage_error(error), err=True)
         sys.exit(ExitCode.USAGE)
+
+
+def _usage_error(error: typer.TyperException) -> str:
+    sentence = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    program = "spunto" if context is None else context.command_path
+    return f"error: {sentence.rstrip('.')}; see `{program} --help`."

@@ -8,7 +8,7 @@ import typer
 from spunto.client.nodes import Agent, InventoryItem, Node, NodeCredentials
 from spunto.entrypoints.cli.options import Labels, NodeArgument, NoTags, Tags, pairs_of
 from spunto.entrypoints.cli.output import Columns
-from spunto.entrypoints.cli.rendering import instant, pairs, share, size
+from spunto.entrypoints.cli.rendering import instant, pairs, said, share, size
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 
@@ -197,7 +197,7 @@ def node_fields(node: Node) -> Iterable[tuple[str, str]]:
             ("engine", f"{node.agent.engine} {node.agent.engine_version}"),
         )
         yield "engine error", "" if node.agent.engine_error is None else node.agent.engine_error.message
-        yield "posture", pairs((key, str(value)) for key, value in node.agent.posture.items())
+        yield "posture", pairs((key, said(value)) for key, value in node.agent.posture.items())
     yield (
         "connected" if node.connected else "last seen",
         instant(node.connection_changed_at),

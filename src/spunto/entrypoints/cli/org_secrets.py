@@ -10,11 +10,11 @@ from spunto.entrypoints.cli import invitations
 from spunto.entrypoints.cli.resolve import one_of
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.secrets import (
-    SECRETS,
     ProjectNames,
     SecretName,
     chosen_projects,
     listed,
+    secrets_table,
     value_of,
     with_more,
 )
@@ -30,8 +30,12 @@ Everywhere = Annotated[bool, typer.Option("--all-projects", help="Workers of wha
 @command(secrets, "list")
 async def list_all(session: Session) -> None:
     """List the names of the organization's secrets, and which projects' workers they enter."""
-    found = [secret async for secret in session.client.org_secrets.iter_secrets(await session.org_id())]
-    session.out.table(found, SECRETS, wire=UserSecret.to_wire)
+    org_id = await session.org_id()
+    found = [secret async for secret in session.client.org_secrets.iter_secrets(org_id)]
+    names: dict[str, str] = {}
+    if not session.out.as_json and any(listed(secret.projects) for secret in found):
+        names = {project.id: project.name async for project in session.client.projects.iter_projects(org_id)}
+    session.out.table(found, secrets_table(names), wire=UserSecret.to_wire)
 
 
 @command(secrets, "set")

@@ -25,6 +25,16 @@ def instant(at: datetime | None) -> str:
     return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def said(value: object) -> str:
+    """A fact in words."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def named(thing_id: str, name: str | None) -> str:
+    """What people know it by, where that is known, beside what programs do."""
+    return f"{name} ({thing_id})" if name else thing_id
+
+
 def pairs(values: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{key}={value}" for key, value in values)
 

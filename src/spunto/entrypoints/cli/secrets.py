@@ -11,17 +11,19 @@ from spunto.client.users import Projects, UserSecret
 from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.cli.output import Columns
-from spunto.entrypoints.cli.rendering import age
+from spunto.entrypoints.cli.rendering import age, named
 from spunto.entrypoints.cli.resolve import one_of
 from spunto.entrypoints.cli.running import command, plain_command
 from spunto.entrypoints.cli.session import Session
 
-SECRETS: Columns[UserSecret] = (
-    ("NAME", lambda secret: secret.name),
-    ("ENTERS", lambda secret: _entered(secret.projects)),
-    ("CHANGED", lambda secret: age(secret.updated_at)),
-    ("ID", lambda secret: secret.id),
-)
+
+def secrets_table(project_names: Mapping[str, str]) -> Columns[UserSecret]:
+    return (
+        ("NAME", lambda secret: secret.name),
+        ("ENTERS", lambda secret: _entered(secret.projects, project_names)),
+        ("CHANGED", lambda secret: age(secret.updated_at)),
+        ("ID", lambda secret: secret.id),
+    )
 
 
 app = typer.Typer(
@@ -43,7 +45,7 @@ Everywhere = Annotated[bool, typer.Option("--all-projects", help="Your workers o
 async def list_all(session: Session) -> None:
     """List the names of your secrets, and which workers they enter."""
     found = [secret async for secret in session.client.users.iter_secrets()]
-    session.out.table(found, SECRETS, wire=UserSecret.to_wire)
+    session.out.table(found, secrets_table({}), wire=UserSecret.to_wire)
 
 
 @command(app, "set")
@@ -155,8 +157,8 @@ def where(projects: Projects, *, capital: bool = False) -> str:
     return text[0].upper() + text[1:] if capital else text
 
 
-def _entered(projects: Projects) -> str:
-    return ", ".join(listed(projects)) or "none"
+def _entered(projects: Projects, names: Mapping[str, str]) -> str:
+    return ", ".join(named(each, names.get(each)) for each in listed(projects)) or "none"
 
 
 def value_of(name: str) -> Secret:

@@ -8,14 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spunto.client.activity import AuditEntry
 from spunto.client.orgs import Organization
+from spunto.client.users import UserSecret
 from spunto.client.wire import Failure
 from spunto.client.worker_models import SetupStatus, Worker
 from spunto.core.kernel.errors import NotFound
 from spunto.entrypoints.cli import rendering
+from spunto.entrypoints.cli.audit import audit_table
 from spunto.entrypoints.cli.orgs import ORGANIZATIONS
 from spunto.entrypoints.cli.output import Output, _json, aligned, printable
 from spunto.entrypoints.cli.progress import reporting, stage_of
+from spunto.entrypoints.cli.secrets import secrets_table
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACME = Organization(id="org_1", name="Acme \x1b[31m", slug="acme", role="owner", created_at=NOW)
@@ -168,3 +172,36 @@ def test_json_means_the_same_and_has_nothing_that_a_terminal_obeys(text: str) ->
 
     assert json.loads(written) == {"name": text, HOSTILE: 1}
     assert printable(written) == written
+
+
+def test_facts_are_told_in_words() -> None:
+    assert [rendering.said(each) for each in (True, False, "2", 2)] == ["yes", "no", "2", "2"]
+
+
+def test_what_has_a_name_is_told_by_it_beside_its_id() -> None:
+    assert (rendering.named("usr_1", "Ada"), rendering.named("usr_1", None), rendering.named("usr_1", "")) == (
+        "Ada (usr_1)",
+        "usr_1",
+        "usr_1",
+    )
+
+
+def test_the_audit_log_and_secrets_name_what_they_are_of() -> None:
+    secret = UserSecret(id="sec_1", name="TOKEN", projects=("prj_1", "prj_2"), updated_at=datetime.now(UTC))
+    entry = AuditEntry(
+        id="evt_1",
+        at=datetime.now(UTC),
+        actor_kind="user",
+        actor_id="usr_1",
+        credential_id="ses_1",
+        action="node.create",
+        target_id="nod_1",
+        outcome="allowed",
+        detail={"name": "one", "size": "2"},
+    )
+
+    entered = [told(secret) for _, told in secrets_table({"prj_1": "hello"})]
+    audited = [told(entry) for _, told in audit_table({"usr_1": "Ada"})]
+
+    assert entered[1] == "hello (prj_1), prj_2"
+    assert audited[3:] == ["Ada (usr_1)", "one (nod_1)", "size=2"]

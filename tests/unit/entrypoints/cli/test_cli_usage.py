@@ -177,7 +177,7 @@ def test_a_flag_of_the_workers_command_is_not_ours(
 ) -> None:
     code = called(monkeypatch, "nonsense", "--", "ls", "--json")
 
-    assert (code, capsys.readouterr().err.startswith("Usage:")) == (2, True)
+    assert (code, capsys.readouterr().err.startswith("error: No such")) == (2, True)
 
 
 def test_who_is_not_logged_in_exits_with_4(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,6 +269,52 @@ _SOURCES = (
     "SPUNTO_CONFIG", "SPUNTO_PORT", "SPUNTO_HOST", "SPUNTO_ENGINE",
     "SPUNTO_AGENT_TOKEN", "SPUNTO_AGENT_LABELS", "SPUNTO_AGENT_ENGINE",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("worker", "show"), "error: Missing argument 'WORKER'; see `spunto worker show --help`.\n"),
+        (("worker", "list", "--lmit", "3"), "error: No such option: --lmit; see `spunto worker list --help`.\n"),
+        (("nonsense",), "error: No such command 'nonsense'; see `spunto --help`.\n"),
+        ((), ""),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], line: str
+) -> None:
+    code = called(monkeypatch, *arguments)
+
+    assert (code, capsys.readouterr().err) == (2, line)
+
+
+def test_the_help_names_what_there_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code = called(monkeypatch, "--help")
+
+    shown = capsys.readouterr().out
+    assert (code, "--version" in shown, "deployment" in shown) == (0, True, False)
+
+
+def test_the_version_is_an_option_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert called(monkeypatch, "--version") == 0
+    by_option = capsys.readouterr().out
+    called(monkeypatch, "version")
+
+    assert by_option == capsys.readouterr().out
+
+
+def test_an_upgrade_of_the_database_says_what_it_did(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/spunto.db"
+
+    said = []
+    for _ in range(2):
+        assert called(monkeypatch, "db", "upgrade", "--url", url) == 0
+        said.append(capsys.readouterr().out)
+
+    assert said[0].startswith("The database was made, at revision ")
+    assert said[1].endswith("; there was nothing to do.\n")
 
 
 def test_the_version_is_told_to_programs_too(
