@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiodocker
+from aiodocker.containers import DockerContainer
 from tests.unit.core.executor.living_node import Listener
 from tests.unit.core.executor.node_values import a_desired_item, desired
 
@@ -90,11 +91,15 @@ class RealNode:
         """An image like busybox's, with further instructions of a Dockerfile, and directories that root owns."""
         name = f"spunto-test-{secrets.token_hex(6)}"
         made = await self.hands.containers.create({"Image": base}, name=name)
+        if directories:
+            await made.put_archive("/", _directories(directories))  # type: ignore[no-untyped-call]  # aiodocker's has no types
+        await self.commit(made, changes or ["LABEL made=by-hand"])
+
+    async def commit(self, made: DockerContainer, changes: Sequence[str]) -> None:
+        """The container as the worker's image, with further instructions of a Dockerfile; it is removed."""
+        name = f"spunto-test-{secrets.token_hex(6)}"
         try:
-            if directories:
-                await made.put_archive("/", _directories(directories))  # type: ignore[no-untyped-call]  # aiodocker's has no types
-            changed = "\n".join(changes) or "LABEL made=by-hand"
-            await made.commit(repository=f"localhost/{name}", tag="1", changes=changed, config={})
+            await made.commit(repository=f"localhost/{name}", tag="1", changes="\n".join(changes), config={})
         finally:
             await made.delete(force=True)
         self.image = f"localhost/{name}:1"

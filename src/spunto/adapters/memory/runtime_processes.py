@@ -115,6 +115,9 @@ class FakeExec:
             raise EngineUnavailable("it went away while the command ran")
         return self._code
 
+    async def kill_tree(self) -> None:
+        await self.kill(KILLED)
+
     async def aclose(self) -> None:
         await self.kill(HUNG_UP)
 

@@ -11,6 +11,7 @@ import aiohttp
 from aiodocker.stream import Message, Stream
 from yarl import URL
 
+from spunto.adapters.runtimes import host_processes
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, engine_answers
 from spunto.adapters.runtimes.exec_state import ExecState, code_of_unstarted
 from spunto.adapters.runtimes.translate import exec_body
@@ -122,6 +123,13 @@ class EngineExec:
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 1.5, 1.0)
         return int(inspected["ExitCode"])
+
+    async def kill_tree(self) -> None:
+        inspected = await self._inspect()
+        if self._state.is_over(inspected) or not inspected["Pid"]:
+            return
+        container = await self._socket.call("GET", f"containers/{self._container}/json")
+        await asyncio.to_thread(host_processes.kill_tree, inspected["Pid"], first=container["State"]["Pid"])
 
     async def aclose(self) -> None:
         if self._closed:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from spunto.core.executor.actions import (
@@ -102,8 +102,7 @@ class Effects:
         exit_code: int | None = None
         trouble: str | None = None
         try:
-            async with asyncio.timeout(self._settings.setup_seconds):
-                exit_code = await self._command(await self._runtime.exec(action.name, spec), output)
+            exit_code = await self._command(await self._runtime.exec(action.name, spec), output)
         except TimeoutError:
             trouble = f"did not end within {self._settings.setup_seconds:g} s"
         except SpuntoError as error:
@@ -111,13 +110,20 @@ class Effects:
         return Outcome(at=self._clock.now(), exit_code=exit_code, output=bytes(output), trouble=trouble)
 
     async def _command(self, running: Exec, output: bytearray) -> int:
-        """Nobody is there to answer what it asks, so it finds the end of its input."""
+        """Nobody is there to answer what it asks, so it finds the end of its input. Raises TimeoutError, having killed
+        it."""
         try:
-            await running.write_eof()
-            while (chunk := await running.read()) is not None:
-                output += chunk[1]
-                del output[:-OUTPUT_TAIL_BYTES]
-            return await running.exit_code()
+            async with asyncio.timeout(self._settings.setup_seconds):
+                await running.write_eof()
+                while (chunk := await running.read()) is not None:
+                    output += chunk[1]
+                    del output[:-OUTPUT_TAIL_BYTES]
+                return await running.exit_code()
+        except TimeoutError:
+            with suppress(SpuntoError):
+                async with bounded(self._settings.engine_seconds):
+                    await running.kill_tree()
+            raise
         finally:
             async with bounded(self._settings.engine_seconds):
                 await running.aclose()

@@ -229,6 +229,12 @@ class Exec(Protocol):
     async def exit_code(self) -> int:
         """Wait for the end of the command; valid after `read` gave None."""
 
+    async def kill_tree(self) -> None:
+        """SIGKILL to the command and to what it has started, whoever that runs as.
+
+        Nothing is done where the engine's machine does not let its processes be seen. Repeating is harmless.
+        """
+
     async def aclose(self) -> None:
         """Let go of the command. Repeating is harmless."""
 

@@ -66,7 +66,7 @@ def refusal_of(reset: StreamReset) -> SpuntoError:
         message = (
             "Somebody paused the worker's container on its node; unpause it there, or stop the worker and start it."
         )
-        return Conflict(reset.code, message)
+        return Conflict("worker_paused", message)
     if reset.code == "too_many_terminals":
         return QuotaExceeded(reset.code, reset.message, retry_after_seconds=_AGAIN_SECONDS)
     kind = _KINDS.get(reset.code)

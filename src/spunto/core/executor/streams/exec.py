@@ -18,7 +18,8 @@ TIMED_OUT_CODE = 124
 _FD = {"stdout": 1, "stderr": 2}
 _MARK = "SPUNTO_EXEC"
 _KILL_SECONDS = 15.0
-# Engines can't end a command that they run, so it carries a mark that it hands down to what it starts.
+# Engines can't end a command that they run. What the machine does not show, or what has left the command's session, may
+# carry a mark that was handed down: its own user sees that, in a container that has a shell.
 _KILL = f'for p in /proc/[0-9]*; do grep -qs "{_MARK}=$1" $p/environ && kill -9 "${{p#/proc/}}"; done; true'
 
 Later = Callable[[Coroutine[Any, Any, None]], None]
@@ -57,8 +58,9 @@ async def run_command(
         await _tell_end(stream, exit_code, duration_seconds=clock.monotonic() - begun)
     finally:
         if exit_code is None:
-            later(_kill(runtime, name, mark=mark, user=user))
-        later(command.aclose())
+            later(_kill(runtime, name, command, mark=mark, user=user))
+        else:
+            later(command.aclose())
 
 
 async def _tell_end(stream: Stream, exit_code: int | None, *, duration_seconds: float) -> None:
@@ -109,7 +111,13 @@ async def _show(stream: Stream, command: Exec) -> int:
     return await command.exit_code()
 
 
-async def _kill(runtime: ContainerRuntime, name: str, *, mark: str, user: str | None) -> None:
+async def _kill(runtime: ContainerRuntime, name: str, command: Exec, *, mark: str, user: str | None) -> None:
+    with suppress(SpuntoError):
+        async with bounded(_KILL_SECONDS):
+            await command.kill_tree()
+    with suppress(SpuntoError):
+        async with bounded(_KILL_SECONDS):
+            await command.aclose()
     with suppress(SpuntoError):
         async with bounded(_KILL_SECONDS):
             killing = await runtime.exec(name, ExecSpec(command=("sh", "-c", _KILL, "sh", mark), user=user))
