@@ -130,7 +130,7 @@ class Nodes:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Node]:
-        """Nodes that are all of what is said; `sort` is `-createdAt` or `createdAt`."""
+        """Nodes that are all of what is said; `sort` is `-createdAt`, `createdAt`, `name` or `-name`."""
         asked = {"status": status, "name": name, "tag": tag, "sort": sort}
         return await self._api.page(Node, _path(org_id), limit=limit, cursor=cursor, **asked)
 

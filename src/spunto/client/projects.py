@@ -60,7 +60,7 @@ class Projects:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[Project]:
-        """Projects that are all of what is said; `sort` is `-createdAt` or `createdAt`."""
+        """Projects that are all of what is said; `sort` is `-createdAt`, `createdAt`, `name` or `-name`."""
         asked = {"name": name, "tag": tag, "sort": sort}
         return await self._api.page(Project, _path(org_id), limit=limit, cursor=cursor, **asked)
 
