@@ -84,9 +84,9 @@ class KnownWorkers:
         return known[1] if known is not None and known[0] == rows else None
 
     def add_page(self, asked: Hashable, rows: Sequence[AnyRow], page: Page[Listed]) -> None:
-        """Kept only where it shows the versions that the rows name; between the two statements there may be newer."""
-        versions = [version for _, version, *_ in rows[: len(page.items)]]
-        if versions == [each.worker.version for each in page.items]:
+        """Kept only where it shows what the rows name; between the two statements some may have changed or gone."""
+        named = [(row[0], row[1]) for row in (rows if page.next_before is None else rows[:-1])]
+        if named == [(each.worker.id, each.worker.version) for each in page.items]:
             if len(self._pages) >= self.PAGES:
                 self._pages.clear()
             self._pages[asked] = (rows, page)
