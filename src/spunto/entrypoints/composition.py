@@ -8,6 +8,7 @@ import structlog
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import Keyring
+from spunto.adapters.crypto.passes import KeyringPassKeys
 from spunto.adapters.crypto.seal import KeyringSeal
 from spunto.adapters.log_mailer import LogMailer
 from spunto.core.kernel.clock import Clock, SystemClock
@@ -17,6 +18,7 @@ from spunto.core.kernel.reconcile import WorkQueue
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.orgs.mail import Mailer
 from spunto.core.orgs.ports import IdentityProvider
+from spunto.core.routes.hosts import DEFAULT_BASE_DOMAIN
 from spunto.core.webhooks.addresses import AddressRule
 from spunto.core.webhooks.ports import WebhookSender
 from spunto.entrypoints.container import DEFAULT_URL, Container
@@ -31,7 +33,8 @@ log = structlog.get_logger()
 class Options(TypedDict, total=False):
     """What a program may bring along; each has a default.
 
-    `public_url` is where the links in mail lead and what nodes dial; without a `mailer` mail goes to the log.
+    `public_url` is where the links in mail lead and what nodes dial; by its scheme and port workers have their hosts
+    below `base_domain`. Without a `mailer` mail goes to the log.
     `owner_email` is whose first sign-in at the `identity_provider` makes them the first owner. `webhook_rule` says
     where webhooks may be sent: to the public internet unless told otherwise.
     """
@@ -39,6 +42,7 @@ class Options(TypedDict, total=False):
     clock: Clock
     mailer: Mailer
     public_url: str
+    base_domain: str
     identity_provider: IdentityProvider | None
     owner_email: str | None
     webhook_rule: AddressRule
@@ -71,11 +75,13 @@ async def composed(
             queue=store.queue,
             cipher=EnvelopeCipher(keyring),
             seal=KeyringSeal(keyring),
+            pass_keys=KeyringPassKeys(keyring),
             wakeups=wakeups,
             clock=options.get("clock") or SystemClock(),
             timeline_id=timeline_id,
             mailer=options.get("mailer") or LogMailer(),
             public_url=options.get("public_url", DEFAULT_URL),
+            base_domain=options.get("base_domain", DEFAULT_BASE_DOMAIN),
             identity_provider=options.get("identity_provider"),
             owner_email=options.get("owner_email"),
             webhook_rule=rule,

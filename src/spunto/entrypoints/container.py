@@ -2,18 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from dependency_injector.containers import DeclarativeContainer
 from dependency_injector.providers import Dependency, Dict, Factory, Object, Singleton
 
 from spunto.adapters.log_mailer import LogMailer
 from spunto.core.access.key_uses import KeyUses
+from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.service import AccessService
 from spunto.core.access.standing import Standing
 from spunto.core.activity.model import Auditor
 from spunto.core.activity.refusals import Refusals
 from spunto.core.activity.service import ActivityService
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.ids import Ids, TimeOrderedIds
 from spunto.core.kernel.log import Log, silent
 from spunto.core.kernel.reconcile import Around, Reconciler, WorkQueue
@@ -45,6 +48,13 @@ from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.service import ProjectService
 from spunto.core.protocol.transport import Transport
+from spunto.core.routes.desired import AddressesSpec
+from spunto.core.routes.doorman import Doorman
+from spunto.core.routes.edges import EdgeRegistry
+from spunto.core.routes.gateway import EdgeGateway
+from spunto.core.routes.hosts import DEFAULT_BASE_DOMAIN, Addresses, base_domain_problem
+from spunto.core.routes.questions import Questions, Start
+from spunto.core.routes.sync import PassKeys
 from spunto.core.secrets.keeper import SecretKeeper
 from spunto.core.secrets.org_service import OrganizationSecretService
 from spunto.core.secrets.ports import Cipher
@@ -61,10 +71,13 @@ from spunto.core.webhooks.watch import WebhookWatch
 from spunto.core.workers.bulk import WorkerBulk
 from spunto.core.workers.history import WorkerHistory
 from spunto.core.workers.looks import Looks
+from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.secrets import WorkerSecrets
 from spunto.core.workers.service import WorkerService
+from spunto.core.workers.sharing import WorkerSharing
+from spunto.core.workers.uses import WorkerUses
 from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.serving.telemetry import SILENT
 
@@ -74,6 +87,25 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 def _replica(ids: Ids, url: str | None) -> Replica:
     """This run of the process, as the others know it."""
     return Replica(id=ReplicaId(ids.new("rpl")), url=url)
+
+
+def _addresses(public_url: str, base_domain: str) -> AddressesSpec:
+    """Workers are reached by the server's own scheme and port. Raises Invalid `base_domain_invalid`."""
+    problem = base_domain_problem(base_domain)
+    if problem is not None:
+        raise Invalid("base_domain_invalid", f"The base domain {problem}.")
+    own = urlsplit(public_url)
+    addresses = Addresses(scheme="https" if own.scheme == "https" else "http", base_domain=base_domain, port=own.port)
+    return AddressesSpec(app_url=public_url, addresses=addresses)
+
+
+def _start(workers: WorkerService) -> Start:
+    """Have a worker started by whoever reaches for it."""
+
+    async def start(actor: Actor, org_id: OrgId, subject_id: str) -> None:
+        await workers.start(actor, org_id, None, WorkerId(subject_id))
+
+    return start
 
 
 async def _alone() -> None:
@@ -109,6 +141,7 @@ class Container(DeclarativeContainer):
     timeline_id: Dependency[str] = Dependency(instance_of=str)
     mailer: Dependency[Mailer] = Dependency(default=LogMailer())
     public_url: Dependency[str] = Dependency(instance_of=str, default=DEFAULT_URL)
+    base_domain: Dependency[str] = Dependency(instance_of=str, default=DEFAULT_BASE_DOMAIN)
     report: Dependency[Callable[[str, str, BaseException], None]] = Dependency()
     log: Dependency[Log] = Dependency(default=Object(silent))
     identity_provider: Dependency[IdentityProvider | None] = Dependency(default=Object(None))
@@ -120,6 +153,7 @@ class Container(DeclarativeContainer):
 
     replica_url: Dependency[str | None] = Dependency(default=Object(None))
     seal: Dependency[Seal] = Dependency()
+    pass_keys: Dependency[PassKeys] = Dependency()
     dial_replica: Dependency[DialReplica | None] = Dependency(default=Object(None))
 
     ids = Singleton(TimeOrderedIds, clock)
@@ -177,8 +211,41 @@ class Container(DeclarativeContainer):
     holding = Singleton(
         Holding, store, replica=replica, links=links, presence=presence, clock=clock, wakeups=wakeups, report=report
     )
+    addresses = Singleton(_addresses, public_url, base_domain)
+    edges = Singleton(EdgeRegistry, store, clock=clock, ids=ids)
+    doorman = Singleton(
+        Doorman,
+        store,
+        recognise=access.provided.authenticate,
+        auditor=auditor,
+        clock=clock,
+        base_domain=base_domain,
+    )
     looks = Singleton(Looks, store, auditor=auditor, clock=clock)
     workers = Singleton(WorkerService, store, links=links, looks=looks, auditor=auditor, clock=clock, ids=ids)
+    sharing = Singleton(
+        WorkerSharing, store, auditor=auditor, clock=clock, ids=ids, addresses=addresses.provided.addresses
+    )
+    uses = Singleton(WorkerUses, store, clock=clock)
+    questions = Singleton(
+        Questions,
+        store,
+        doorman=doorman,
+        nodes=node_reach,
+        start=Singleton(_start, workers),
+        note_use=uses.provided.note,
+    )
+    edge_gateway = Singleton(
+        EdgeGateway,
+        store,
+        on_question=questions.provided.handle,
+        keys=pass_keys,
+        addresses=addresses,
+        clock=clock,
+        wakeups=wakeups,
+        timeline_id=timeline_id,
+        log=log,
+    )
     reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, clock=clock)
     bulk = Singleton(WorkerBulk, workers)
     history = Singleton(WorkerHistory, store, looks=looks, clock=clock)
@@ -220,6 +287,7 @@ class Container(DeclarativeContainer):
             "prune deliveries": webhook_watch.provided.keep_pruned,
             "refusals": refusals.provided.run,
             "prune events": activity.provided.keep_pruned,
+            "forget routes of what is gone": edges.provided.keep_pruned,
             "forget destroyed workers": history.provided.keep_pruned,
         }
     )

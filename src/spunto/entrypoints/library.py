@@ -40,6 +40,10 @@ from spunto.core.orgs.sign_in import SignInService
 from spunto.core.orgs.users import UserService
 from spunto.core.projects.model import ProjectId
 from spunto.core.projects.service import ProjectService
+from spunto.core.routes.doorman import Doorman
+from spunto.core.routes.edges import EdgeRegistry
+from spunto.core.routes.gateway import EdgeGateway
+from spunto.core.routes.hosts import Addresses
 from spunto.core.secrets.org_service import OrganizationSecretService
 from spunto.core.secrets.rotation import KeyRotation
 from spunto.core.secrets.service import SecretService
@@ -51,6 +55,7 @@ from spunto.core.workers.history import WorkerHistory
 from spunto.core.workers.model import TRANSIENT, WorkerId
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
+from spunto.core.workers.sharing import WorkerSharing
 from spunto.core.workers.views import WorkerView
 from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.composition import Options, Store, composed, watch_of
@@ -106,6 +111,11 @@ class Spunto:
         self.waits: WorkerWaits = container.waits()
         self.node_waits: NodeWaits = container.node_waits()
         self.gateway: NodeGateway = container.gateway()
+        self.sharing: WorkerSharing = container.sharing()
+        self.addresses: Addresses = container.addresses().addresses
+        self.doorman: Doorman = container.doorman()
+        self.edges: EdgeRegistry = container.edges()
+        self.edge_gateway: EdgeGateway = container.edge_gateway()
         self.peers: Peers = container.peers()
         self.turnstile: Turnstile = container.turnstile()
         self.links: NodeLinks = container.links()

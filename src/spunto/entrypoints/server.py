@@ -40,6 +40,7 @@ from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
 from spunto.entrypoints.serving.tracing import traced
 from spunto.entrypoints.serving.unix_sockets import listening_on_socket
 from spunto.entrypoints.ws.agents import agents_blueprint
+from spunto.entrypoints.ws.edges import edges_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import install as install_streams
 from spunto.entrypoints.ws.terminal import terminal_blueprint
@@ -89,6 +90,7 @@ async def serve(
             telemetry=telemetry,
             mailer=mailer_of(settings),
             public_url=settings.url,
+            base_domain=settings.base_domain,
             webhook_rule=AddressRule(settings.webhook_allowed_networks),
             notify=settings.database_notify,
             replica_url=settings.replica_url,
@@ -168,6 +170,7 @@ def application(
     )
     doors = (
         agents_blueprint(gate, spunto.gateway, sockets, came=telemetry.request_came),
+        edges_blueprint(gate, spunto.edge_gateway, sockets, came=telemetry.request_came),
         terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
     )
     return create_app(spunto, place, doors=doors)

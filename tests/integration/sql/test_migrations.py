@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
@@ -33,6 +34,8 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.assignment import Tombstone
 from spunto.core.nodes.model import NodeId
 from spunto.core.projects.model import ProjectId
+from spunto.core.routes.desired import RouteState
+from spunto.core.routes.model import Route, Standing
 from spunto.core.secrets.model import OWN
 from spunto.core.workers.assigned import spec_of
 from spunto.entrypoints.serving.databases import sqlite_url
@@ -227,6 +230,37 @@ async def test_projects_and_versions_of_before_have_their_makers_and_secrets_ent
     assert (made_by_key, creator, secret.consent) == (["usr_1", "usr_2", "key_2"], "usr_1", OWN)
 
 
+async def test_workers_of_before_have_routes(url: str) -> None:
+    await _upgrade_to(url, "0018")
+    await _execute(url, *_WORKERS)
+
+    await upgrade(url)
+
+    store = await SqlStore.open(url, WAKEUPS)
+    async with store.reading() as tx:
+        routes = {each.id: each for each in await tx.routes.of_subjects([f"wkr_{state}" for state in _ROUTE_STATES])}
+    await store.aclose()
+    assert {each.id[4:]: each.standing.state.value for each in routes.values()} == _ROUTE_STATES
+    assert routes["wkr_ready"] == Route(
+        id="wkr_ready",
+        org_id=OrgId("org_1"),
+        owner_id="usr_1",
+        index=1,
+        standing=Standing(state=RouteState.UP, reason="ready", node_id=NodeId("nod_1")),
+        changed_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert routes["wkr_stopped"].owner_id == "key_1"
+
+
+_ROUTE_STATES = {
+    "spawning": "coming",
+    "starting": "coming",
+    "ready": "up",
+    "stopping": "down",
+    "stopped": "down",
+    "error": "down",
+    "destroying": "gone",
+}
 _ACTOR = Actor(kind=ActorKind.SYSTEM, credential_id="", roles={})
 _AT = "'2026-01-01T00:00:00.000000+00:00'"
 _ENVIRONMENT = (
@@ -250,6 +284,26 @@ _MADE = (
     f" version) VALUES ('sec_1', 'usr_1', 'TOKEN', 'k', 'x', 'x', 1, {_AT}, {_AT}, 1)",
 )
 """What a key of a user, a user and a key of an organization made, as revision 0010 wrote it."""
+
+_WORKERS = (
+    _MADE[0],
+    *(
+        'INSERT INTO workers (id, org_id, project_id, project_version, user_id, api_key_id, "index", name, node_id,'
+        " state, state_since, generation, docker_state, last_activity_at, created_at, version) VALUES"
+        f" ('wkr_{state}', 'org_1', 'prj_1', 1, {owner}, {index}, 'w{index}', 'nod_1', '{state}', {_AT}, 1, 'running',"
+        f" {_AT}, {_AT}, 1)"
+        for state, index, owner in (
+            ("ready", 1, "'usr_1', NULL"),
+            ("stopped", 2, "NULL, 'key_1'"),
+            ("spawning", 3, "'usr_1', NULL"),
+            ("starting", 4, "'usr_1', NULL"),
+            ("stopping", 5, "'usr_1', NULL"),
+            ("error", 6, "'usr_1', NULL"),
+            ("destroying", 7, "'usr_1', NULL"),
+        )
+    ),
+)
+"""Workers in every state, as the release with revision 0018 wrote them."""
 
 _SPEC = (
     '{"orgId":"org_1","image":"x:1","madeIn":1,"power":"running","env":{},"cpuMillis":1,"memoryBytes":1,"pids":1,'

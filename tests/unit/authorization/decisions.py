@@ -138,6 +138,7 @@ OPEN: Final = frozenset(
         "GET /api/agent/install.sh",
         "GET /api/agent/wheels/{name}",
         "GET /api/auth/login",
+        "GET /api/auth/worker",
         "GET /api/openapi.json",
         "GET /api/docs",
         "GET /api/docs/{name}",
@@ -155,6 +156,7 @@ BY_A_CREDENTIAL_OF_ITS_OWN: Final = frozenset(
         "GET /api/auth/callback",
         "POST /api/auth/device/token",
         "/api/agent/connect",
+        "/api/edge/connect",
     }
 )
 """What no credential of these principals opens; each has tests of its own."""
@@ -236,6 +238,10 @@ _DECIDED: Final[Mapping[str, Rule]] = {
     f"GET {WORKER}/git-status": _rule(MEMBER, _keys("workers:exec"), "enter"),
     f"GET {WORKER}/ports": _rule(MEMBER, _keys("workers:exec"), "enter"),
     f"POST {WORKER}/exec": _rule(MEMBER, _keys("workers:exec"), "enter", {"command": ["true"]}),
+    f"PUT {WORKER}/ports/{{port}}": _rule(MEMBER, _keys("workers:exec"), "enter", {"sharing": "org"}),
+    f"GET {WORKER}/ports/{{port}}/links": _rule(MEMBER, _keys("workers:exec"), "own_or_admin"),
+    f"POST {WORKER}/ports/{{port}}/links": _rule(MEMBER, SIGNED_IN, "enter", {"expiresInSeconds": 30 * 24 * 3600}),
+    f"DELETE {WORKER}/ports/{{port}}/links/{{linkId}}": _rule(MEMBER, _keys("workers:exec"), "own_or_admin"),
     "POST /api/invites/accept": _rule(None, SIGNED_IN, "unknown", {"token": "x" * 43}),
     "POST /device": _rule(None, SIGNED_IN),
     "POST /invites/{token}": _rule(None, SIGNED_IN, "unknown"),

@@ -31,6 +31,7 @@ def variants(world: World, principal: Principal, template: str) -> Iterator[tupl
     own = dict(mine)
     if (worker := home.workers_of.get(principal.name)) is not None:
         own["workerId"] = worker
+        own["linkId"] = home.workers_of[f"link of {worker}"]
     if (user := principal.asker.user_id) is not None and principal.asker.roles:
         own["userId"] = user
         own["secretId"] = home.workers_of[f"secret of {user}"]

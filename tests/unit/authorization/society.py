@@ -9,7 +9,7 @@ from tests.unit.authorization.decisions import Asker, Target
 from tests.unit.authorization.world import ID, NAME, PREFIXES
 
 MARK: Final = re.compile(r"zq\d+qz")
-_CONTAINERS: Final = {"workerId": "projectId", "deliveryId": "webhookId"}
+_CONTAINERS: Final = {"workerId": "projectId", "linkId": "workerId", "deliveryId": "webhookId"}
 KINDS: Final = {prefix: name for name, prefix in PREFIXES.items()}
 
 
@@ -175,6 +175,9 @@ class Society:
                     scopes=frozenset(sent["scopes"]),
                 )
             )
+        if kind == "linkId":
+            # Whoever made it, it is its worker's owner's.
+            owner = self.things[ids["workerId"]].owner
         inside = ids[_CONTAINERS[kind]] if kind in _CONTAINERS else None
         self.things[id_] = Thing(kind=kind, org_id=org_id, owner=owner, inside=inside)
 

@@ -15,7 +15,7 @@ from tests.unit.authorization.vaults import MemoryVault, Vault
 from tests.unit.core.protocol.messages import a_hello
 from tests.unit.entrypoints.http.house import House, Person, build_house
 
-from spunto.core.access.model import OrgId
+from spunto.core.access.model import OrgId, UserId
 from spunto.core.access.policy import Role
 from spunto.core.access.sessions import GRANTS_TOPIC
 from spunto.core.kernel.secret import Secret
@@ -23,6 +23,7 @@ from spunto.core.protocol.codec import decode, encode
 from spunto.core.protocol.messages import Open, Reset, Welcome
 from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
 from spunto.core.protocol.transport import TransportClosed
+from spunto.core.routes.entry import LinkId, PortLink
 
 SCOPES: Final = (
     "*",
@@ -46,6 +47,7 @@ PREFIXES: Final = {
     "projectId": "prj",
     "nodeId": "nod",
     "workerId": "wkr",
+    "linkId": "lnk",
     "secretId": "sec",
     "orgSecretId": "sec",
     "sshKeyId": "ssk",
@@ -195,7 +197,9 @@ async def _furnish(world: World, label: str, group: asyncio.TaskGroup, agents: l
     people = {"owner": owner}
     for name, role in (("admin", Role.ADMIN), ("member", Role.MEMBER), ("other member", Role.MEMBER)):
         people[name] = await house.person(f"{mark}-{name.replace(' ', '-')}", role=role, org_id=owner.org_id)
-    home = world.homes[label] = Home(org_id=owner.org_id, mark=mark, ids={"orgId": owner.org_id, "number": "1"})
+    home = world.homes[label] = Home(
+        org_id=owner.org_id, mark=mark, ids={"orgId": owner.org_id, "number": "1", "port": "3000"}
+    )
     org = f"/api/orgs/{owner.org_id}"
     for name, person in people.items():
         roles = {owner.org_id: name.rpartition(" ")[2]}
@@ -229,6 +233,7 @@ async def _furnish(world: World, label: str, group: asyncio.TaskGroup, agents: l
         await _add_worker(world, home, f"{name} of {label}", person.bearer, person.user_id)
         await _add_own_things(world, home, person)
     home.ids["workerId"] = home.workers_of[f"other member of {label}"]
+    home.ids["linkId"] = home.workers_of[f"link of {home.ids['workerId']}"]
     await _delete_a_worker(world, home, owner)
     await _keys(world, label, home, people)
     await _invite(world, home, owner)
@@ -266,6 +271,28 @@ async def _add_worker(world: World, home: Home, who: str, bearer: Mapping[str, s
     worker = await world.do(bearer, "POST", path, {"name": f"{home.mark}-{who.replace(' ', '-').lower()}"})
     home.workers_of[who] = worker["id"]
     world.things[home.org_id, worker["id"]] = Thing(org_id=home.org_id, owner=owner, inside=project)
+    await _add_link(world, home, worker["id"], owner)
+
+
+async def _add_link(world: World, home: Home, worker_id: str, owner: str) -> None:
+    """One to each worker, as somebody with an account has made it: keys make none."""
+    house = world.house
+    made_by = UserId(home.ids["userId"])
+    link = PortLink(
+        id=LinkId(house.ids.new("lnk")),
+        org_id=OrgId(home.org_id),
+        subject_id=worker_id,
+        port=int(home.ids["port"]),
+        token_hash=worker_id.encode(),
+        made_by=made_by,
+        created_at=house.clock.now(),
+        expires_at=house.clock.now() + timedelta(days=1),
+    )
+    async with house.store() as tx:
+        await tx.links.add(link)
+        await tx.commit()
+    home.workers_of[f"link of {worker_id}"] = link.id
+    world.things[home.org_id, link.id] = Thing(org_id=home.org_id, owner=owner, inside=worker_id)
 
 
 async def _add_own_things(world: World, home: Home, person: Person) -> None:

@@ -5,6 +5,7 @@ from dependency_injector.providers import Dependency, Provider
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring
+from spunto.adapters.crypto.passes import KeyringPassKeys
 from spunto.adapters.crypto.seal import KeyringSeal
 from spunto.adapters.memory.store import MemoryStore
 from spunto.adapters.webhooks.sender import HttpWebhookSender
@@ -25,6 +26,7 @@ def a_container() -> Container:
         queue=store.queue,
         cipher=EnvelopeCipher(MemoryKeyring()),
         seal=KeyringSeal(MemoryKeyring()),
+        pass_keys=KeyringPassKeys(MemoryKeyring()),
         timeline_id="t",
         report=lambda kind, subject_id, error: None,
         webhook_sender=HttpWebhookSender(AddressRule()),

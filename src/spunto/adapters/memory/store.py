@@ -11,12 +11,14 @@ from spunto.adapters.memory.api_keys import MemoryApiKeys
 from spunto.adapters.memory.census import MemoryCensus
 from spunto.adapters.memory.destroyed import MemoryDestroyedWorkers
 from spunto.adapters.memory.devices import MemoryDevices
+from spunto.adapters.memory.entry import MemoryEntryCodes, MemoryPortLinks
 from spunto.adapters.memory.invitations import MemoryInvitations
 from spunto.adapters.memory.nodes import MemoryAssignments, MemoryNodes
 from spunto.adapters.memory.orgs import MemoryIdempotency, MemoryIdentities, MemoryMembers, MemoryOrganizations
 from spunto.adapters.memory.projects import MemoryProjects
 from spunto.adapters.memory.queue import MemoryQueue, MemorySchedule
 from spunto.adapters.memory.replicas import MemoryReplicas
+from spunto.adapters.memory.routes import MemoryEdges, MemoryRoutes
 from spunto.adapters.memory.rows import Table
 from spunto.adapters.memory.secrets import MemoryCanary, MemorySecrets
 from spunto.adapters.memory.ssh_keys import MemorySshKeys
@@ -128,6 +130,22 @@ class MemoryTransaction:
         return MemoryReplicas(self._draft("leases"))
 
     @cached_property
+    def routes(self) -> MemoryRoutes:
+        return MemoryRoutes(self._draft("routes"), self._draft("applied"))
+
+    @cached_property
+    def edges(self) -> MemoryEdges:
+        return MemoryEdges(self._draft("edges"), self._draft("names"), self._draft("applied"))
+
+    @cached_property
+    def entry_codes(self) -> MemoryEntryCodes:
+        return MemoryEntryCodes(self._draft("entry_codes"))
+
+    @cached_property
+    def links(self) -> MemoryPortLinks:
+        return MemoryPortLinks(self._draft("links"))
+
+    @cached_property
     def projects(self) -> MemoryProjects:
         return MemoryProjects(
             self._draft("projects"),
@@ -193,6 +211,8 @@ class MemoryTransaction:
         self.webhooks.remove_of(org_id)
         self.secrets.remove_of(org_id)
         self.destroyed.remove_of(org_id)
+        self.routes.remove_of(org_id)
+        self.links.remove_of(org_id)
 
     def _draft(self, table: str) -> Table[Any, Any]:
         """The transaction's one draft of the table."""

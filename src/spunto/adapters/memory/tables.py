@@ -18,6 +18,8 @@ from spunto.core.orgs.invitation import Invitation, InvitationId
 from spunto.core.orgs.model import Identity, Membership, Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Project, ProjectId, ProjectVersion
+from spunto.core.routes.entry import EntryCode, LinkId, PortLink
+from spunto.core.routes.model import Edge, EdgeId, Route
 from spunto.core.secrets.model import Sealed, SecretId, StoredSecret
 from spunto.core.webhooks.model import Delivery, DeliveryId, Webhook, WebhookId, WebhookSecret, WebhookSecretId
 from spunto.core.workers.model import Worker, WorkerId
@@ -46,6 +48,11 @@ class Tables:
     assignments: dict[str, Assignment] = field(default_factory=dict)
     tombstones: dict[tuple[NodeId, str], Tombstone] = field(default_factory=dict)
     leases: dict[ReplicaId, Lease] = field(default_factory=dict)
+    routes: dict[str, Route] = field(default_factory=dict)
+    edges: dict[EdgeId, Edge] = field(default_factory=dict)
+    applied: dict[tuple[EdgeId, str], int] = field(default_factory=dict)
+    entry_codes: dict[bytes, EntryCode] = field(default_factory=dict)
+    links: dict[LinkId, PortLink] = field(default_factory=dict)
     projects: dict[ProjectId, Project] = field(default_factory=dict)
     versions: dict[tuple[ProjectId, int], ProjectVersion] = field(default_factory=dict)
     workers: dict[WorkerId, Worker] = field(default_factory=dict)
@@ -62,6 +69,7 @@ class Tables:
 # What an error calls a row; the other tables' errors are their repositories' own.
 KINDS: Final = {
     "api_keys": "API key",
+    "applied": "applied route",
     "assignments": "assignment",
     "audit": "audit entry",
     "canaries": "canary",
@@ -69,17 +77,21 @@ KINDS: Final = {
     "deliveries": "delivery",
     "destroyed": "worker",
     "devices": "device code",
+    "edges": "edge",
+    "entry_codes": "entry code",
     "idempotency": "request",
     "identities": "identity",
     "indexes": "project",
     "invitations": "invitation",
     "leases": "replica",
+    "links": "link",
     "loads": "node",
     "memberships": "membership",
     "names": "name",
     "nodes": "node",
     "organizations": "organization",
     "projects": "project",
+    "routes": "route",
     "secrets": "secret",
     "sessions": "session",
     "ssh_keys": "SSH key",

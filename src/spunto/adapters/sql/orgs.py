@@ -10,6 +10,7 @@ from spunto.adapters.sql.statements import AnyRow, Statements, first
 from spunto.adapters.sql.tables.nodes import nodes
 from spunto.adapters.sql.tables.orgs import memberships, organizations, users
 from spunto.adapters.sql.tables.projects import projects
+from spunto.adapters.sql.tables.routes import port_links, routes
 from spunto.adapters.sql.tables.secrets import user_secrets
 from spunto.adapters.sql.tables.workers import destroyed_workers, workers
 from spunto.adapters.sql.types import IdList, is_in
@@ -35,6 +36,8 @@ _HOLDINGS: Any = union_all(
 )
 _REMOVE_SECRETS = delete(user_secrets).where(user_secrets.c.user_id == bindparam("of_org"))
 _REMOVE_DESTROYED = delete(destroyed_workers).where(destroyed_workers.c.org_id == bindparam("of_org"))
+_REMOVE_LINKS = delete(port_links).where(port_links.c.org_id == bindparam("of_org"))
+_REMOVE_ROUTES = delete(routes).where(routes.c.org_id == bindparam("of_org"))
 _REMOVE_MEMBERS = delete(memberships).where(memberships.c.org_id == bindparam("of_org"))
 _BY_EMAIL = select(users).where(users.c.email == bindparam("email"))
 _ADD_MEMBER = insert(memberships)
@@ -100,7 +103,7 @@ class SqlOrganizationRepository:
         return {kind: count for kind, count in rows if count}
 
     async def remove(self, organization: Organization) -> None:
-        for statement in (_REMOVE_MEMBERS, _REMOVE_SECRETS, _REMOVE_DESTROYED):
+        for statement in (_REMOVE_MEMBERS, _REMOVE_SECRETS, _REMOVE_DESTROYED, _REMOVE_LINKS, _REMOVE_ROUTES):
             await self._statements.change(statement, {"of_org": organization.id})
         await _ORGANIZATIONS.remove(self._statements, organization)
 

@@ -15,6 +15,8 @@ from spunto.adapters.sql.census import SqlCensus
 from spunto.adapters.sql.deliveries import SqlDeliveryRepository
 from spunto.adapters.sql.destroyed import SqlDestroyedWorkerRepository
 from spunto.adapters.sql.devices import SqlDeviceRepository
+from spunto.adapters.sql.edges import SqlEdgeRepository
+from spunto.adapters.sql.entry import SqlEntryCodeRepository, SqlPortLinkRepository
 from spunto.adapters.sql.events import SqlEventFeed
 from spunto.adapters.sql.idempotency import SqlIdempotencyRepository
 from spunto.adapters.sql.identities import SqlIdentityRepository
@@ -27,6 +29,7 @@ from spunto.adapters.sql.postgres import CONNECTIONS, PostgresDatabase
 from spunto.adapters.sql.projects import SqlProjectRepository
 from spunto.adapters.sql.queue import SqlQueue, SqlSchedule
 from spunto.adapters.sql.replicas import SqlReplicaRepository
+from spunto.adapters.sql.routes import SqlRouteRepository
 from spunto.adapters.sql.secrets import SqlCanaryRepository, SqlSecretRepository
 from spunto.adapters.sql.sqlite import SqliteDatabase
 from spunto.adapters.sql.ssh_keys import SqlSshKeyRepository
@@ -83,6 +86,10 @@ class SqlTransaction:
     census = _Repository(SqlCensus)
     idempotency = _Repository(SqlIdempotencyRepository)
     projects = _Repository(SqlProjectRepository)
+    routes = _Repository(SqlRouteRepository)
+    edges = _Repository(SqlEdgeRepository)
+    entry_codes = _Repository(SqlEntryCodeRepository)
+    links = _Repository(SqlPortLinkRepository)
 
     def __init__(self, statements: Statements, wakeups: Wakeups, known: KnownWorkers) -> None:
         self.statements = statements

@@ -99,6 +99,10 @@ class Action(StrEnum):
     WORKER_REBUILD = "worker.rebuild"
     WORKER_READ_OUTPUT = "worker_output.read"
     WORKER_ENTER = "worker.enter"
+    WORKER_SHARE = "worker.share"
+    WORKER_LINK_READ = "worker_link.read"
+    WORKER_LINK_CREATE = "worker_link.create"
+    WORKER_LINK_REVOKE = "worker_link.revoke"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,4 +184,10 @@ POLICY = {
     # Its own for members; admins' looks are audited.
     Action.WORKER_READ_OUTPUT: _rule(Role.MEMBER, Scope.WORKERS_READ),
     Action.WORKER_ENTER: _rule(Role.MEMBER, Scope.WORKERS_EXEC),
+    # Whoever lets others in must be able to get in.
+    Action.WORKER_SHARE: _rule(Role.MEMBER, Scope.WORKERS_EXEC),
+    Action.WORKER_LINK_READ: _rule(Role.MEMBER, Scope.WORKERS_EXEC),
+    # A link is a credential, which no key may make.
+    Action.WORKER_LINK_CREATE: _rule(Role.MEMBER, Scope.ALL, session_only=True),
+    Action.WORKER_LINK_REVOKE: _rule(Role.MEMBER, Scope.WORKERS_EXEC),
 }

@@ -104,7 +104,7 @@ class Recognition:
         """The credential with whoever is behind it, whether or not it is good now."""
         if not token.reveal().startswith("spk_"):
             found = await tx.grants.find_session(token_hash)
-            return (None, None) if found is None else (found.session, _person(found.session, found.roles))
+            return (None, None) if found is None else (found.session, person_of(found.session, found.roles))
         taken_apart = parsed(token)
         held = None if taken_apart is None else await tx.grants.find_key(taken_apart.kid)
         if taken_apart is None or not taken_apart.proves(None if held is None else held.key) or held is None:
@@ -145,10 +145,11 @@ def _actor(
         if credential.user_id is None:
             return credential.acting_as(Role.ADMIN if credential.org_id in organizations else None)
         return credential.acting_as(roles[credential.user_id].get(credential.org_id))
-    return _person(credential, roles[credential.user_id])
+    return person_of(credential, roles[credential.user_id])
 
 
-def _person(session: Session, roles: Mapping[OrgId, Role]) -> Actor:
+def person_of(session: Session, roles: Mapping[OrgId, Role]) -> Actor:
+    """Who is behind a session that is good, by the roles that they have now."""
     return Actor(
         kind=ActorKind.USER,
         user_id=session.user_id,

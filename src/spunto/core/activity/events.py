@@ -48,6 +48,9 @@ class EventType(StrEnum):
     WORKER_STATE_CHANGED = "worker.state_changed"
     WORKER_UPDATED = "worker.updated"
     WORKER_DESTROYED = "worker.destroyed"
+    WORKER_SHARED = "worker.shared"
+    WORKER_LINK_CREATED = "worker_link.created"
+    WORKER_LINK_REVOKED = "worker_link.revoked"
 
 
 EVENT_OF: Final[Mapping[Action, EventType]] = {
@@ -82,6 +85,9 @@ EVENT_OF: Final[Mapping[Action, EventType]] = {
     Action.WORKER_REBUILD: EventType.WORKER_STATE_CHANGED,
     Action.WORKER_DESTROY: EventType.WORKER_STATE_CHANGED,
     Action.WORKER_UPDATE: EventType.WORKER_UPDATED,
+    Action.WORKER_SHARE: EventType.WORKER_SHARED,
+    Action.WORKER_LINK_CREATE: EventType.WORKER_LINK_CREATED,
+    Action.WORKER_LINK_REVOKE: EventType.WORKER_LINK_REVOKED,
 }
 """What an organization is told of an action. What is a person's own alone is told to nobody."""
 
@@ -96,10 +102,12 @@ ONLY_NAMED: Final = frozenset(
         EventType.WEBHOOK_DELETED,
         EventType.ORG_SECRET_CHANGED,
         EventType.ORG_SECRET_DELETED,
+        EventType.WORKER_LINK_CREATED,
+        EventType.WORKER_LINK_REVOKED,
     }
 )
 """Told without detail: every member hears events, but only some may see whom others invite, what keys may, which
-other servers are told, and what secrets there are."""
+other servers are told, what secrets there are, and whom a worker's owner lets in."""
 
 
 ANY_TOPIC: Final = "events"

@@ -56,6 +56,7 @@ class SessionSettings:
     control_burst: int = 2000
     backlog_frames: int = 1024
     backlog_bytes: int = 16 * 1024 * 1024
+    desired_items: int = MAX_ITEMS
     inbox_messages: int = 64
     inbox_bytes: int = 4 * 1024 * 1024
     handlers: int = 512
@@ -246,8 +247,8 @@ class Session:
         if not isinstance(message, Desired):
             return [MessageReceived(message, size)]
         self._parts.extend(message.items)
-        if len(self._parts) > MAX_ITEMS:
-            raise ProtocolViolation(f"More than {MAX_ITEMS} items are desired.")
+        if len(self._parts) > self._settings.desired_items:
+            raise ProtocolViolation(f"More than {self._settings.desired_items} items are desired.")
         if message.more:
             return []
         whole, self._parts = replace(message, items=tuple(self._parts)), []

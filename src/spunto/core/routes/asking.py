@@ -4,6 +4,8 @@ A question is a stream of the kind `name`, with one JSON object each way; its er
 a newer side adds are passed over; those known here are strict.
 """
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +15,12 @@ from typing import Any, ClassVar, Self
 from spunto.core.kernel.secret import Secret
 from spunto.core.routes import fields
 from spunto.core.routes.desired import RouteState
+
+
+def nonce_hash(nonce: Secret) -> str:
+    """What the server is told of the nonce that the browser keeps while it is sent there and back."""
+    digest = hashlib.sha256(nonce.reveal().encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 class Source(StrEnum):

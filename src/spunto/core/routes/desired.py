@@ -1,21 +1,40 @@
 """What the server tells an edge to serve: the specs of the items of its session, by their kinds."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
+from spunto.core.protocol.session import SessionSettings
 from spunto.core.routes import fields
 from spunto.core.routes.hosts import Addresses, base_domain_problem
 
+URL_LABEL: Final = "url"
+"""Where agents dial the edge, in the labels of its Hello."""
+
 # An item of the kind `route` has its subject's id.
 ROUTE: Final = "route"
-# The key of passes travels as the item's secret `PASS`, in base64; it has no spec.
+# The keys of passes are the item's secrets; it has no spec.
 KEY: Final = "key"
 PASS_KEY_ID: Final = "pass"  # noqa: S105 - the name, not the value
-PASS_SECRET: Final = "PASS"  # noqa: S105 - likewise
 SETTINGS: Final = "settings"
 ADDRESSES_ID: Final = "addresses"
+EDGE_SESSION: Final = SessionSettings(
+    heartbeat_seconds=5.0,
+    control_per_second=20_000,
+    control_burst=40_000,
+    backlog_frames=16_384,
+    backlog_bytes=256 * 1024 * 1024,
+    # All routes at once, and all that is said of them.
+    desired_items=200_000,
+    inbox_messages=1024,
+    inbox_bytes=256 * 1024 * 1024,
+    handlers=4096,
+)
+"""For both ends: every route comes at once, and each request of many people may be a question."""
+
+_PASS: Final = "PASS"  # noqa: S105 - likewise
 
 
 class Sharing(StrEnum):
@@ -107,6 +126,28 @@ class AddressesSpec:
         port = None if body.get("port") is None else fields.port(body)
         addresses = Addresses(scheme=_scheme(body), base_domain=base_domain, port=port)
         return cls(app_url=fields.text(body, "appUrl"), addresses=addresses)
+
+
+def secrets_of(keys: Sequence[bytes]) -> dict[str, str]:
+    """The keys of passes as an item's secrets, in base64: `PASS` is the one to sign with, `PASS_1` and so on are good
+    still."""
+    names = (f"{_PASS}_{number}" if number else _PASS for number in range(len(keys)))
+    return {name: base64.b64encode(key).decode() for name, key in zip(names, keys, strict=True)}
+
+
+def keys_of(secrets: Mapping[str, str]) -> tuple[bytes, ...]:
+    """What `secrets_of` was given. Raises Malformed `bad_question`."""
+    try:
+        keys = [base64.b64decode(secrets[name], validate=True) for name in sorted(secrets, key=_number)]
+    except ValueError as error:
+        raise fields.bad(_PASS) from error
+    if not keys:
+        raise fields.bad(_PASS)
+    return tuple(keys)
+
+
+def _number(name: str) -> int:
+    return int(name.removeprefix(_PASS).removeprefix("_") or 0)
 
 
 def _scheme(body: Mapping[str, Any]) -> Literal["http", "https"]:

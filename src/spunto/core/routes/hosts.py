@@ -11,6 +11,13 @@ CODE_PORT: Final = 8080
 CODE: Final = "code"
 DEFAULT_BASE_DOMAIN: Final = "w.localhost"
 
+RESERVED_PATH: Final = "/.spunto/"
+"""Below it every host answers for the edge, never for the subject."""
+CALLBACK_PATH: Final = f"{RESERVED_PATH}cb"
+"""`?code=…&next=…`: where the server sends a browser back to, with a code to be redeemed."""
+LINK_PATH: Final = f"{RESERVED_PATH}link"
+"""`?token=…`: what a signed link leads to, with its token."""
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAX_PORT: Final = 65_535
 # [0-9] and not \d, which takes the digits of every script.
@@ -87,7 +94,11 @@ class Addresses:
 
     def url_of(self, index: int, worker_id: str, port: int | Literal["code"]) -> str:
         """The origin, without a path."""
-        return f"{self.scheme}://{self.host_of(index, worker_id, port)}{self._port}"
+        return self.origin_of(self.host_of(index, worker_id, port))
+
+    def origin_of(self, host: str) -> str:
+        """As browsers reach a host of ours; `host` has no port."""
+        return f"{self.scheme}://{host}{self._port}"
 
     @property
     def _port(self) -> str:

@@ -12,23 +12,45 @@ from spunto.core.routes.desired import RouteSpec, RouteState, Sharing
 EdgeId = NewType("EdgeId", str)
 
 WORKER: Final = "worker"
+ROUTES_TOPIC: Final = "routes"
+"""Hinted by every change of a route."""
+
+
+def edge_topic(edge_id: EdgeId) -> str:
+    """Hinted when the edge is to be looked at: it was removed, or it came back elsewhere."""
+    return f"edge:{edge_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Whether a subject can be reached, where, and a code that says why."""
+
+    state: RouteState
+    reason: str
+    node_id: NodeId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """How a subject is reached from outside, and by whom. `generation` counts what edges are told of it."""
+    """How a subject is reached from outside, and by whom. `generation` counts what edges are told of it.
 
-    subject_id: str
+    `id` is the subject's; `owner_id` that of a user or of an API key.
+    """
+
+    id: str
     kind: str = WORKER
     org_id: OrgId
     owner_id: str
-    node_id: NodeId
     index: int
-    state: RouteState
-    reason: str = ""
+    standing: Standing
     sharing: Mapping[int, Sharing] = field(default_factory=dict)
+    changed_at: datetime
     generation: int = 1
-    version: int = 0
+    version: int = 1
+
+    @property
+    def is_gone(self) -> bool:
+        return self.standing.state is RouteState.GONE
 
     @property
     def spec(self) -> RouteSpec:
@@ -36,41 +58,47 @@ class Route:
             kind=self.kind,
             org_id=self.org_id,
             owner_id=self.owner_id,
-            node_id=self.node_id,
+            node_id=self.standing.node_id,
             index=self.index,
-            state=self.state,
-            reason=self.reason,
+            state=self.standing.state,
+            reason=self.standing.reason,
             sharing=self.sharing,
         )
 
-    def now(self, *, state: RouteState, reason: str, node_id: NodeId) -> Self:
+    def standing_as(self, standing: Standing, *, at: datetime) -> Self:
         """The same object where nothing of it is new."""
-        return self._changed(replace(self, state=state, reason=reason, node_id=node_id))
+        return self._changed(replace(self, standing=standing), at=at)
 
-    def shared(self, port: int, sharing: Sharing) -> Self:
+    def sharing_as(self, port: int, sharing: Sharing, *, at: datetime) -> Self:
         """The same object where nothing of it is new. A port that is its owner's alone is not listed."""
         others = {each: how for each, how in self.sharing.items() if each != port}
-        return self._changed(replace(self, sharing=others if sharing is Sharing.OWNER else {**others, port: sharing}))
+        now = others if sharing is Sharing.OWNER else {**others, port: sharing}
+        return self._changed(replace(self, sharing=now), at=at)
 
-    def _changed(self, changed: Self) -> Self:
-        return self if changed == self else replace(changed, generation=self.generation + 1)
+    def _changed(self, changed: Self, *, at: datetime) -> Self:
+        return self if changed == self else replace(changed, generation=self.generation + 1, changed_at=at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
     """A process that lets people and programs in, registered by the operator.
 
-    `url` is where agents dial it, as it says itself. It is alive while `lease_ends_at` lies ahead.
+    `url` is where agents dial it, as it last said itself. `epoch` counts its connections: the newest one alone is it.
+    It may be serving until `lease_until`.
     """
 
     id: EdgeId
     name: str
-    token_hash: bytes
+    token_hash: bytes = field(repr=False)
     created_at: datetime
     url: str = ""
-    lease_ends_at: datetime | None = None
-    last_seen_at: datetime | None = None
-    version: int = 0
+    epoch: int = 0
+    seen_at: datetime | None = None
+    lease_until: datetime | None = None
+    version: int = 1
 
     def is_alive(self, now: datetime) -> bool:
-        return self.lease_ends_at is not None and self.lease_ends_at > now
+        return self.lease_until is not None and self.lease_until > now
+
+    def connected_anew(self, *, url: str, at: datetime, lease_until: datetime) -> Self:
+        return replace(self, url=url, epoch=self.epoch + 1, seen_at=at, lease_until=lease_until)

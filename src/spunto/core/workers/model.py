@@ -46,6 +46,9 @@ class Activity(StrEnum):
     START = "start"
     EXEC = "exec"
     TERMINAL = "terminal"
+    HTTP = "http"
+    WEBSOCKET = "websocket"
+    SSH = "ssh"
 
 
 S = WorkerState

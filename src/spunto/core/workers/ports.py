@@ -15,6 +15,7 @@ from spunto.core.kernel.uow import Transaction
 from spunto.core.nodes.ports import AssignmentRepository, NodeRepository
 from spunto.core.projects.model import ProjectId
 from spunto.core.projects.ports import ProjectRepository
+from spunto.core.routes.ports import PortLinkRepository, RouteRepository
 from spunto.core.secrets.ports import SecretRepository
 from spunto.core.workers.census import CensusTaker
 from spunto.core.workers.listing import ALL, Listed, WorkerFilter
@@ -22,6 +23,8 @@ from spunto.core.workers.model import Worker, WorkerId
 
 
 class WorkerRepository(Protocol):
+    """Use cases write by `saving` alone, so that routes follow."""
+
     async def add(self, worker: Worker) -> None:
         """Raises Conflict `worker_name_taken` within the project."""
 
@@ -75,6 +78,10 @@ class WorkersTransaction(Transaction, Protocol):
     def grants(self) -> GrantRepository: ...
     @property
     def projects(self) -> ProjectRepository: ...
+    @property
+    def routes(self) -> RouteRepository: ...
+    @property
+    def links(self) -> PortLinkRepository: ...
     @property
     def nodes(self) -> NodeRepository: ...
     @property

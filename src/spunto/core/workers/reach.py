@@ -15,7 +15,7 @@ from spunto.core.nodes.reach import NodeReach
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
-from spunto.core.workers import git_status, listening
+from spunto.core.workers import git_status, listening, saving
 from spunto.core.workers.answers import WorkerNotRunning, as_asked
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.looks import Looks, require_entry, require_output
@@ -187,7 +187,7 @@ class WorkerReach:
         # Whoever changed it meanwhile was no less lately there, and the next use is noted.
         with suppress(StaleVersion):
             async with self._uow() as tx:
-                await tx.workers.update(worker.used(activity, at=now))
+                await saving.save(tx, worker.used(activity, at=now), at=now)
                 await tx.commit()
 
     async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:

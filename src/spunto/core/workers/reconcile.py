@@ -12,6 +12,7 @@ from spunto.core.nodes.model import Node
 from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.protocol.messages import Wanted
 from spunto.core.specs.worker import Power
+from spunto.core.workers import saving
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.model import PATIENCE, Worker, WorkerId
 from spunto.core.workers.planner import Step, next_step
@@ -75,10 +76,9 @@ class WorkerReconciler:
         if step.without_room is not None and assignment is not None:
             after = await self._take_room(tx, assignment, step)
         if after is None:
-            await tx.workers.remove(before)
-            await tx.destroyed.add(before.destroyed(at=self._clock.now()))
+            await saving.remove(tx, before, at=self._clock.now())
         elif after != before:
-            await tx.workers.update(after)
+            await saving.save(tx, after, at=self._clock.now())
         if step.back is not None:
             await tx.assignments.update(step.back.assignment)
             tx.hint(node_topic(before.node_id))

@@ -25,7 +25,7 @@ from spunto.core.projects.model import Project, ProjectId
 from spunto.core.projects.variables import require_env
 from spunto.core.scheduling.placing import place, take_room
 from spunto.core.specs.worker import Power
-from spunto.core.workers import factory
+from spunto.core.workers import factory, saving
 from spunto.core.workers.assigned import spec_of
 from spunto.core.workers.explain import Explanation, explain
 from spunto.core.workers.listing import ALL, Listed, WorkerFilter
@@ -119,7 +119,7 @@ class WorkerService:
                 granted=secrets.granted,
                 now=now,
             )
-            await tx.workers.add(worker)
+            await saving.add(tx, worker, at=now)
             first = factory.first_assignment(
                 worker, project.environment, secret_names=secret_names, cause=actor.request_id
             )
@@ -330,7 +330,7 @@ class WorkerService:
             worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             await self._require(precondition, tx, tenant, worker, project)
-            worker = await tx.workers.update(replace(worker, **changes))
+            worker = await saving.save(tx, replace(worker, **changes), at=self._clock.now())
             detail = {"name": worker.name, "projectId": worker.project_id}
             await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, **detail)
             tx.hint(worker_topic(worker.id))
@@ -359,7 +359,7 @@ class WorkerService:
         once: Once | None = None,
     ) -> WorkerView:
         """Write the worker with its next generation, its deadline and the audit entry; tell the node."""
-        saved = await tx.workers.update(replace(worker, generation=worker.generation + 1))
+        saved = await saving.save(tx, replace(worker, generation=worker.generation + 1), at=self._clock.now())
         await tx.due.add("worker", saved.id, at=saved.deadline_at or self._clock.now())
         detail = {"name": saved.name, "projectId": saved.project_id, "state": saved.state.value}
         await self._auditor.record(tx, tenant, action, saved.id, **detail)

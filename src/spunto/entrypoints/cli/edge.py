@@ -24,6 +24,7 @@ _EXTRAS: Final = {
     "up": "server,agent,cli",
     "serve": "server",
     "db": "server",
+    "edge": "server",
     "keys": "server",
     "openapi": "server",
     "agent": "agent",

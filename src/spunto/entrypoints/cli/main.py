@@ -55,6 +55,11 @@ database.command()(servers.upgrade)
 database.command("owner-token")(servers.owner_token)
 database.command()(servers.restored)
 
+edges = typer.Typer()
+app.add_typer(edges, name="edge", help="The front door of workers' ports.", no_args_is_help=True)
+edges.command("create")(servers.create_edge)
+edges.command("list")(servers.list_edges)
+edges.command("remove")(servers.remove_edge)
 
 keys = typer.Typer()
 app.add_typer(keys, name="keys", help="The keys that the server encrypts secrets with.", no_args_is_help=True)

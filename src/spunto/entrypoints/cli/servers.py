@@ -1,4 +1,4 @@
-"""`spunto up | serve | agent | db | keys`: thin doors to programs that the command line itself does not load.
+"""`spunto up | serve | agent | db | edge | keys`: thin doors to programs that the command line itself does not load.
 
 They are found by name, because a door must not know the others, and `spunto` never imports its agent.
 """
@@ -83,6 +83,24 @@ def rotate_keys(url: DatabaseUrl = None) -> None:
 def key_status(url: DatabaseUrl = None) -> None:
     """Print each key with the number of secrets that it wraps."""
     raise typer.Exit(_entry_point("spunto.entrypoints.keys", "status")(url))
+
+
+EdgeName = Annotated[str, typer.Argument(help="The edge's name.")]
+
+
+def create_edge(name: EdgeName, url: DatabaseUrl = None) -> None:
+    """Register an edge and print its token, which is not shown again."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.edges", "create")(name, url))
+
+
+def list_edges(url: DatabaseUrl = None) -> None:
+    """Print each edge with whether it is connected."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.edges", "list_all")(url))
+
+
+def remove_edge(name: Annotated[str, typer.Argument(help="The edge's name or id.")], url: DatabaseUrl = None) -> None:
+    """Have an edge's token end at once, and its connection within seconds."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.edges", "remove")(name, url))
 
 
 def _entry_point(module: str, name: str) -> Any:

@@ -25,6 +25,7 @@ IDS: Final[Mapping[str, tuple[str, str]]] = {
     "project_id": ("prj", "project"),
     "node_id": ("nod", "node"),
     "worker_id": ("wkr", "worker"),
+    "link_id": ("lnk", "link"),
     "secret_id": ("sec", "secret"),
     "ssh_key_id": ("ssk", "ssh_key"),
     "org_secret_id": ("sec", "secret"),

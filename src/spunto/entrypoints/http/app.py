@@ -13,6 +13,7 @@ from spunto.entrypoints.http.application import Application
 from spunto.entrypoints.http.auth import auth_blueprint
 from spunto.entrypoints.http.connection import DirectWebsocket, HttpConnection, WebsocketConnection
 from spunto.entrypoints.http.devices import device_page_blueprint, devices_blueprint
+from spunto.entrypoints.http.entry import entry_blueprint
 from spunto.entrypoints.http.errors import install_error_handlers
 from spunto.entrypoints.http.guards import install_guards
 from spunto.entrypoints.http.health import Readiness, health_blueprint
@@ -30,6 +31,7 @@ from spunto.entrypoints.http.reach import reach_blueprint
 from spunto.entrypoints.http.reference import reference_blueprint
 from spunto.entrypoints.http.refusals import install_refusals
 from spunto.entrypoints.http.secrets import org_secrets_blueprint, secrets_blueprint
+from spunto.entrypoints.http.sharing import sharing_blueprint
 from spunto.entrypoints.http.sign_in import sign_in_blueprint
 from spunto.entrypoints.http.streaming import Streams
 from spunto.entrypoints.http.users import users_blueprint
@@ -113,6 +115,9 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         bulk_blueprint(spunto.bulk),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="reach", under=OF_PROJECT),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="all_reach", under=OF_ORGANIZATION),
+        sharing_blueprint(spunto.sharing, name="sharing", under=OF_PROJECT),
+        sharing_blueprint(spunto.sharing, name="all_sharing", under=OF_ORGANIZATION),
+        entry_blueprint(spunto.doorman, spunto.addresses, place.gate.doorkeeper),
     )
 
 

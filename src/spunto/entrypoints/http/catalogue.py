@@ -53,6 +53,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "credential_missing": _e(401, "Nobody said who asks.", "Sign in, or send `Authorization: Bearer <token>`."),
     "credential_not_good": _e(401, "The token is unknown, expired or revoked.", "Sign in again, or make a new key."),
     "identity_not_good": _e(401, "The provider's ID token is not good for this sign-in.", "Begin again."),
+    "link_not_good": _e(401, "The link to a worker's port has ended or was taken back.", "Ask for a new one."),
     "sign_in_refused": _e(401, "The provider refused the sign-in.", "Begin again; `providerError` has its word."),
     # What they may do
     "domain_not_allowed": _e(403, "Only accounts of one domain may sign in here.", "Take such an account."),
@@ -71,6 +72,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "https_required": _e(403, "Cookies need https or localhost.", "Set up TLS, or use a token as Bearer."),
     "metrics_closed": _e(403, "The figures are for this machine alone.", "The operator sets `SPUNTO_METRICS_TOKEN`."),
     "missing_scope": _e(403, "The API key lacks the scope.", "Take a key with one of `requiredScopes`."),
+    "may_not_wake": _e(403, "Only its owner and admins start a worker.", "Ask its owner."),
     "not_owner": _e(403, "It is somebody else's.", "Ask its owner."),
     "role_required": _e(403, "The role in the organization is too low.", "Ask somebody with `requiredRole`."),
     "user_required": _e(403, "The key is an organization's; this is a person's own.", "Take a key of your own."),
@@ -96,6 +98,8 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "webhook_delivery_not_found": _e(404, "There is no such delivery any more.", "List the webhook's deliveries."),
     "webhook_not_found": _e(404, "There is no such webhook.", _LIST),
     "wheel_not_found": _e(404, "This is not the package of the server's version.", "Fetch `install.sh` again."),
+    "port_not_found": _e(404, "This is no port.", "Name a number from 1 to 65535."),
+    "link_not_found": _e(404, "There is no such link.", "List the links of the port."),
     "worker_not_found": _e(404, "There is no such worker.", _LIST),
     "method_not_allowed": _e(405, "The address does not know the method.", "`Allow` names those it does."),
     "not_acceptable": _e(406, "Nothing of what Accept asks for can be answered.", "Accept JSON."),
@@ -140,6 +144,8 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "worker_paused": _e(
         409, "Somebody paused the worker's container on its node.", "Unpause it there, or stop and start the worker."
     ),
+    "too_many_links": _e(409, "The port has 100 links already.", "Take some back."),
+    "too_many_shared_ports": _e(409, "The worker shares 100 ports already.", "Take some back."),
     "worker_state": _e(409, "The worker's state does not allow it.", "`state` says where it is; wait, or destroy it."),
     # What the request itself made a condition
     "precondition_failed": _e(
@@ -150,6 +156,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "address_too_long": _e(414, "The request line is longer than 8 KiB.", "Send less in the query."),
     "unsupported_media_type": _e(415, "The body is not JSON in UTF-8.", "Send `Content-Type: application/json`."),
     "misdirected_request": _e(421, "The server answers only by its public URL.", "Ask at that address."),
+    "link_too_long": _e(422, "A link lasts at most 30 days.", "Ask for a shorter one."),
     "bad_stream_params": _e(422, "The node can't do what was asked for.", "See `detail`."),
     "env_too_large": _e(422, "Names and values of `env` are too many bytes together.", "Put files in the image."),
     "env_name_reserved": _e(422, "A variable's name is one that Spunto sets.", _NAME),

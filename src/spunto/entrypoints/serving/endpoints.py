@@ -45,6 +45,8 @@ _TABLE: Final[Mapping[str, Access]] = {
     "GET /api/auth/login": PUBLIC,
     "POST /api/auth/logout": Action.SESSION_END,
     "GET /api/auth/session": Action.SESSION_READ,
+    # Who is not signed in is sent to the sign-in.
+    "GET /api/auth/worker": PUBLIC,
     f"GET {_ME}": Action.USER_READ,
     f"PATCH {_ME}": Action.USER_UPDATE,
     f"GET {_ME}/secrets": Action.SECRET_READ,
@@ -120,6 +122,10 @@ _TABLE: Final[Mapping[str, Access]] = {
     f"GET {_WORKER}/git-status": Action.WORKER_ENTER,
     f"GET {_WORKER}/ports": Action.WORKER_ENTER,
     f"POST {_WORKER}/exec": Action.WORKER_ENTER,
+    f"PUT {_WORKER}/ports/{{port}}": Action.WORKER_SHARE,
+    f"GET {_WORKER}/ports/{{port}}/links": Action.WORKER_LINK_READ,
+    f"POST {_WORKER}/ports/{{port}}/links": Action.WORKER_LINK_CREATE,
+    f"DELETE {_WORKER}/ports/{{port}}/links/{{linkId}}": Action.WORKER_LINK_REVOKE,
 }
 
 HTTP: Final[Mapping[str, Access]] = {
@@ -130,6 +136,7 @@ HTTP: Final[Mapping[str, Access]] = {
 
 WEBSOCKETS: Final[Mapping[str, Access]] = {
     "/api/agent/connect": OWN_CREDENTIAL,
+    "/api/edge/connect": OWN_CREDENTIAL,
     # `mode=logs` needs only WORKER_READ_OUTPUT.
     "/api/workers/{workerId}/terminal": Action.WORKER_ENTER,
 }
@@ -149,6 +156,7 @@ LIMITS: Final[Mapping[str, Limit | None]] = {
     f"POST {_WORKER}/exec": Limit.ENTER,
     f"POST {_BY_ID}/exec": Limit.ENTER,
     "/api/agent/connect": Limit.CONNECT,
+    "/api/edge/connect": Limit.CONNECT,
     "/api/workers/{workerId}/terminal": Limit.ENTER,
 }
 """How often, for actions and endpoints that are not as their kind; None for as often as anybody likes."""

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from spunto.core.kernel.buckets import Rate
+from spunto.core.routes.hosts import DEFAULT_BASE_DOMAIN, base_domain_problem
 from spunto.entrypoints.serving.databases import sqlite_url
 from spunto.entrypoints.serving.limits import DEFAULT_RATES, Limit
 from spunto.entrypoints.serving.local_urls import local_url
@@ -53,6 +54,10 @@ class Settings(BaseSettings):
     public_url: Annotated[
         str | None, Field(description="how browsers and agents reach this server; default: http://host:port")
     ] = None
+    base_domain: Annotated[
+        str,
+        Field(description="domain below which workers have their hosts, by the scheme and port of the public URL"),
+    ] = DEFAULT_BASE_DOMAIN
     database_pool_size: Annotated[int, Field(ge=1, le=200, description="Postgres connections at most")] = 20
     database_notify: Annotated[
         bool, Field(description="whether servers on one Postgres tell each other of changes by LISTEN and NOTIFY")
@@ -188,6 +193,14 @@ class Settings(BaseSettings):
     @classmethod
     def _parted(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("base_domain")
+    @classmethod
+    def _good_domain(cls, value: str) -> str:
+        problem = base_domain_problem(value)
+        if problem is not None:
+            raise ValueError(problem)
+        return value
 
     @property
     def keyring_file(self) -> Path:

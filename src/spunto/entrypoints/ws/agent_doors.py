@@ -3,7 +3,7 @@
 An agent dials `<its server's URL>/api/agent/connect`, so the door stands wherever that URL leads.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
@@ -66,14 +66,20 @@ async def serve_agent(gateway: NodeGateway, connection: "ServerConnection") -> N
     await _attend(gateway, transport, _token(request.headers.get("Authorization"), target.query))
 
 
-async def attend(gateway: NodeGateway, transport: Transport, token: Secret) -> None:
-    """Speak with an agent until it leaves; one that is turned away by our own trouble is told to come back."""
+class Gateway(Protocol):
+    """Of agents, or of edges."""
+
+    async def serve(self, transport: Transport, token: Secret) -> None: ...
+
+
+async def attend(gateway: Gateway, transport: Transport, token: Secret) -> None:
+    """Speak with a machine until it leaves; one that is turned away by our own trouble is told to come back."""
     try:
         await gateway.serve(transport, token)
     except SpuntoError as error:
         await transport.close(BUSY, error.code)
-    except Exception as error:  # the edge of a connection; the agent comes again
-        log.error("agent_failed", exc_info=error)
+    except Exception as error:  # the edge of a connection; the machine comes again
+        log.error("connection_failed", gateway=type(gateway).__name__, exc_info=error)
         await transport.close(BUSY, "internal_error")
 
 

@@ -1,9 +1,10 @@
-"""The door for agents: one WebSocket each, handed to the gateway as a transport.
+"""The door for agents, and for edges: one WebSocket each, handed to their gateway as a transport.
 
 Agents are many and stay for long, and a socket inside of Quart costs as much memory as all the rest of an idle agent.
 So they are served before Quart, which is left to tell those who are not let in.
 """
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,51 +19,76 @@ from spunto.entrypoints.serving.limits import Gate, Limit
 from spunto.entrypoints.serving.security import bearer_of
 from spunto.entrypoints.serving.targets import path_of
 from spunto.entrypoints.serving.telemetry import RequestCame
-from spunto.entrypoints.ws.agent_doors import PATH, attend
+from spunto.entrypoints.ws.agent_doors import PATH, Gateway, attend
 from spunto.entrypoints.ws.asgi_socket import AsgiSocket
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.streams import OWN_HEARTBEAT
+
+TokenOf = Callable[[Headers, bytes], Secret]
+"""Finds the token in the headers or the query. Raises Unauthenticated."""
 
 
 def agents_blueprint(
     gate: Gate, gateway: NodeGateway, sockets: Sockets, *, came: RequestCame | None = None
 ) -> Blueprint:
-    routes = Blueprint("agents", __name__)
+    return machines_blueprint("agents", PATH, gate, gateway, sockets, token_of=_token_of, came=came)
 
-    @routes.websocket(PATH)
+
+def machines_blueprint(
+    name: str,
+    path: str,
+    gate: Gate,
+    gateway: Gateway,
+    sockets: Sockets,
+    *,
+    token_of: TokenOf,
+    came: RequestCame | None,
+) -> Blueprint:
+    routes = Blueprint(name, __name__)
+
+    @routes.websocket(path)
     async def refuse() -> None:
-        token = _token_of(websocket.headers, websocket.query_string)
+        token = token_of(websocket.headers, websocket.query_string)
         sockets.require_open()
         _require_patience(gate, token, websocket.headers, websocket.remote_addr)
         # What stood in the way has just gone.
         raise Unavailable("agent_not_admitted", "Dial again.", retry_after_seconds=1)
 
     def stand_before(app: Any) -> None:
-        app.asgi_app = AgentDoor(app.asgi_app, gate, gateway, sockets, came)
+        app.asgi_app = MachineDoor(app.asgi_app, path, gate, gateway, sockets, token_of, came)
 
     routes.record_once(lambda setup: stand_before(setup.app))
     return routes
 
 
-class AgentDoor:
-    """Serves the agents that may come in, and leaves everything else to the application behind it."""
+class MachineDoor:
+    """Serves those that may come in by this path, and leaves everything else to the application behind it."""
 
     def __init__(
-        self, application: Any, gate: Gate, gateway: NodeGateway, sockets: Sockets, came: RequestCame | None
+        self,
+        application: Any,
+        path: str,
+        gate: Gate,
+        gateway: Gateway,
+        sockets: Sockets,
+        token_of: TokenOf,
+        came: RequestCame | None,
     ) -> None:
         self._application = application
+        self._path = path
+        self._token_of = token_of
         self._gate = gate
         self._gateway = gateway
         self._sockets = sockets
         self._came = came
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if scope["type"] != "websocket" or path_of(scope["path"]) != PATH or not (token := self._admitted(scope)):
+        if scope["type"] != "websocket" or path_of(scope["path"]) != self._path or not (token := self._admitted(scope)):
             await self._application(scope, receive, send)
         elif (await receive())["type"] == "websocket.connect":
             if self._came is not None:
                 # It has no request id: nobody asked for it, and nobody waits for an answer.
-                self._came(PATH, "")
+                self._came(self._path, "")
             scope["state"][OWN_HEARTBEAT] = True
             socket = AsgiSocket(receive, send)
             await self._serve(socket, token)
@@ -72,7 +98,7 @@ class AgentDoor:
         headers = _headers_of(scope)
         try:
             self._sockets.require_open()
-            token = _token_of(headers, scope["query_string"])
+            token = self._token_of(headers, scope["query_string"])
             _require_patience(self._gate, token, headers, _peer_of(scope))
         except SpuntoError:
             return None

@@ -19,6 +19,7 @@ from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.protocol.messages import Wanted
+from spunto.core.routes.ports import RoutesTransaction
 from spunto.core.secrets.model import Sealed, SecretId, SecretOwner, StoredSecret
 from spunto.core.secrets.ports import SecretsTransaction
 from spunto.core.specs.worker import Power, WorkerSpec
@@ -32,7 +33,9 @@ LATER = NOW + timedelta(hours=1)
 _counter = itertools.count(1)
 
 
-class StoreTransaction(WebhooksTransaction, SecretsTransaction, NodesTransaction, WorkersTransaction, Protocol):
+class StoreTransaction(
+    WebhooksTransaction, SecretsTransaction, NodesTransaction, RoutesTransaction, WorkersTransaction, Protocol
+):
     """The transaction of every slice at once."""
 
 

@@ -10,6 +10,7 @@ from spunto.testing.contracts.activity import AuditLogContract, EventFeedContrac
 from spunto.testing.contracts.api_key_repository import ApiKeyRepositoryContract
 from spunto.testing.contracts.destroyed_workers import DestroyedWorkersContract
 from spunto.testing.contracts.device_repository import DeviceRepositoryContract
+from spunto.testing.contracts.entry_repository import EntryCodeRepositoryContract, PortLinkRepositoryContract
 from spunto.testing.contracts.identity_repository import IdentityRepositoryContract
 from spunto.testing.contracts.invitation_repository import InvitationRepositoryContract
 from spunto.testing.contracts.node_repository import AssignmentRepositoryContract, NodeRepositoryContract
@@ -20,6 +21,7 @@ from spunto.testing.contracts.organization_repository import (
 )
 from spunto.testing.contracts.project_repository import ProjectRepositoryContract
 from spunto.testing.contracts.replica_repository import ReplicaRepositoryContract
+from spunto.testing.contracts.route_repository import EdgeRepositoryContract, RouteRepositoryContract
 from spunto.testing.contracts.secret_repository import (
     CanaryRepositoryContract,
     SecretRepositoryContract,
@@ -100,6 +102,18 @@ class StoreContract:
         pass
 
     class TestNodes(NodeRepositoryContract):
+        pass
+
+    class TestRoutes(RouteRepositoryContract):
+        pass
+
+    class TestEdges(EdgeRepositoryContract):
+        pass
+
+    class TestEntryCodes(EntryCodeRepositoryContract):
+        pass
+
+    class TestPortLinks(PortLinkRepositoryContract):
         pass
 
     class TestReplicas(ReplicaRepositoryContract):

@@ -11,6 +11,7 @@ from quart.wrappers import Response
 
 from spunto.adapters.crypto.cipher import EnvelopeCipher
 from spunto.adapters.crypto.keyring import MemoryKeyring
+from spunto.adapters.crypto.passes import KeyringPassKeys
 from spunto.adapters.crypto.seal import KeyringSeal
 from spunto.adapters.memory.identity import FakeIdentityProvider
 from spunto.adapters.memory.store import MemoryStore
@@ -32,6 +33,7 @@ from spunto.entrypoints.serving.limits import Gate, Limit, Limits
 from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
 from spunto.entrypoints.serving.telemetry import SILENT, Telemetry
 from spunto.entrypoints.ws.agents import agents_blueprint
+from spunto.entrypoints.ws.edges import edges_blueprint
 from spunto.entrypoints.ws.sockets import Sockets
 from spunto.entrypoints.ws.terminal import terminal_blueprint
 
@@ -135,6 +137,7 @@ def house_of(
     sockets = Sockets()
     doors = (
         agents_blueprint(gate, spunto.gateway, sockets, came=telemetry.request_came),
+        edges_blueprint(gate, spunto.edge_gateway, sockets, came=telemetry.request_came),
         terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
     )
     app = create_app(spunto, place, doors=doors)
@@ -170,6 +173,7 @@ def house_on(
         queue=store.queue,
         cipher=cipher or EnvelopeCipher(MemoryKeyring()),
         seal=KeyringSeal(MemoryKeyring()),
+        pass_keys=KeyringPassKeys(MemoryKeyring()),
         timeline_id="t",
         report=lambda *_: None,
         identity_provider=provider,

@@ -31,6 +31,11 @@ ELSEWHERE: Final = (
     "adapters/sql/sqlite_file.py",
     "adapters/sql/urls.py",
     "core/kernel/proxies.py",
+    # What edges and the operator are told.
+    "core/routes/edges.py",
+    "core/routes/fields.py",
+    "core/routes/gateway.py",
+    "core/routes/questions.py",
     "core/secrets/rotation.py",
     "entrypoints/serving/data_directory.py",
     "entrypoints/serving/databases.py",
@@ -50,6 +55,8 @@ INSIDE: Final = frozenset(
         "bad_question",
         "database_in_use",
         "database_revision",
+        "base_domain_invalid",
+        "edge_name_taken",
         "invalid_settings",
         "lease_lost",
         "node_contended",
@@ -69,7 +76,11 @@ def _kinds_of_rows() -> Iterator[str]:
                 yield from (ast.literal_eval(each.value) for each in node.keywords if each.arg == "kind")
 
 
-NOT_FOUND: Final = frozenset(f"{kind}_not_found" for kind in _kinds_of_rows()) - {"delivery_not_found"}
+NOT_FOUND: Final = frozenset(f"{kind}_not_found" for kind in _kinds_of_rows()) - {
+    "delivery_not_found",
+    "edge_not_found",
+    "route_not_found",
+}
 # Where the code is no literal: what it can be.
 COMPUTED: Final[Mapping[tuple[str, str, str], Set[str]]] = {
     ("entrypoints/http/admission.py", "NotFound", "f'{noun}_not_found'"): {

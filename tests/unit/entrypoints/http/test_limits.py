@@ -208,4 +208,5 @@ def test_what_is_limited_beside_each_request_of_a_credential() -> None:
         "GET /api/auth/login": Limit.SIGN_IN,
         "POST /api/auth/device": Limit.SIGN_IN,
         "/api/agent/connect": Limit.CONNECT,
+        "/api/edge/connect": Limit.CONNECT,
     }

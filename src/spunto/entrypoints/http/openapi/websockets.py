@@ -71,6 +71,26 @@ _SAID: Final[Mapping[str, Mapping[str, Any]]] = {
             "4429": "More frames than allowed.",
         },
     },
+    "/api/edge/connect": {
+        "summary": "The connection of an edge",
+        "description": (
+            "For edges alone: one WebSocket for everything, dialled by the edge with its token as `Authorization: "
+            "Bearer`. It is told which routes there are, says which it goes by, and asks who may pass."
+        ),
+        "parameters": {},
+        "serverFrames": [{"type": "welcome"}, {"type": "desired"}, {"type": "ping"}, {"type": "pong"}],
+        "clientFrames": [{"type": "hello"}, {"type": "observed"}, {"type": "ping"}, {"type": "pong"}],
+        "closeCodes": {
+            "1012": "The server restarts: come back at once, with jitter.",
+            "1013": "The server can't serve now: come back later.",
+            "4400": "A message broke the protocol.",
+            "4401": "The token is unknown: stop, and wait for the operator.",
+            "4403": "The edge was removed: stop, and wait for the operator.",
+            "4408": "Nothing was heard in time.",
+            "4409": "Another edge with this token connected later: stay away for at least a minute.",
+            "4429": "More frames than allowed.",
+        },
+    },
 }
 
 
