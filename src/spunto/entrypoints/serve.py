@@ -19,6 +19,7 @@ from spunto.entrypoints.neighbours import listening_for_replicas
 from spunto.entrypoints.server import listening, serve
 from spunto.entrypoints.serving.data_directory import make_data_dir
 from spunto.entrypoints.serving.failures import ended
+from spunto.entrypoints.serving.local_urls import programs_url
 from spunto.entrypoints.serving.logs import configure_logs
 from spunto.entrypoints.serving.settings import Settings
 
@@ -90,10 +91,11 @@ def _no_keyring(settings: Settings, *, box: bool) -> NoKeyring:
 
 
 async def _greet(box: Box, settings: Settings) -> None:
-    code = await box.prepare(settings.url)
+    own_url = programs_url(settings.url)
+    code = await box.prepare(own_url)
     token_file = owner_token_file(settings.data_dir)
     program = os.environ.get("SPUNTO_PROGRAM", "spunto")
-    login = shlex.join([program, "login", "--url", settings.url, "--token-file", str(token_file)])
+    login = shlex.join([program, "login", "--url", own_url, "--token-file", str(token_file)])
     lines = (
         f"Spunto     {settings.url}",
         f"Sign in    {settings.url}/api/auth/bootstrap?code={code.reveal()}   (once, within 10 minutes)",

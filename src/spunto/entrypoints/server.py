@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
 
 import structlog
 from hypercorn.asyncio import serve as serve_http
@@ -13,7 +13,7 @@ from quart import Quart
 from spunto.adapters.prometheus.metrics import Metrics
 from spunto.core.kernel.build import this_build
 from spunto.core.kernel.clock import SystemClock
-from spunto.core.kernel.errors import Invalid, SpuntoError
+from spunto.core.kernel.errors import SpuntoError
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.closing import RESTARTING
 from spunto.core.webhooks.addresses import AddressRule
@@ -32,6 +32,7 @@ from spunto.entrypoints.serving.heads import MAX_HEAD_BYTES
 from spunto.entrypoints.serving.identity import identity_provider
 from spunto.entrypoints.serving.limits import Gate, Limits
 from spunto.entrypoints.serving.listeners import turn_away
+from spunto.entrypoints.serving.listening import listening_on
 from spunto.entrypoints.serving.mailing import mailer_of
 from spunto.entrypoints.serving.secret_settings import secret_of
 from spunto.entrypoints.serving.security import Doorkeeper, PublicAddress
@@ -176,24 +177,11 @@ def application(
     return create_app(spunto, place, doors=doors)
 
 
-@contextmanager
-def listening(settings: Settings) -> Iterator[socket.socket]:
-    """The socket to serve on, bound now. Raises Invalid, such as for a port that another program has."""
+def listening(settings: Settings) -> AbstractContextManager[socket.socket]:
+    """The socket to serve on, bound when it is entered. Raises Invalid then."""
     if settings.socket is not None:
-        with listening_on_socket(settings.socket) as listener:
-            yield listener
-        return
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # `::` is every address, of IPv4 too, also where the machine's own default is another one.
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        try:
-            listener.bind((settings.host, settings.port))
-        except OSError as error:
-            raise Invalid("cannot_listen", f"can't listen on {settings.host}:{settings.port}") from error
-        yield listener
+        return listening_on_socket(settings.socket)
+    return listening_on(settings.host, settings.port)
 
 
 def _config(settings: Settings, listener: socket.socket) -> DoorConfig:

@@ -14,6 +14,7 @@ from spunto.core.protocol.relaying import DIAL, RELAY_PATH
 from spunto.core.protocol.stream import Stream
 from spunto.entrypoints.edge.relay_door import RelayDoor
 from spunto.entrypoints.edge.relays import Relays
+from spunto.entrypoints.edge.seams import RequestHead
 from spunto.entrypoints.edge.tickets import Tickets
 
 _UPGRADE = (
@@ -44,7 +45,20 @@ class _Head(asyncio.Protocol):
         pairs = (each.partition(b":") for each in lines)
         headers = [(name.lower(), value.strip()) for name, _, value in pairs]
         method, path, _ = line.split(b" ")
-        if method != b"GET" or not self._door.take_over(self._transport, path=path, headers=headers, unread=unread):
+        request = RequestHead(
+            method=method,
+            target=path,
+            version=b"1.1",
+            headers=headers,
+            host="edge",
+            peer="",
+            is_tls=False,
+            wants_upgrade=True,
+        )
+        taken = self._door.admit(request) if path == RELAY_PATH.encode() else None
+        if taken is not None:
+            taken.take(self._transport, unread)
+        else:
             self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             self._transport.close()
 

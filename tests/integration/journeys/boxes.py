@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,9 @@ def cleared_away(engine_url: str, token_file: Path) -> Iterator[None]:
     finally:
         node_id = node_of_token(Secret(token_file.read_text().strip())) if token_file.exists() else None
         if node_id is not None:
-            asyncio.run(_clear_away(engine_url, node_id))
+            # In a thread, because a browser's driver has a loop in this one.
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(asyncio.run, _clear_away(engine_url, node_id)).result()
 
 
 async def _clear_away(engine_url: str, node_id: str) -> None:

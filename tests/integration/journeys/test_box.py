@@ -24,12 +24,15 @@ def test_the_owner_s_token_is_private_and_the_demo_s_worker_comes_up(docker_box:
 
 def test_the_sign_in_link_works_once(docker_box: Box) -> None:
     [link] = re.findall(r"Sign in +(\S+)", docker_box.up.log.read_text())[-1:]
+    host, _, target = link.removeprefix("http://").partition("/")
+    headers = {"Host": host}
 
-    with httpx.Client() as browser:
-        first = browser.get(link)
-        session = browser.get(f"{docker_box.url}/api/auth/session")
-    second = httpx.get(link)
+    first = httpx.get(f"{docker_box.url}/{target}", headers=headers)
+    cookie = first.headers["set-cookie"].partition(";")[0]
+    session = httpx.get(f"{docker_box.url}/api/auth/session", headers={**headers, "Cookie": cookie})
+    second = httpx.get(f"{docker_box.url}/{target}", headers=headers)
 
+    assert host == f"spunto.localhost:{docker_box.url.rpartition(':')[2]}"
     assert (first.status_code, first.headers["location"]) == (303, "/")
     assert "HttpOnly" in first.headers["set-cookie"]
     assert (session.status_code, session.json()["kind"]) == (200, "user")
@@ -50,10 +53,22 @@ def test_an_up_on_a_taken_port_says_so_and_changes_nothing(docker_box: Box, tmp_
     done = docker_box.cli.run("up", "--port", port, "--data-dir", str(tmp_path), code=78)
 
     assert done.err == f"spunto: can't listen on 127.0.0.1:{port} ([Errno 98] Address already in use)\n"
-    assert [each.name for each in tmp_path.iterdir()] == ["lock"]
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("module", ["spunto_agent", "spunto.entrypoints.serve"])
+def test_a_person_who_comes_by_the_machine_s_address_is_led_to_the_name_of_the_box(docker_box: Box) -> None:
+    port = docker_box.url.rpartition(":")[2]
+    people, program = {"Accept": "text/html"}, {"Authorization": f"Bearer {docker_box.token}"}
+
+    led = httpx.get(f"{docker_box.url}/api/docs?x=1", headers=people)
+    told = httpx.get(f"{docker_box.url}/api/orgs", headers={**program, "Host": f"localhost:{port}"})
+
+    assert (led.status_code, led.headers["location"]) == (302, f"http://spunto.localhost:{port}/api/docs?x=1")
+    assert "set-cookie" not in led.headers
+    assert told.status_code == 200
+
+
+@pytest.mark.parametrize("module", ["spunto_agent", "spunto.entrypoints.edge.main", "spunto.entrypoints.serve"])
 def test_a_killed_process_is_started_again_and_all_converges(docker_box: Box, module: str) -> None:
     before = docker_box.worker_is("hello-1", "ready")
     killed = docker_box.pid_of(module)

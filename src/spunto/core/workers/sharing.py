@@ -12,6 +12,7 @@ from spunto.core.access.sessions import hash_of
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Conflict, Invalid, NotFound
+from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -98,8 +99,12 @@ class WorkerSharing:
         port: int,
         *,
         seconds: int = LINK_SECONDS,
+        idempotency: IdempotencyKey | None = None,
     ) -> tuple[PortLink, Secret]:
-        """The link with its URL, shown this once. Raises Conflict `too_many_links`, Invalid `link_too_long`."""
+        """The link with its URL, shown this once.
+
+        Raises Conflict `too_many_links`, and `token_not_repeatable` for a repeat; Invalid `link_too_long`.
+        """
         tenant = actor.require(Action.WORKER_LINK_CREATE, org_id=org_id)
         made_by = actor.require_person()
         if not 0 < seconds <= MAX_LINK_SECONDS:
@@ -108,6 +113,8 @@ class WorkerSharing:
         async with self._uow() as tx:
             worker = await _worker_of(tx, tenant, project_id, worker_id)
             require_entry(tenant, worker)
+            once = Once(tx.idempotency, f"{worker.id}/{port}/links", idempotency, now=now)
+            await once.require_first()
             if len(await tx.links.of_port(worker.id, port, now=now)) >= MAX_LINKS:
                 raise Conflict("too_many_links", f"A port has at most {MAX_LINKS} links; take some back.")
             link = PortLink(
@@ -122,6 +129,7 @@ class WorkerSharing:
             )
             await tx.links.add(link)
             await self._record(tx, tenant, Action.WORKER_LINK_CREATE, worker, link)
+            await once.makes(link.id)
             await tx.commit()
         origin = self._addresses.url_of(worker.index, worker.id, port)
         return link, Secret(f"{origin}{LINK_PATH}?token={token.reveal()}")

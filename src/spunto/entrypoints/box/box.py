@@ -17,10 +17,11 @@ from spunto.core.nodes.model import Node, NodeId, NodeStatus
 from spunto.core.nodes.sync import topic
 from spunto.core.projects.model import Environment, Project
 from spunto.core.specs.token import token_hash
-from spunto.entrypoints.box.places import node_token_file, owner_token_file, url_file
+from spunto.entrypoints.box.places import edge_token_file, node_token_file, owner_token_file, url_file
 from spunto.entrypoints.library import Spunto
 
 LOCAL_NODE = "local"
+LOCAL_EDGE = "local"
 DEMO_PROJECT = "hello"
 _OWNER_TOKEN_LIFETIME = timedelta(days=365)
 _POLL_SECONDS = 5.0
@@ -46,6 +47,7 @@ class Box:
         await self._ensure_owner_token(owner)
         _write_private(url_file(self._data_dir), url)
         self._own = (owner, organization.id, await self._ensure_node(owner, organization.id))
+        await self._ensure_edge()
         assert owner.user_id is not None  # noqa: S101 - the bootstrap's owner is a person
         return await self._spunto.access.issue_code(owner.user_id)
 
@@ -96,6 +98,17 @@ class Box:
             made = await self._spunto.nodes.rotate_token(owner, org_id, node.id)
             _write_private(file, made.token.reveal())
         return node.id
+
+    async def _ensure_edge(self) -> None:
+        """The box's own front door; a token that was lost is replaced."""
+        file = edge_token_file(self._data_dir)
+        edge = next((each for each in await self._spunto.edges.all() if each.name == LOCAL_EDGE), None)
+        if edge is not None:
+            if file.exists() and token_hash(Secret(file.read_text().strip())) == edge.token_hash:
+                return
+            await self._spunto.edges.remove(edge.id)
+        _, token = await self._spunto.edges.create(LOCAL_EDGE)
+        _write_private(file, token.reveal())
 
     async def _find_node(self, owner: Actor, org_id: OrgId) -> Node | None:
         nodes = _all(lambda page: self._spunto.nodes.list(owner, org_id, page))

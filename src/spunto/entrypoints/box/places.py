@@ -1,5 +1,7 @@
 """What lies where in a box's data directory."""
 
+import hashlib
+import os
 from pathlib import Path
 
 
@@ -10,6 +12,19 @@ def owner_token_file(data_dir: Path) -> Path:
 def url_file(data_dir: Path) -> Path:
     """Where the box says how it is reached from this machine, for `spunto login`."""
     return data_dir / "url"
+
+
+def edge_token_file(data_dir: Path) -> Path:
+    return data_dir / "edge" / "token"
+
+
+def server_socket(data_dir: Path) -> Path:
+    """Where the box's server listens for its edge and its agent: short, whatever the path of the data directory is."""
+    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    if os.geteuid() == 0:
+        return Path("/run/spunto") / name / "server.sock"
+    own = os.environ.get("XDG_RUNTIME_DIR")
+    return (Path(own) if own else Path(f"/tmp/spunto-{os.geteuid()}")) / name / "server.sock"  # noqa: S108 - ours alone
 
 
 def node_token_file(data_dir: Path) -> Path:

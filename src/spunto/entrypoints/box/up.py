@@ -1,4 +1,4 @@
-"""`spunto up`: one box, with a server and an agent beside it as processes of their own."""
+"""`spunto up`: one box: a server, an edge before it and an agent beside it, as processes of their own."""
 
 import asyncio
 import fcntl
@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from spunto.entrypoints.box.places import node_token_file
+from spunto.entrypoints.box.places import edge_token_file, node_token_file, server_socket
 from spunto.entrypoints.box.supervisor import Program, ProgramFailed, keep_running
 from spunto.entrypoints.serving.data_directory import make_data_dir
 from spunto.entrypoints.serving.failures import EXIT_CONFIG, ended, told
-from spunto.entrypoints.serving.local_urls import local_url
+from spunto.entrypoints.serving.listening import listening_on
+from spunto.entrypoints.serving.local_urls import local_url, peoples_url
 from spunto.entrypoints.serving.settings import DEFAULT_WORKER_IMAGE, Settings
 
 _PROBE_SECONDS = 1.0
@@ -25,7 +26,8 @@ _PROBE_SECONDS = 1.0
 def run(*, host: str, port: int, data_dir: Path, engine: str, demo: bool) -> int:
     """Run the box until a signal; the exit code."""
     data_dir = data_dir.resolve()
-    refused = ended(lambda: make_data_dir(data_dir)) or (ended(lambda: _ensure_worker_image(engine)) if demo else 0)
+    refused = ended(Settings) or ended(lambda: make_data_dir(data_dir)) or ended(lambda: _require_free(host, port))
+    refused = refused or (ended(lambda: _ensure_worker_image(engine)) if demo else 0)
     if refused:
         return refused
     try:
@@ -36,8 +38,8 @@ def run(*, host: str, port: int, data_dir: Path, engine: str, demo: bool) -> int
 
 
 def _programs(host: str, port: int, data_dir: Path, engine: str, *, demo: bool) -> list[Program]:
-    server_url = local_url(host, port)
-    token_file = node_token_file(data_dir)
+    socket_path, edge_url = server_socket(data_dir), local_url(host, port)
+    node_token, edge_token = node_token_file(data_dir), edge_token_file(data_dir)
     server = Program(
         name="server",
         command=[
@@ -48,21 +50,47 @@ def _programs(host: str, port: int, data_dir: Path, engine: str, *, demo: bool) 
             "--await-node",
             *(["--demo"] if demo else []),
         ],
-        environment={"SPUNTO_HOST": host, "SPUNTO_PORT": str(port), "SPUNTO_DATA_DIR": str(data_dir)},
+        environment={
+            "SPUNTO_HOST": host,
+            "SPUNTO_PORT": str(port),
+            "SPUNTO_DATA_DIR": str(data_dir),
+            "SPUNTO_SOCKET": str(socket_path),
+            **_public_url(host, port),
+        },
+    )
+    edge = Program(
+        name="edge",
+        command=[sys.executable, "-m", "spunto.entrypoints.edge.main"],
+        # Before that it would only complain.
+        may_begin=lambda: edge_token.exists() and _listens(socket_path),
+        environment={
+            "SPUNTO_EDGE_HOST": host,
+            "SPUNTO_EDGE_PORT": str(port),
+            "SPUNTO_EDGE_SERVER": f"unix:{socket_path}",
+            "SPUNTO_EDGE_URL": edge_url,
+            "SPUNTO_EDGE_TOKEN_FILE": str(edge_token),
+        },
     )
     agent = Program(
         name="agent",
         command=[sys.executable, "-m", "spunto_agent"],
-        # Before that it would only complain.
-        may_begin=lambda: token_file.exists() and _listens(server_url),
+        may_begin=lambda: node_token.exists() and _listens(socket_path),
         environment={
-            "SPUNTO_AGENT_SERVER_URL": server_url,
-            "SPUNTO_AGENT_TOKEN_FILE": str(token_file),
+            # Past the edge, so that its restart takes no node offline.
+            "SPUNTO_AGENT_SERVER_URL": f"unix:{socket_path}",
+            "SPUNTO_AGENT_EDGE_HOSTS": urlsplit(edge_url).hostname or "",
+            "SPUNTO_AGENT_TOKEN_FILE": str(node_token),
             "SPUNTO_AGENT_DATA_DIR": str(data_dir / "agent"),
             "SPUNTO_AGENT_ENGINE": engine,
         },
     )
-    return [server, agent]
+    return [server, edge, agent]
+
+
+def _public_url(host: str, port: int) -> dict[str, str]:
+    """What people call a box, unless its owner said how it is reached."""
+    url = peoples_url(host, port)
+    return {} if url is None or Settings().public_url is not None else {"SPUNTO_PUBLIC_URL": url}
 
 
 async def _supervise(programs: list[Program]) -> int:
@@ -81,6 +109,12 @@ async def _supervise(programs: list[Program]) -> int:
     return exit_code
 
 
+def _require_free(host: str, port: int) -> None:
+    """Raises Invalid before anything is made; who takes the port after this moment is told by the edge."""
+    with listening_on(host, port):
+        pass
+
+
 def _ensure_worker_image(engine: str) -> None:
     """So that the demo's worker has something to run. Where it can't be had the box starts all the same, and it is said
     why."""
@@ -89,13 +123,14 @@ def _ensure_worker_image(engine: str) -> None:
         subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
 
 
-def _listens(url: str) -> bool:
-    address = urlsplit(url)
-    try:
-        with socket.create_connection((address.hostname, address.port), timeout=_PROBE_SECONDS):
-            return True
-    except OSError:
-        return False
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as trial:
+        trial.settimeout(_PROBE_SECONDS)
+        try:
+            trial.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager

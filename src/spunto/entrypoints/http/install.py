@@ -40,12 +40,12 @@ def upgrade_command(address: PublicAddress) -> str:
 
 
 def _fetched(address: PublicAddress) -> str:
-    return f"script=$(curl -fsSL {quote(address.url + '/api/agent/install.sh')})"
+    return f"script=$(curl -fsSL {quote(address.programs_url + '/api/agent/install.sh')})"
 
 
 def cloud_init(address: PublicAddress, token: Secret) -> str:
     """User data for a fresh server; see cloudinit.readthedocs.io."""
-    return CLOUD_INIT.format(token=token.reveal(), url=address.url)
+    return CLOUD_INIT.format(token=token.reveal(), url=address.programs_url)
 
 
 def install_blueprint(address: PublicAddress) -> Blueprint:
@@ -58,7 +58,9 @@ def install_blueprint(address: PublicAddress) -> Blueprint:
         operation_id="getInstallScript",
     )
     async def script() -> Response:
-        text = Template(SCRIPT.read_text()).safe_substitute(server_url=address.url, wheel=wheel_name(version("spunto")))
+        text = Template(SCRIPT.read_text()).safe_substitute(
+            server_url=address.programs_url, wheel=wheel_name(version("spunto"))
+        )
         return Response(text, content_type="text/x-shellscript; charset=utf-8")
 
     @routes.get("/wheels/<name>")

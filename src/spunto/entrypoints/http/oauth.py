@@ -56,8 +56,8 @@ def metadata_blueprint(address: PublicAddress) -> Blueprint:
     async def metadata() -> Response:
         told: MetadataOut = {
             "issuer": address.url,
-            "device_authorization_endpoint": f"{address.url}{DEVICE}",
-            "token_endpoint": f"{address.url}{DEVICE}/token",
+            "device_authorization_endpoint": f"{address.programs_url}{DEVICE}",
+            "token_endpoint": f"{address.programs_url}{DEVICE}/token",
             "grant_types_supported": [DEVICE_GRANT],
             "token_endpoint_auth_methods_supported": ["none"],
             "response_types_supported": [],

@@ -16,7 +16,7 @@ from spunto.core.routes.entry import LinkId, PortLink
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.sharing import LINK_SECONDS, MAX_LINK_SECONDS, WorkerSharing
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.http.requests import In, read
+from spunto.entrypoints.http.requests import In, idempotency_key, read
 from spunto.entrypoints.http.responses import json_response, made, no_content
 
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
@@ -112,15 +112,22 @@ def sharing_blueprint(sharing: WorkerSharing, *, name: str, under: str) -> Bluep
         ),
         body=PortLinkIn,
         answers={201: PortLinkWithUrlOut},
-        errors=("port_not_found", "not_owner", "too_many_links"),
+        errors=("port_not_found", "not_owner", "too_many_links", "token_not_repeatable"),
         operation_id="createPortLink",
+        idempotent=True,
     )
     async def create_link(
         actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId, port: str
     ) -> Response:
         asked = await read(PortLinkIn)
         link, url = await sharing.create_link(
-            actor, org_id, project_id, worker_id, _port(port), seconds=asked.expires_in_seconds
+            actor,
+            org_id,
+            project_id,
+            worker_id,
+            _port(port),
+            seconds=asked.expires_in_seconds,
+            idempotency=await idempotency_key(actor),
         )
         at = f"/api/orgs/{org_id}/workers/{worker_id}/ports/{link.port}/links/{link.id}"
         return made({**link_out(link), "url": url.reveal()}, at=at)

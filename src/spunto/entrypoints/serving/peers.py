@@ -1,15 +1,43 @@
 """Addresses of peers, and who is counted behind one."""
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, TypeAlias
 
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+DIRECT_HEADER: Final = "X-Spunto-Direct"
+"""By this an edge says that no proxy stood before it."""
 UNKNOWN: Final = "unknown"
 # Whoever has one IPv6 address has the other 2**64 of its network as well.
 IPV6_PREFIX: Final = 64
 
 
-def counted(address: IPv4Address | IPv6Address | None) -> str:
+def client_address(peer: str, forwarded: Iterable[str], trusted: Sequence[Network]) -> Address | None:
+    """Who asks, by what the headers X-Forwarded-For say where the peer is a proxy that is trusted.
+
+    Right to left: each entry was written by the one to its right, so the first that is no proxy of ours counts, and
+    whatever stands left of it is only what that one claims.
+    """
+    nearest = parsed_address(peer)
+    if nearest is None or not trusts(trusted, nearest):
+        return nearest
+    for entry in reversed([entry for header in forwarded for entry in header.split(",")]):
+        address = parsed_address(entry)
+        if address is None:
+            return nearest
+        nearest = address
+        if not trusts(trusted, nearest):
+            return nearest
+    return nearest
+
+
+def trusts(trusted: Iterable[Network], address: Address) -> bool:
+    return any(address in network for network in trusted)
+
+
+def counted(address: Address | None) -> str:
     if address is None:
         return UNKNOWN
     if isinstance(address, IPv6Address):
@@ -22,7 +50,7 @@ def counted_peer(peer: str | None) -> str:
     return counted(parsed_address(peer or ""))
 
 
-def parsed_address(text: str) -> IPv4Address | IPv6Address | None:
+def parsed_address(text: str) -> Address | None:
     """An address, also with a port, as some proxies write it; None for anything else."""
     text = text.strip()
     if text.startswith("["):

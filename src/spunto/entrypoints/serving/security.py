@@ -14,6 +14,7 @@ from spunto.core.access.service import AccessService
 from spunto.core.kernel.errors import Conflict, Forbidden, Malformed, SpuntoError, Unauthenticated
 from spunto.core.kernel.proxies import is_loopback
 from spunto.core.kernel.secret import Secret
+from spunto.entrypoints.serving.local_urls import programs_url
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_TOKEN_CHARACTERS: Final = 512
@@ -48,6 +49,11 @@ class PublicAddress:
     @property
     def is_loopback(self) -> bool:
         return is_loopback(urlsplit(self.url).hostname or "")
+
+    @property
+    def programs_url(self) -> str:
+        """The same for agents and scripts."""
+        return programs_url(self.url)
 
     @property
     def websocket_url(self) -> str:

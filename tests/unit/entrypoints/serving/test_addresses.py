@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from spunto.entrypoints.serving.addresses import DIRECT_HEADER, ClientAddresses
-from spunto.entrypoints.serving.peers import UNKNOWN
+from spunto.entrypoints.serving.addresses import ClientAddresses
+from spunto.entrypoints.serving.peers import DIRECT_HEADER, UNKNOWN
 
 NOBODY = ClientAddresses()
 BEHIND_TWO = ClientAddresses([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])

@@ -13,6 +13,8 @@ from spunto.core.protocol.stream import Stream
 
 CONNECT_SECONDS = 5.0
 MAX_PORT = 65_535
+CONNECTED = {"connected": True}
+"""Comes before the first byte, so that whoever opened the stream knows that somebody listens."""
 _AGAIN_SECONDS = 1.0
 
 
@@ -52,7 +54,9 @@ class TcpStreams:
             raise ContainerNotRunning(container.name)
         self._count(subject_id)
         try:
-            await carry(stream, await self._connect(container.name, port))
+            connection = await self._connect(container.name, port)
+            await stream.send_control(CONNECTED)
+            await carry(stream, connection)
         finally:
             self._open[subject_id] -= 1
             if not self._open[subject_id]:

@@ -1,0 +1,142 @@
+"""Who may pass now: the server's answers, kept for seconds, and asked for again while connections live on them."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Unavailable
+from spunto.core.routes.asking import Access, Allowed, Authorize, By, Verdict, Verdicts
+from spunto.entrypoints.edge.server_link import ServerAway, ServerLink
+
+FRESH_SECONDS: Final = 3.0
+"""How long an answer is taken for true; what lives on it notices a revocation within two seconds more."""
+AWAY_SECONDS: Final = 600.0
+"""How long what was last granted holds while the server is away."""
+_LOOK_SECONDS: Final = 0.5
+_IN_USE_SECONDS: Final = 2.5
+_MAX_KEPT: Final = 50_000
+_AT_ONCE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is asked: whether the bearer may use the port, as its route stands in this generation."""
+
+    subject_id: str
+    port: int
+    generation: int
+    by: By
+
+    @property
+    def question(self) -> Access:
+        return Access(subject_id=self.subject_id, port=self.port, by=self.by)
+
+
+@dataclass(slots=True, kw_only=True)
+class Grant:
+    """The server's answer to a claim, as it stands now; `status` and `code` say why not."""
+
+    allowed: bool = False
+    may_wake: bool = False
+    status: int = 403
+    code: str = "forbidden"
+    asked_at: float = 0.0
+    used_at: float = field(default=0.0)
+
+
+class Grants:
+    """`run` is one of the edge's loops: it asks again for what is in use."""
+
+    def __init__(self, link: ServerLink, *, clock: Clock) -> None:
+        self._link = link
+        self._clock = clock
+        self._known: dict[Claim, Grant] = {}
+        self._asking: dict[Claim, asyncio.Future[Grant]] = {}
+
+    async def find(self, claim: Claim) -> Grant:
+        """Raises ServerAway where nothing is known that still holds."""
+        known = self._known.get(claim)
+        if known is not None and self._clock.monotonic() - known.asked_at < FRESH_SECONDS:
+            return known
+        asking = self._asking.get(claim)
+        if asking is None:
+            asking = self._asking[claim] = asyncio.ensure_future(self._ask_one(claim))
+            asking.add_done_callback(lambda _: self._asking.pop(claim, None))
+        return await asyncio.shield(asking)
+
+    def holds(self, grant: Grant) -> bool:
+        """Whether it is still granted; whoever lives on it asks this each second."""
+        grant.used_at = self._clock.monotonic()
+        return grant.allowed
+
+    async def run(self) -> None:
+        """Ask again for what connections live on, until cancelled."""
+        while True:
+            await self._clock.sleep(_LOOK_SECONDS)
+            now = self._clock.monotonic()
+            self._drop_old(now)
+            due = [
+                claim
+                for claim, grant in self._known.items()
+                if grant.allowed and now - grant.used_at < _IN_USE_SECONDS and now - grant.asked_at >= FRESH_SECONDS
+            ]
+            for begin in range(0, len(due), _AT_ONCE):
+                await self._ask_again(due[begin : begin + _AT_ONCE])
+
+    async def _ask_again(self, claims: list[Claim]) -> None:
+        try:
+            verdicts = await self._ask(claims)
+        except Unavailable:
+            for claim in claims:
+                if (grant := self._known.get(claim)) is not None and self._is_past(grant):
+                    grant.allowed = False
+            return
+        for claim, verdict in zip(claims, verdicts, strict=True):
+            self._take(claim, verdict)
+
+    async def _ask_one(self, claim: Claim) -> Grant:
+        try:
+            (verdict,) = await self._ask([claim])
+        except ServerAway:
+            known = self._known.get(claim)
+            if known is None or not known.allowed or self._is_past(known):
+                raise
+            return known
+        return self._take(claim, verdict)
+
+    async def _ask(self, claims: list[Claim]) -> tuple[Verdict, ...]:
+        question = Authorize(items=tuple(claim.question for claim in claims))
+        items = (await self._link.ask(question, Verdicts)).items
+        if len(items) != len(claims):
+            raise ServerAway
+        return items
+
+    def _take(self, claim: Claim, verdict: Verdict) -> Grant:
+        """Keep the answer in the grant that connections hold, so that they notice what has become of it."""
+        grant = self._known.get(claim)
+        if grant is None:
+            grant = self._known[claim] = Grant()
+        grant.asked_at = grant.used_at = self._clock.monotonic()
+        if isinstance(verdict, Allowed):
+            grant.allowed, grant.may_wake = True, verdict.may_wake
+        else:
+            grant.allowed, grant.status, grant.code = False, verdict.status, verdict.code
+        return grant
+
+    def _is_past(self, grant: Grant) -> bool:
+        return self._clock.monotonic() - grant.asked_at > AWAY_SECONDS
+
+    def _drop_old(self, now: float) -> None:
+        """What was allowed is kept for as long as it may be of use while the server is away; past the bound those go
+        that were asked first."""
+        old = [
+            claim
+            for claim, grant in self._known.items()
+            if now - grant.asked_at > (AWAY_SECONDS if grant.allowed else FRESH_SECONDS)
+        ]
+        surplus = len(self._known) - len(old) - _MAX_KEPT
+        if surplus > 0:
+            old.extend(sorted(self._known, key=lambda claim: self._known[claim].asked_at)[:surplus])
+        for claim in old:
+            self._known.pop(claim, None)

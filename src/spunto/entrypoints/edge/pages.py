@@ -1,0 +1,49 @@
+"""What a person sees at a worker's address while there is nothing else to show: what is up, why, and what to do."""
+
+from html import escape
+from typing import Final
+
+from spunto.core.kernel.problem import Problem
+
+_STYLE: Final = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:12vh auto;max-width:34rem;padding:0 1rem;color:#1c1c22;"
+    "background:#fbfbfa}h1{font-size:1.4rem}p{color:#4a4a55}code{background:#eceae6;padding:.1em .3em;"
+    "border-radius:4px}@media(prefers-color-scheme:dark){body{background:#17171b;color:#eee}p{color:#aaa}"
+    "code{background:#2a2a31}}"
+)
+POLICY: Final = (
+    b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def page(title: str, text: str, *, refresh_seconds: int | None = None, link: tuple[str, str] | None = None) -> bytes:
+    """`link` is an address and its words."""
+    refresh = "" if refresh_seconds is None else f'<meta http-equiv="refresh" content="{refresh_seconds}">'
+    way = "" if link is None else f'<p><a href="{escape(link[0], quote=True)}">{escape(link[1])}</a></p>'
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1><p>{escape(text)}</p>{way}</body></html>"
+    ).encode()
+
+
+TITLES: Final = {
+    "host_unknown": "There is no worker here",
+    "worker_stopped": "This worker is stopped",
+    "worker_starting": "This worker is starting",
+    "worker_error": "This worker needs attention",
+    "nobody_listens": "Nothing listens here yet",
+    "node_offline": "This worker's node is away",
+    "server_away": "Spunto is restarting",
+    "busy": "Too many are waiting",
+    "forbidden": "This is somebody else's",
+    "link_not_good": "This link is no longer good",
+    "code_not_good": "That took too long",
+}
+REFRESHING: Final = frozenset({"worker_starting", "nobody_listens", "node_offline", "server_away", "busy"})
+
+
+def page_of(problem: Problem) -> bytes:
+    """A problem as a person reads it; what passes by itself loads itself again."""
+    title = TITLES.get(problem.code, "This does not work")
+    return page(title, problem.message, refresh_seconds=2 if problem.code in REFRESHING else None)

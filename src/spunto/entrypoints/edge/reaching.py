@@ -1,0 +1,125 @@
+"""Brings a request to its subject: wakes it where that was meant, waits while it comes up, and connects."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import NotFound, Unavailable
+from spunto.core.routes.asking import By, Wake, Woken
+from spunto.core.routes.desired import RouteState, Sharing
+from spunto.core.routes.hosts import HostTarget
+from spunto.entrypoints.edge.parking import PARKED_SECONDS, Parking
+from spunto.entrypoints.edge.routes import KnownRoute, RouteTable
+from spunto.entrypoints.edge.seams import Target, Upstream
+from spunto.entrypoints.edge.server_link import ServerLink
+
+Connect = Callable[[str, str, int], Awaitable[Upstream]]
+"""Node, subject and port. Raises Unavailable, `connection_refused` where nobody listens there."""
+
+IDLE: Final = "idle"
+REFUSED: Final = "connection_refused"
+PAGE_SECONDS: Final = 10.0
+"""How long a person's page waits before it tells what it waits for."""
+_LISTEN_SECONDS: Final = 20.0
+_KNOCK_SECONDS: Final = 0.02
+_SLOWEST_KNOCK_SECONDS: Final = 0.25
+
+
+def host_unknown() -> NotFound:
+    return NotFound("host_unknown", "No worker has this address; it may have been destroyed.")
+
+
+class Reaching:
+    def __init__(
+        self, routes: RouteTable, link: ServerLink, connect: Connect, *, parking: Parking, clock: Clock
+    ) -> None:
+        self._routes = routes
+        self._link = link
+        self._connect = connect
+        self._parking = parking
+        self._clock = clock
+
+    def route_of(self, target: HostTarget) -> KnownRoute:
+        """Raises NotFound."""
+        route = self._routes.find(target.subject)
+        if route is None or route.spec.index != target.index:
+            raise host_unknown()
+        return route
+
+    async def up(self, target: HostTarget, *, waker: By | None, seconds: float = PARKED_SECONDS) -> KnownRoute:
+        """The route once it is up, by the `waker` if it is down. Raises Unavailable, QuotaExceeded, NotFound."""
+        route = self.route_of(target)
+        if route.spec.state is RouteState.UP:
+            return route
+        with self._parking.place(target.subject):
+            try:
+                async with asyncio.timeout(seconds):
+                    return await self._wait(target, waker)
+            except TimeoutError as error:
+                raise _starting() from error
+
+    def is_public(self, target: HostTarget) -> bool:
+        """Whether everybody may use the port, as it stands now."""
+        route = self._routes.find(target.subject)
+        return route is not None and route.spec.sharing_of(target.port) is Sharing.PUBLIC
+
+    def target_of(self, route: KnownRoute, port: int) -> Target:
+        """Where its requests go. What has just come up is given a while to listen."""
+
+        async def connect() -> Upstream:
+            return await self._knock(route, port)
+
+        return Target(key=(route.spec.node_id, route.subject_id, port, route.up_since), connect=connect)
+
+    async def _wait(self, target: HostTarget, waker: By | None) -> KnownRoute:
+        while True:
+            route = self.route_of(target)
+            if route.spec.state is RouteState.UP:
+                return route
+            if route.spec.state is RouteState.GONE:
+                raise Unavailable(
+                    "worker_error", "The worker has an error; `spunto worker show` tells it, and the way out."
+                )
+            if route.spec.state is RouteState.DOWN:
+                if waker is None:
+                    raise _stopped(route)
+                woken = await self._link.ask(Wake(subject_id=route.subject_id, by=waker), Woken)
+                if woken.state is RouteState.DOWN or self.route_of(target) is not route:
+                    continue
+            await self._routes.changed(target.subject)
+
+    async def _knock(self, route: KnownRoute, port: int) -> Upstream:
+        wait_seconds = _KNOCK_SECONDS
+        while True:
+            try:
+                return await self._connect(route.spec.node_id, route.subject_id, port)
+            except Unavailable as error:
+                is_young = self._clock.monotonic() - route.up_since < _LISTEN_SECONDS
+                if error.code != REFUSED:
+                    raise
+                if not is_young:
+                    raise _nobody_listens(port) from error
+            with self._parking.place(route.subject_id):
+                await self._clock.sleep(wait_seconds)
+            wait_seconds = min(wait_seconds * 1.5, _SLOWEST_KNOCK_SECONDS)
+
+
+def _starting() -> Unavailable:
+    return Unavailable("worker_starting", "The worker is starting; this goes on by itself.", retry_after_seconds=2)
+
+
+def _stopped(route: KnownRoute) -> Unavailable:
+    why = "after nobody used it for a while" if route.spec.reason == IDLE else "by its owner or an admin"
+    return Unavailable(
+        "worker_stopped",
+        f"The worker was stopped {why}. Its owner starts it by opening this page, or with `spunto worker start`.",
+    )
+
+
+def _nobody_listens(port: int) -> Unavailable:
+    return Unavailable(
+        "nobody_listens",
+        f"The worker runs, and nothing listens on its port {port} yet. Start a server there, and this goes on.",
+        retry_after_seconds=2,
+    )

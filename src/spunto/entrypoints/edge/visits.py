@@ -1,0 +1,256 @@
+"""One request to a worker's host: who asks, whether they may, and where it goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthenticated, Unavailable
+from spunto.core.kernel.secret import Secret
+from spunto.core.routes.asking import ByPass, ByToken, Redeem, Redeemed, Source
+from spunto.core.routes.desired import Sharing
+from spunto.core.routes.hosts import Addresses, HostTarget, target_of
+from spunto.core.routes.passes import PASS_SECONDS, Pass, sign
+from spunto.entrypoints.edge import crossings, exchange
+from spunto.entrypoints.edge.activity import ActivityLog
+from spunto.entrypoints.edge.answers import redirect, refusal
+from spunto.entrypoints.edge.clients import Clients
+from spunto.entrypoints.edge.credentials import passes_of, token_of
+from spunto.entrypoints.edge.exchange import CookieNames
+from spunto.entrypoints.edge.grants import Claim, Grant, Grants
+from spunto.entrypoints.edge.http.headers import from_worker, to_worker
+from spunto.entrypoints.edge.parking import PARKED_SECONDS
+from spunto.entrypoints.edge.reaching import PAGE_SECONDS, Reaching
+from spunto.entrypoints.edge.routes import KnownRoute
+from spunto.entrypoints.edge.seams import Answer, Forward, Headers, RequestHead
+from spunto.entrypoints.edge.server_link import ServerAway, ServerLink
+
+# A pass is made anew well before it ends, by whatever answer goes by.
+_RENEW_SECONDS: Final = PASS_SECONDS - 5 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What visits are made with."""
+
+    link: ServerLink
+    grants: Grants
+    reaching: Reaching
+    activity: ActivityLog
+    clients: Clients
+    clock: Clock
+
+
+class Visit:
+    """Of one request; `addresses` and `app_url` are as the server last told them."""
+
+    def __init__(
+        self,
+        doors: Doors,
+        request: RequestHead,
+        target: HostTarget,
+        *,
+        addresses: Addresses,
+        app_url: str,
+        keys: Sequence[bytes],
+    ) -> None:
+        self._doors = doors
+        self._request = request
+        self._target = target
+        self._addresses = addresses
+        self._app_url = app_url
+        self._keys = keys
+        self._host = request.host.partition(":")[0]
+        self._names = CookieNames.of(addresses.scheme)
+        self._is_navigation = crossings.is_navigation(request.method, request.headers)
+
+    async def decide(self) -> Forward | Answer:
+        """Raises SpuntoError for whatever is refused."""
+        path, _, query = self._request.target.decode("latin1").partition("?")
+        if path.startswith(exchange.OWN_PATH):
+            return await self._own(path, query)
+        route = self._doors.reaching.route_of(self._target)
+        port = self._target.port
+        if route.spec.sharing_of(port) is Sharing.PUBLIC:
+            up = await self._doors.reaching.up(self._target, waker=None, seconds=self._patience)
+            return self._forward(up, grant=None, renewed=None)
+        if self._is_own_preflight:
+            return Answer(status=HTTPStatus.NO_CONTENT, headers=crossings.preflight_answer(self._request.headers))
+        try:
+            claim, shown = self._claim(route)
+            grant = await self._doors.grants.find(claim)
+            self._require(grant)
+        except Unauthenticated as error:
+            return self._ask_who(error)
+        waker = claim.by if grant.may_wake and self._is_meant(shown) else None
+        up = await self._doors.reaching.up(self._target, waker=waker, seconds=self._patience)
+        return self._forward(up, grant=grant, renewed=self._renewed(shown))
+
+    def refused(self, error: SpuntoError) -> Answer:
+        """A page on another port of the worker may read why it was refused."""
+        return refusal(self._request, error, headers=self._sharing)
+
+    @property
+    def _client(self) -> str:
+        return self._doors.clients.of(self._request)
+
+    @property
+    def _patience(self) -> float:
+        """A person is told soon what is waited for; a program waits."""
+        return PAGE_SECONDS if self._is_navigation else PARKED_SECONDS
+
+    # Who asks
+
+    def _claim(self, route: KnownRoute) -> tuple[Claim, Pass | None]:
+        """Raises Unauthenticated, and Forbidden for what another site had the browser send."""
+        subject_id, port, generation = route.subject_id, self._target.port, route.generation
+        token = token_of(self._request.headers)
+        if token is not None:
+            return Claim(subject_id, port, generation, ByToken(token=token)), None
+        now = self._doors.clock.now()
+        passes = passes_of(self._request.headers, self._names, keys=self._keys, host=self._host, now=now)
+        shown = next((each for each in passes if each.subject == subject_id), None)
+        if shown is None:
+            raise Unauthenticated(
+                "credential_missing",
+                "Open this address in a browser, or send a token in `Authorization: Bearer <token>`.",
+            )
+        self._require_own_site()
+        return Claim(subject_id, port, generation, ByPass(pass_id=shown.by)), shown
+
+    def _is_meant(self, shown: Pass | None) -> bool:
+        """Whether somebody wants the worker: a person who goes there, or a program that is no page's script."""
+        is_script = crossings.first(self._request.headers, b"sec-fetch-mode") is not None
+        return self._is_navigation or (shown is None and not is_script)
+
+    def _require_own_site(self) -> None:
+        request = self._request
+        if not crossings.may_cross(
+            request.method,
+            request.headers,
+            is_upgrade=request.wants_upgrade,
+            is_own=self._is_own_origin,
+            app_origin=self._app_url,
+        ):
+            raise Forbidden("foreign_origin", "A page of another site can't use this worker with your cookie.")
+
+    def _require(self, grant: Grant) -> None:
+        if grant.allowed:
+            return
+        if grant.status == HTTPStatus.UNAUTHORIZED:
+            raise Unauthenticated(grant.code, "The sign-in has ended or the token is not good; sign in again.")
+        if grant.status == HTTPStatus.NOT_FOUND:
+            raise NotFound("host_unknown", "No worker has this address, or it is not shared with you.")
+        raise Forbidden(grant.code, "This port is not shared with you; ask its owner to share it.")
+
+    def _ask_who(self, error: Unauthenticated) -> Answer:
+        """A person is sent to sign in, and comes back here."""
+        if not self._is_navigation:
+            return self.refused(error)
+        nonce = exchange.nonce_of(self._request.headers, self._names)
+        there = exchange.sign_in_url(
+            self._app_url, host=self._host, nonce=nonce, target=self._request.target.decode("latin1")
+        )
+        return redirect(there, headers=[(b"set-cookie", self._names.set_nonce(nonce))])
+
+    # Our own paths on the worker's host
+
+    async def _own(self, path: str, query: str) -> Answer:
+        given = {name: values[0] for name, values in parse_qs(query).items()}
+        if self._request.method != b"GET":
+            raise NotFound("host_unknown", "There is nothing at this address.")
+        if path == exchange.CALLBACK_PATH and "code" in given:
+            nonce = next(exchange.cookies_of(self._request.headers, self._names.nonce), "")
+            question = Redeem(host=self._host, code=Secret(given["code"]), nonce=Secret(nonce))
+            return await self._let_in(question, given.get("next", "/"))
+        if path == exchange.LINK_PATH and "token" in given:
+            return await self._let_in(Redeem(host=self._host, link=Secret(given["token"])), given.get("next", "/"))
+        raise NotFound("host_unknown", "There is nothing at this address.")
+
+    async def _let_in(self, question: Redeem, target: str) -> Answer:
+        try:
+            redeemed = await self._doors.link.ask(question, Redeemed)
+        except ServerAway:
+            raise
+        except Unavailable as error:
+            raise Forbidden(error.code, error.message) from error
+        given = self._pass(redeemed.by, redeemed.subject_id, until=redeemed.expires_at)
+        cookies = [(b"set-cookie", self._cookie(given)), (b"set-cookie", self._names.drop_nonce())]
+        return redirect(exchange.safe_next(target), status=HTTPStatus.SEE_OTHER, headers=cookies)
+
+    # Passes
+
+    def _pass(self, by: str, subject: str, *, until: datetime | None) -> Pass:
+        ends = self._doors.clock.now() + timedelta(seconds=PASS_SECONDS)
+        return Pass(by=by, subject=subject, host=self._host, expires_at=ends if until is None else min(ends, until))
+
+    def _renewed(self, shown: Pass | None) -> bytes | None:
+        """A new cookie where the pass is not young any more; whoever renews it was granted just now."""
+        if shown is None:
+            return None
+        left = (shown.expires_at - self._doors.clock.now()).total_seconds()
+        return None if left > _RENEW_SECONDS else self._cookie(self._pass(shown.by, shown.subject, until=None))
+
+    def _cookie(self, given: Pass) -> bytes:
+        seconds = int((given.expires_at - self._doors.clock.now()).total_seconds())
+        return self._names.set_access(sign(self._keys[0], given), seconds=max(0, seconds))
+
+    # Where it goes
+
+    def _forward(self, route: KnownRoute, *, grant: Grant | None, renewed: bytes | None) -> Forward:
+        subject_id = route.subject_id
+        source = Source.WEBSOCKET if self._request.wants_upgrade else Source.HTTP
+        self._doors.activity.note(subject_id, source)
+
+        def still_may(moved: bool) -> bool:
+            if moved:
+                self._doors.activity.note(subject_id, source)
+            if grant is None:
+                return self._doors.reaching.is_public(self._target)
+            return self._doors.grants.holds(grant)
+
+        return Forward(
+            target=self._doors.reaching.target_of(route, self._target.port),
+            headers=to_worker(
+                self._request, client=self._doors.clients.of(self._request), scheme=self._addresses.scheme
+            ),
+            edit_response=lambda _, headers: self._answered(headers, renewed),
+            still_may=still_may,
+        )
+
+    def _answered(self, headers: Headers, renewed: bytes | None) -> Headers:
+        """What the browser gets of the worker's answer."""
+        answer = list(from_worker(headers))
+        if self._sharing:
+            answer = [*crossings.without_sharing(answer), *self._sharing]
+        if renewed is not None:
+            answer.append((b"set-cookie", renewed))
+        return answer
+
+    # Other ports of the same worker
+
+    @property
+    def _is_own_preflight(self) -> bool:
+        request = self._request
+        return crossings.is_preflight(request.method, request.headers) and self._is_own_origin(self._origin)
+
+    @property
+    def _sharing(self) -> Sequence[tuple[bytes, bytes]]:
+        return crossings.shared_with(self._request.headers) if self._is_own_origin(self._origin) else ()
+
+    @property
+    def _origin(self) -> str:
+        return (crossings.first(self._request.headers, b"origin") or b"").decode("latin1")
+
+    def _is_own_origin(self, origin: str) -> bool:
+        """Whether it is a port of this very worker, under the name by which this request came."""
+        scheme, _, rest = origin.partition("://")
+        name, _, port = rest.partition(":")
+        own_port = self._request.host.partition(":")[2]
+        if scheme != self._addresses.scheme or port != own_port:
+            return False
+        other = target_of(name, base_domain=self._addresses.base_domain)
+        return other is not None and other.label == self._target.label

@@ -1,0 +1,88 @@
+"""A stopped worker wakes for a gesture, and what asked for it waits until it is there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.unit.entrypoints.edge.house import NAVIGATION, House, a_house
+
+from spunto.core.routes.desired import Sharing
+from spunto.core.workers.model import WorkerState
+from spunto.entrypoints.edge.parking import MAX_OF_A_TARGET
+from spunto.entrypoints.edge.seams import Answer, Forward
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    async with a_house() as house:
+        harness, worker = house.harness, house.worker.worker
+        await harness.spunto.workers.stop(harness.owner, worker.org_id, worker.project_id, worker.id)
+        await harness.settle()
+        yield house
+
+
+async def state_of(house: House) -> WorkerState:
+    worker = house.worker.worker
+    found = await house.harness.spunto.workers.get(house.harness.owner, worker.org_id, worker.project_id, worker.id)
+    return found.worker.state
+
+
+def bearer(house: House) -> dict[str, str]:
+    return {"authorization": f"Bearer {house.harness.owner_token.reveal()}"}
+
+
+async def test_a_navigation_wakes_it_and_waits_for_it(house: House) -> None:
+    found = await house.harness.finish(house.ask(house.host(), **bearer(house), **NAVIGATION))
+
+    assert (isinstance(found, Forward), await state_of(house)) == (True, WorkerState.READY)
+
+
+async def test_a_program_with_a_token_wakes_it(house: House) -> None:
+    found = await house.harness.finish(house.ask(house.host(), **bearer(house)))
+
+    assert isinstance(found, Forward)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec_fetch_dest": "empty", "sec_fetch_mode": "cors"},
+        {"sec_fetch_dest": "image", "sec_fetch_mode": "no-cors"},
+        {"sec_fetch_dest": "websocket", "sec_fetch_mode": "websocket"},
+    ],
+)
+async def test_what_a_page_does_in_the_background_does_not_wake_it(house: House, headers: dict[str, str]) -> None:
+    answer = await house.answer(house.host(), **bearer(house), **headers)
+    await house.settle()
+
+    assert (answer.status, b"worker_stopped" in answer.body) == (503, True)
+    assert await state_of(house) is WorkerState.STOPPED
+
+
+async def test_many_at_once_wake_it_once_and_all_get_through(house: House) -> None:
+    asking = [asyncio.ensure_future(house.ask(house.host(), **bearer(house))) for _ in range(MAX_OF_A_TARGET)]
+
+    found = await house.harness.finish(asyncio.gather(*asking))
+
+    assert all(isinstance(each, Forward) for each in found)
+
+
+async def test_past_the_bound_they_are_told_to_come_again(house: House) -> None:
+    asking = [asyncio.ensure_future(house.ask(house.host(), **bearer(house))) for _ in range(MAX_OF_A_TARGET + 5)]
+
+    found = await house.harness.finish(asyncio.gather(*asking))
+
+    refused = [each for each in found if isinstance(each, Answer)]
+    assert [each.status for each in refused] == [503] * 5
+    assert all(b"retry-after" in dict(each.headers) for each in refused)
+
+
+async def test_who_may_not_start_it_sees_that_it_is_stopped(house: House) -> None:
+    harness, worker = house.harness, house.worker.worker
+    await harness.spunto.sharing.share(harness.owner, worker.org_id, None, worker.id, 3000, Sharing.PUBLIC)
+    await harness.settle()
+
+    answer = await house.answer(house.host(), **NAVIGATION)
+
+    assert (answer.status, b"is stopped" in answer.body) == (503, True)
+    assert await state_of(house) is WorkerState.STOPPED
