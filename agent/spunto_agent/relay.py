@@ -32,7 +32,7 @@ class EdgeDialler:
 
     async def __call__(self, url: str, ticket: Secret) -> Transport:
         """Connect; certificates are verified and redirects refused. Raises Unavailable."""
-        address = self._address(url)
+        address = self.address_of(url)
         try:
             return await dial(
                 address,
@@ -46,7 +46,7 @@ class EdgeDialler:
         except (WSError, Invalid, OSError, TimeoutError, EOFError) as error:
             raise _failed(url, str(error) or type(error).__name__) from error
 
-    def _address(self, url: str) -> str:
+    def address_of(self, url: str) -> str:
         """The relay's address at the edge. Raises Unavailable `dial_refused`."""
         try:
             parts = urlsplit(url)

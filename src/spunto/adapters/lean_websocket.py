@@ -16,13 +16,14 @@ from spunto.core.protocol.transport import TransportClosed
 
 _LOST: Final = 1006
 _UNSUPPORTED: Final = 1003
-_READ_BUFFER_BYTES: Final = 4096
+_READ_BUFFER_BYTES: Final = 2048
 _MAX_UNREAD_FRAMES: Final = 256
 _MAX_UNSENT_BYTES: Final = 4 * MAX_PAYLOAD_BYTES
 _CLOSE_SECONDS: Final = 1.0
 # picows writes its head in front of the frame, into the same memory.
 _ROOM: Final = bytearray(14)
-_log: Final = logging.getLogger(__name__)
+# An adapter, because picows would make a logger for each connection; and it tells of each one that comes and goes.
+_log: Final = logging.LoggerAdapter(logging.getLogger(__name__), {})
 _log.setLevel(logging.ERROR)
 
 
@@ -77,6 +78,8 @@ class LeanTransport(WSListener):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 self._socket.disconnect()
                 await self._socket.wait_disconnected()
+        except Exception:  # noqa: BLE001 - what broke it has been its end already, and here it is let go of
+            return
         finally:
             self._socket.disconnect(graceful=False)
 
@@ -88,7 +91,10 @@ class LeanTransport(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
+        if transport.is_close_frame_sent:
+            # picows has refused something, and reads on for a moment as if it had not.
+            transport.disconnect(graceful=False)
+        elif kind == WSMsgType.CLOSE:
             self._end(TransportClosed(int(frame.get_close_code()), frame.get_close_reason() or ""))  # type: ignore[call-overload]  # an int, that its stubs have as an enum
             transport.disconnect()
         elif kind == WSMsgType.PONG:

@@ -19,12 +19,14 @@ from spunto.core.kernel.wakeups import Wakeups
 from spunto.core.nodes.model import NodeId
 from spunto.core.orgs.model import Organization
 from spunto.core.projects.model import Environment, Project
+from spunto.core.protocol.stream import Stream
 from spunto.core.protocol.transport import Transport
-from spunto.core.workers.model import WorkerId
+from spunto.core.workers.model import Worker, WorkerId
 from spunto.core.workers.views import WorkerView
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.ws.agent_doors import attend
 from spunto.testing import settling
+from spunto.testing.edge import SimulatedEdge
 from spunto.testing.node import DEFAULT_IMAGE, GIB, Machine, SimulatedNode
 from spunto.testing.store import BreakableStore
 
@@ -54,6 +56,7 @@ class Harness:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.nodes: dict[str, SimulatedNode] = {}
+        self.edge = SimulatedEdge(lambda: self.spunto.links, clock=self.clock)
         self._machines: list[SimulatedNode] = []
         self.spunto: Spunto
         self.owner: Actor
@@ -162,6 +165,11 @@ class Harness:
         """The worker as it is now. Raises NotFound when it is gone."""
         return await self.spunto.workers.get(self.owner, self.organization.id, project.id, worker_id)
 
+    async def connect_port(self, worker: Worker, port: int) -> Stream:
+        """A connection to the worker's port as an edge makes it, without asking who may; see `node.serve_port`."""
+        assert worker.node_id is not None  # noqa: S101 - a worker that stands somewhere
+        return await self.edge.relays.connect(worker.node_id, worker.id, port)
+
     async def add_person(self, name: str, *, role: Role = Role.MEMBER) -> Person:
         """Somebody else in the organization; `client(person.token)` is what they see of it."""
         email = f"{name}@harness.example"
@@ -212,7 +220,14 @@ class Harness:
 
     def _machine(self, node_id: NodeId, name: str, token: Secret, engine: Machine) -> SimulatedNode:
         machine = SimulatedNode(
-            node_id, name, token, clock=self.clock, engine=engine, spawn=self._spawn, answer=self._answer
+            node_id,
+            name,
+            token,
+            clock=self.clock,
+            engine=engine,
+            spawn=self._spawn,
+            answer=self._answer,
+            answer_as_edge=self.edge.answer,
         )
         self._machines.append(machine)
         return machine
@@ -250,8 +265,10 @@ class Harness:
     async def _live(self, opened: asyncio.Event) -> None:
         try:
             async with asyncio.TaskGroup() as self._tasks:
+                relaying = self._spawn(self.edge.relays.run(), "edge")
                 while not self._closing.is_set():
                     await self._serve_once(opened)
+                relaying.cancel()
         finally:
             for machine in self._machines:
                 await machine.engine.aclose()

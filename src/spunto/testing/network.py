@@ -80,44 +80,56 @@ class Network:
     def __init__(self) -> None:
         self._is_up = asyncio.Event()
         self._is_up.set()
-        self._cables: dict[Cable, None] = {}
+        self._to_server: dict[Cable, None] = {}
+        self._to_edges: dict[Cable, None] = {}
 
     @property
     def is_up(self) -> bool:
         return self._is_up.is_set()
 
     async def dial(self) -> Cable:
-        """A new connection, as soon as there is a network to have it on."""
-        await self._is_up.wait()
-        cable = Cable()
-        self._cables[cable] = None
-        return cable
+        """A new connection to the server, as soon as there is a network to have it on."""
+        return await self._connected(self._to_server)
+
+    async def dial_edge(self) -> Cable:
+        """A new connection to an edge, which outlives the server."""
+        return await self._connected(self._to_edges)
 
     def hang_up(self, cable: Cable) -> None:
         """Forget a connection that both ends are done with, or that only a healed network will end."""
         if not cable.is_silent:
-            self._cables.pop(cable, None)
+            self._to_server.pop(cable, None)
+            self._to_edges.pop(cable, None)
 
     def go_down(self) -> None:
         """Every connection breaks, and both ends know."""
         self._is_up.clear()
-        for cable in self._cables:
+        for cable in self._cables():
             cable.cut()
 
     def lose_connections(self) -> None:
-        """Every connection breaks, and new ones can be made at once, as when the server dies."""
-        for cable in self._cables:
+        """Every connection to the server breaks, and new ones can be made at once, as when the server dies."""
+        for cable in self._to_server:
             cable.cut()
 
     def fall_silent(self) -> None:
         """Nothing gets through any more, and nobody is told."""
         self._is_up.clear()
-        for cable in self._cables:
+        for cable in self._cables():
             cable.is_silent = True
 
     async def come_back(self) -> None:
-        for cable in list(self._cables):
+        for cable in self._cables():
             await cable.speak_again()
             if cable.agent_end.has_given_up:
                 self.hang_up(cable)
         self._is_up.set()
+
+    def _cables(self) -> list[Cable]:
+        return [*self._to_server, *self._to_edges]
+
+    async def _connected(self, cables: dict[Cable, None]) -> Cable:
+        await self._is_up.wait()
+        cable = Cable()
+        cables[cable] = None
+        return cable

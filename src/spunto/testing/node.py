@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from spunto.adapters.memory.runtime import FakeRuntime
+from spunto.adapters.memory.runtime_ports import PortHandler
 from spunto.core.executor.journal import MemoryJournal
 from spunto.core.executor.policy import Policy
 from spunto.core.executor.reading import Reading
@@ -16,7 +17,7 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.model import NodeId
 from spunto.core.specs.names import NODE_LABEL
 from spunto.core.specs.worker import container_name
-from spunto.testing.agent import Answer, SimulatedAgent
+from spunto.testing.agent import Answer, AnswerAsEdge, SimulatedAgent, no_edge
 from spunto.testing.network import Network
 
 GIB = 1024**3
@@ -78,6 +79,7 @@ class SimulatedNode:
         engine: Machine,
         spawn: Spawn,
         answer: Callable[[Secret], Answer],
+        answer_as_edge: AnswerAsEdge = no_edge,
     ) -> None:
         self.id = node_id
         self.name = name
@@ -90,6 +92,7 @@ class SimulatedNode:
         self._clock = clock
         self._spawn = spawn
         self._answer = answer
+        self._answer_as_edge = answer_as_edge
         self._network = Network()
         self.journal = MemoryJournal()
         self._running: asyncio.Task[None] | None = None
@@ -106,6 +109,7 @@ class SimulatedNode:
             settings=self._settings(),
             network=self._network,
             answer=self._answer(self.token),
+            answer_as_edge=self._answer_as_edge,
             reading=self.reading,
             log=self._note,
         )
@@ -161,6 +165,10 @@ class SimulatedNode:
     async def remove_by_hand(self, worker_id: str) -> None:
         """Somebody removes the worker's container on the machine itself."""
         await self.engine.remove_by_hand(container_name(worker_id))
+
+    def serve_port(self, worker_id: str, port: int, handler: PortHandler) -> None:
+        """A program of the worker's listens on the port; it is called for each connection, until the container ends."""
+        self.engine.serve_port(container_name(worker_id), port, handler)
 
     def containers(self) -> Sequence[Container]:
         """What stands on the machine and carries the node's label, running or not, whoever may know of it."""

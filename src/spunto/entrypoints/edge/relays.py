@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.clock import Clock, Timer
 from spunto.core.kernel.errors import SpuntoError, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol import closing
@@ -35,6 +36,7 @@ class _Relay:
 
     connection: Connection
     used_at: float
+    timer: Timer | None = None
 
     @property
     def streams(self) -> int:
@@ -155,34 +157,43 @@ class Relays:
         connection = Connection.server(
             transport, clock=self._clock, accept=accept, on_message=_pass_over, settings=RELAY_SETTINGS
         )
+        relay = _Relay(connection=connection, used_at=self._clock.monotonic())
         async with asyncio.TaskGroup() as group:
-            standing = group.create_task(self._stand(node_id, connection), name=f"standing relay of {node_id}")
-            await connection.run()
-            standing.cancel()
-
-    async def _stand(self, node_id: str, connection: Connection) -> None:
-        """Let it be used, until nobody has for a while."""
-        with suppress(ConnectionLost):
-            await connection.ready()
-            node = self._nodes.setdefault(node_id, _Node())
-            relay = _Relay(connection=connection, used_at=self._clock.monotonic())
-            node.relays.append(relay)
-            node.came()
+            group.create_task(self._take_in(node_id, relay), name=f"new relay of {node_id}")
             try:
-                await self._idle(relay)
+                await connection.run()
             finally:
-                node.relays.remove(relay)
-                self._forget(node_id, node)
-            connection.close(closing.NORMAL, "idle")
+                self._let_go(node_id, relay)
 
-    async def _idle(self, relay: _Relay) -> None:
-        while True:
-            await self._clock.sleep(_LOOK_SECONDS)
-            now = self._clock.monotonic()
-            if relay.streams:
-                relay.used_at = now
-            elif now - relay.used_at >= IDLE_SECONDS:
-                return
+    async def _take_in(self, node_id: str, relay: _Relay) -> None:
+        """Let it be used as soon as both ends know each other."""
+        with suppress(ConnectionLost):
+            await relay.connection.ready()
+            node = self._nodes.setdefault(node_id, _Node())
+            node.relays.append(relay)
+            self._look_later(relay)
+            node.came()
+
+    def _let_go(self, node_id: str, relay: _Relay) -> None:
+        if relay.timer is not None:
+            relay.timer.cancel()
+        node = self._nodes.get(node_id)
+        if node is not None and relay in node.relays:
+            node.relays.remove(relay)
+            self._forget(node_id, node)
+
+    def _look_later(self, relay: _Relay) -> None:
+        # A timer, not a task: a thousand idle relays cost little.
+        relay.timer = self._clock.call_later(_LOOK_SECONDS, partial(self._look, relay))
+
+    def _look(self, relay: _Relay) -> None:
+        now = self._clock.monotonic()
+        if relay.streams:
+            relay.used_at = now
+        if now - relay.used_at >= IDLE_SECONDS:
+            relay.connection.close(closing.NORMAL, "idle")
+        else:
+            self._look_later(relay)
 
     def _forget(self, node_id: str, node: _Node) -> None:
         if node.is_forgotten and self._nodes.get(node_id) is node:
