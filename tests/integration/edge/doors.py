@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import h11
@@ -138,24 +139,29 @@ class Wire:
 
 
 class Door:
-    def __init__(self, front: Front, port: int, decider: OneWay, crowd: Crowd) -> None:
+    def __init__(self, front: Front, listener: socket.socket, decider: OneWay, crowd: Crowd) -> None:
         self.front = front
-        self.port = port
+        self.family = listener.family
+        self.address = listener.getsockname()
         self.decider = decider
         self.crowd = crowd
 
     @asynccontextmanager
     async def connected(self, *, receive_bytes: int | None = None) -> AsyncIterator[Wire]:
-        connection = socket.socket()
+        connection = socket.socket(self.family)
         if receive_bytes is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
+        await asyncio.get_running_loop().sock_connect(connection, self.address)
         reader, writer = await asyncio.open_connection(sock=connection, limit=1 << 16)
         try:
             yield Wire(reader, writer)
         finally:
             writer.transport.abort()
+
+    @property
+    def port(self) -> int:
+        return int(self.address[1])
 
     async def ask(self, raw: bytes) -> Got:
         async with self.connected() as wire:
@@ -163,15 +169,18 @@ class Door:
 
 
 @asynccontextmanager
-async def door_to(target: Target, *, times: Times | None = None, capacity: int = 1000) -> AsyncIterator[Door]:
+async def door_to(
+    target: Target, *, times: Times | None = None, capacity: int = 1000, path: Path | None = None
+) -> AsyncIterator[Door]:
+    """At a TCP port, or at the path of a Unix socket."""
     decider = OneWay(target)
     crowd = Crowd(capacity, monotonic=asyncio.get_running_loop().time)
     front = Front(decider, crowd=crowd, times=times)
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)
+    listener.bind(("127.0.0.1", 0) if path is None else str(path))
     await front.listen(listener)
     try:
-        yield Door(front, listener.getsockname()[1], decider, crowd)
+        yield Door(front, listener, decider, crowd)
     finally:
         await front.aclose()
 

@@ -213,9 +213,10 @@ async def test_nobody_who_listens_is_a_refusal() -> None:
 
 
 async def test_what_came_behind_an_answer_is_no_answer() -> None:
-    first = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nplanted"
+    honest = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"
+    first = honest + b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nplanted"
 
-    async with saying(first) as origin, door_to(origin.target) as door, door.connected() as wire:
+    async with saying(first, honest) as origin, door_to(origin.target) as door, door.connected() as wire:
         assert [(await wire.ask(GET)).body for _ in range(2)] == [b"1", b"1"]
 
     assert origin.connections == 2

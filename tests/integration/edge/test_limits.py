@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Self
 
 import psutil
@@ -63,7 +64,8 @@ async def test_a_body_of_which_nothing_more_comes_is_given_up(origin: Origin) ->
     assert (got.status, got.headers["connection"], origin.requests) == (400, "close", [])
 
 
-async def test_a_client_that_reads_nothing_is_given_up() -> None:
+@pytest.mark.parametrize("at", ["a port", "a path"])
+async def test_a_client_that_reads_nothing_is_given_up(at: str, tmp_path: Path) -> None:
     ended = asyncio.Event()
 
     async def handle(reader: Reader, writer: Writer) -> None:
@@ -76,7 +78,7 @@ async def test_a_client_that_reads_nothing_is_given_up() -> None:
 
     async with (
         scripted_origin(handle) as origin,
-        door_to(origin.target, times=QUICK) as door,
+        door_to(origin.target, times=QUICK, path=tmp_path / "door" if at == "a path" else None) as door,
         door.connected(receive_bytes=4096) as wire,
     ):
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]

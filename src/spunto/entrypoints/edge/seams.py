@@ -97,10 +97,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """Let somebody else speak with the client from here on. `take` gets the connection and what came behind the head;
-    it sets a protocol of its own before it returns."""
+    """Let somebody else speak with the client from here on. `take` gets the connection and what came behind the head.
 
-    take: Callable[[asyncio.Transport, bytes], None]
+    It sets a protocol of its own before it returns True; after a False, for whoever is not known there, nobody is.
+    """
+
+    take: Callable[[asyncio.Transport, bytes], bool]
 
 
 class Decider(Protocol):
