@@ -24,9 +24,11 @@ class RelayDoor:
         if node_id is None:
             return None
 
-        def take(transport: asyncio.Transport, unread: bytes) -> None:
+        def take(transport: asyncio.Transport, unread: bytes) -> bool:
             taken = take_over(transport, path=request.target, headers=request.headers, unread=unread)
-            if taken is not None:
-                self._relays.attach(node_id, taken)
+            if taken is None:
+                return False
+            self._relays.attach(node_id, taken)
+            return True
 
         return Handover(take=take)
