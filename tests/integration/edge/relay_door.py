@@ -1,6 +1,7 @@
 """An edge's door for agents, as small as it can be: who has no ticket gets 404."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -91,7 +92,9 @@ class EdgeLab:
 
 
 @asynccontextmanager
-async def edge_lab(server: SocketServer, *, host: str = "127.0.0.1") -> AsyncIterator[EdgeLab]:
+async def edge_lab(
+    server: SocketServer, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+) -> AsyncIterator[EdgeLab]:
     async def ask_dial(_: str, ticket: Secret) -> None:
         await server.until_connected()
         assert server.connection is not None
@@ -102,9 +105,9 @@ async def edge_lab(server: SocketServer, *, host: str = "127.0.0.1") -> AsyncIte
     tickets = Tickets(clock)
     relays = Relays(ask_dial, edge_id="edg_test", clock=SystemClock(), tickets=tickets)
     door = RelayDoor(relays, tickets)
-    listening = await asyncio.get_running_loop().create_server(lambda: _Head(door), host, 0)
+    listening = await asyncio.get_running_loop().create_server(lambda: _Head(door), host, 0, ssl=context)
     port = listening.sockets[0].getsockname()[1]
-    url = f"http://{host}:{port}"
+    url = f"{'http' if context is None else 'https'}://{host}:{port}"
     lab = EdgeLab(server=server, relays=relays, tickets=tickets, clock=clock, port=port, url=url)
     holding = asyncio.ensure_future(relays.run())
     try:
