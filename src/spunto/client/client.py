@@ -16,6 +16,7 @@ from spunto.client.errors import error_of
 from spunto.client.nodes import Nodes
 from spunto.client.org_secrets import OrganizationSecrets
 from spunto.client.orgs import Organizations
+from spunto.client.port_sharing import PortSharing
 from spunto.client.projects import Projects
 from spunto.client.retry import RetryPolicy
 from spunto.client.users import Users
@@ -98,6 +99,7 @@ class SpuntoClient:
         self.nodes = Nodes(self._api)
         self.projects = Projects(self._api)
         self.workers = Workers(self._api)
+        self.port_sharing = PortSharing(self._api)
         self.activity = Activity(self._api)
 
     async def __aenter__(self) -> "SpuntoClient":

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ class Project(ProjectSettings):
     version: int
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = Field(default_factory=dict)
+    sharing: Mapping[str, str] = Field(default_factory=dict)
     created_at: datetime
     updated_at: datetime | None = None
 
@@ -84,9 +85,11 @@ class Projects:
         secrets: Sequence[str] | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        sharing: Mapping[int, Literal["org"]] | None = None,
         idempotency_key: str | None = None,
     ) -> Project:
-        """Make a project with its version 1; what is None is left to the server."""
+        """Make a project with its version 1; what is None is left to the server. `sharing` says who reaches ports of
+        its new workers at first."""
         wanted = {
             "name": name,
             "image": image,
@@ -100,6 +103,7 @@ class Projects:
             "secrets": None if secrets is None else list(secrets),
             "tags": None if tags is None else [*tags],
             "metadata": metadata,
+            "sharing": None if sharing is None else {str(port): how for port, how in sharing.items()},
         }
         body = {field: value for field, value in wanted.items() if value is not None}
         return await self._api.create(Project, _path(org_id), body, idempotency_key=idempotency_key)
@@ -111,7 +115,7 @@ class Projects:
         self, org_id: str, project_id: str, changes: Mapping[str, Any], *, if_match: str | None = None
     ) -> Project:
         """A merge patch by the API's own field names: an absent field stays, None clears, `env` and `labels` merge,
-        `tags` and `metadata` are replaced whole. Raises ChangedMeanwhile."""
+        `tags`, `metadata` and `sharing` are replaced whole. Raises ChangedMeanwhile."""
         return await self._api.patch(Project, _path(org_id, project_id), changes, if_match=if_match)
 
     async def delete(self, org_id: str, project_id: str, *, if_match: str | None = None) -> None:

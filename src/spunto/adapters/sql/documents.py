@@ -1,4 +1,4 @@
-"""Values of the nodes slice as they stand in JSON columns."""
+"""Values of nodes, routes and projects as they stand in JSON columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,6 +9,7 @@ from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Observation
 from spunto.core.nodes.model import Agent, Capacity, Disk, Machine, NodeLimits, Supersession
 from spunto.core.protocol.messages import Phase
+from spunto.core.routes.desired import Sharing
 
 
 def problem_to_json(problem: Problem | None) -> dict[str, str] | None:
@@ -109,3 +110,11 @@ def observation_from_json(body: Mapping[str, Any] | None) -> Observation | None:
         setup=body["setup"],
         at=datetime.fromisoformat(body["at"]),
     )
+
+
+def sharing_to_json(sharing: Mapping[int, Sharing]) -> dict[str, str]:
+    return {str(port): how.value for port, how in sharing.items()}
+
+
+def sharing_from_json(body: Mapping[str, str]) -> dict[int, Sharing]:
+    return {int(port): Sharing(how) for port, how in body.items()}

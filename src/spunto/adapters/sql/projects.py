@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Select, bindparam, exists, insert, select, update
 
+from spunto.adapters.sql.documents import sharing_from_json, sharing_to_json
 from spunto.adapters.sql.narrowing import asked, narrowed, tags_from_text, tags_to_text
 from spunto.adapters.sql.paging import page_of, paged, paged_by, window
 from spunto.adapters.sql.statements import AnyRow, Statements, first
@@ -143,6 +144,7 @@ def _columns(project: Project) -> dict[str, Any]:
         "creator_id": project.creator_id,
         "tags": tags_to_text(project.tags),
         "metadata": dict(project.metadata),
+        "sharing": sharing_to_json(project.sharing),
     }
 
 
@@ -161,6 +163,7 @@ def _project(row: AnyRow) -> Project:
         creator,
         tags,
         metadata,
+        sharing,
     ) = row
     return Project(
         id=project_id,
@@ -176,6 +179,7 @@ def _project(row: AnyRow) -> Project:
         creator_id=creator,
         tags=tags_from_text(tags),
         metadata=metadata,
+        sharing=sharing_from_json(sharing),
     )
 
 

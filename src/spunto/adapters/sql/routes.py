@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
+from spunto.adapters.sql.documents import sharing_from_json, sharing_to_json
 from spunto.adapters.sql.paging import one_more
 from spunto.adapters.sql.statements import AnyRow, Statements
 from spunto.adapters.sql.tables.routes import applied_routes, routes
 from spunto.adapters.sql.types import IdList, Instant, is_in
 from spunto.adapters.sql.versioned import Versioned
-from spunto.core.routes.desired import RouteState, Sharing
+from spunto.core.routes.desired import RouteState
 from spunto.core.routes.model import Route, Standing
 
 _BY_IDS = select(routes).where(is_in(routes.c.id, bindparam("ids", type_=IdList)))
@@ -67,7 +68,7 @@ def _columns(route: Route) -> dict[str, Any]:
         "node_id": route.standing.node_id,
         "state": route.standing.state.value,
         "reason": route.standing.reason,
-        "sharing": {str(port): sharing.value for port, sharing in route.sharing.items()},
+        "sharing": sharing_to_json(route.sharing),
         "changed_at": route.changed_at,
         "generation": route.generation,
         "version": route.version,
@@ -96,7 +97,7 @@ def _route(row: AnyRow) -> Route:
         owner_id=owner_id,
         index=index,
         standing=Standing(state=RouteState(state), reason=reason, node_id=node_id),
-        sharing={int(port): Sharing(how) for port, how in sharing.items()},
+        sharing=sharing_from_json(sharing),
         changed_at=changed_at,
         generation=generation,
         version=version,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NewType
 
 from spunto.core.access.model import OrgId
+from spunto.core.routes.desired import Sharing
 
 ProjectId = NewType("ProjectId", str)
 
@@ -34,7 +35,8 @@ class Environment:
 class Project:
     """`number` is its newest version of the environment; `workers_made` gives out worker indexes, never one twice.
     `creator_id` is the user or the organization's key that made it; nobody where that is not known any more. `tags` and
-    `metadata` are for finding and for programs: they are no part of the environment."""
+    `metadata` are for finding and for programs: they are no part of the environment. `sharing` is what new workers'
+    ports begin with, where that is not their owner alone: never `public`, which a worker's owner says of each."""
 
     id: ProjectId
     org_id: OrgId
@@ -48,6 +50,7 @@ class Project:
     updated_at: datetime
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    sharing: Mapping[int, Sharing] = field(default_factory=dict)
     version: int = 1
 
     def with_environment(self, environment: Environment, *, at: datetime) -> "Project":

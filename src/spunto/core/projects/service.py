@@ -19,10 +19,11 @@ from spunto.core.projects.listing import ALL, ProjectFilter
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.projects.ports import ProjectsTransaction
 from spunto.core.projects.variables import require_env
+from spunto.core.routes.desired import Sharing
 from spunto.core.secrets.names import require_name as require_secret_name
 
 # What a change of makes no new version.
-_BESIDE: Final = frozenset({"name", "description", "tags", "metadata"})
+_BESIDE: Final = frozenset({"name", "description", "tags", "metadata", "sharing"})
 
 
 class ProjectService:
@@ -43,6 +44,7 @@ class ProjectService:
         description: str = "",
         tags: tuple[str, ...] = (),
         metadata: Mapping[str, Any] | None = None,
+        sharing: Mapping[int, Sharing] | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> Project:
         """Make a project with its version 1.
@@ -73,6 +75,7 @@ class ProjectService:
                 updated_at=now,
                 tags=tags,
                 metadata=dict(metadata or {}),
+                sharing=dict(sharing or {}),
             )
             await tx.projects.add(project)
             await tx.projects.add_version(_version_of(project, actor))

@@ -1,9 +1,10 @@
 """The only way to write workers: their routes follow in the same transaction."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from spunto.core.routes.desired import RouteState
+from spunto.core.routes.desired import RouteState, Sharing
 from spunto.core.routes.model import ROUTES_TOPIC, Route, Standing
 from spunto.core.workers.model import Worker, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
@@ -27,22 +28,25 @@ def standing_of(worker: Worker) -> Standing:
     return Standing(state=_STATES[worker.state], reason=reason, node_id=worker.node_id)
 
 
-def route_of(worker: Worker, *, at: datetime) -> Route:
-    """The first one of a worker, which nobody shares."""
+def route_of(worker: Worker, *, at: datetime, sharing: Mapping[int, Sharing] | None = None) -> Route:
+    """The first one of a worker."""
     return Route(
         id=worker.id,
         org_id=worker.org_id,
         owner_id=worker.user_id or worker.api_key_id or "",
         index=worker.index,
         standing=standing_of(worker),
+        sharing=sharing or {},
         changed_at=at,
     )
 
 
-async def add(tx: WorkersTransaction, worker: Worker, *, at: datetime) -> None:
-    """Raises Conflict `worker_name_taken` within the project."""
+async def add(
+    tx: WorkersTransaction, worker: Worker, *, at: datetime, sharing: Mapping[int, Sharing] | None = None
+) -> None:
+    """With the sharing that its ports begin with. Raises Conflict `worker_name_taken` within the project."""
     await tx.workers.add(worker)
-    await tx.routes.add(route_of(worker, at=at))
+    await tx.routes.add(route_of(worker, at=at, sharing=sharing))
     tx.hint(ROUTES_TOPIC)
 
 

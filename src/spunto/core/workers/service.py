@@ -119,7 +119,7 @@ class WorkerService:
                 granted=secrets.granted,
                 now=now,
             )
-            await saving.add(tx, worker, at=now)
+            await saving.add(tx, worker, at=now, sharing=project.sharing)
             first = factory.first_assignment(
                 worker, project.environment, secret_names=secret_names, cause=actor.request_id
             )

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from spunto.core.projects.listing import ProjectFilter
 from spunto.core.projects.model import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES, Environment
+from spunto.core.routes.desired import Sharing
 from spunto.core.secrets.names import MAX_NAME_CHARACTERS, PATTERN
 from spunto.core.specs.image import MAX_CHARACTERS, why_no_image
+from spunto.core.workers.sharing import MAX_SHARED_PORTS
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.paging import SortedQuery
 from spunto.entrypoints.http.requests import In, Metadata, Name, Tag, Tags
@@ -56,6 +58,12 @@ Image = Annotated[
     AfterValidator(_image_name),
     Field(json_schema_extra={"pattern": r"^[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*$"}),
 ]
+PortName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+    ),
+]
 Description = Annotated[str, StringConstraints(max_length=2000)]
 Command = Annotated[str, StringConstraints(min_length=1, max_length=16 * 1024)]
 Cpus = Annotated[float, Field(ge=0.01, le=4096)]
@@ -66,6 +74,10 @@ Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]
 SecretName = Annotated[str, StringConstraints(max_length=MAX_NAME_CHARACTERS, pattern=PATTERN)]
 SecretNames = Annotated[list[SecretName], Field(max_length=64)]
 LabelsPatch = Annotated[dict[LabelName, LabelValue | None], Field(max_length=64)]
+
+
+PortsShared = Annotated[dict[PortName, Literal["org"]], Field(max_length=MAX_SHARED_PORTS)]
+"""By port; all others are their worker's owner's alone at first."""
 
 
 class ProjectIn(In):
@@ -81,6 +93,10 @@ class ProjectIn(In):
     secrets: SecretNames = Field(default_factory=list)
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
+    sharing: PortsShared = Field(default_factory=dict)
+
+    def shared(self) -> dict[int, Sharing]:
+        return _shared(self.sharing)
 
     def environment(self) -> Environment:
         return Environment(
@@ -97,7 +113,7 @@ class ProjectIn(In):
 
 class ProjectPatchIn(In):
     """A merge patch: what is absent stays, null goes back to what a project has that never said it. `env` and `labels`
-    are merged, lists and `metadata` replaced whole."""
+    are merged, lists, `metadata` and `sharing` replaced whole."""
 
     name: Name | None = None
     description: Description | None = None
@@ -111,6 +127,7 @@ class ProjectPatchIn(In):
     secrets: SecretNames | None = None
     tags: Tags | None = None
     metadata: Metadata | None = None
+    sharing: PortsShared | None = None
 
     def changes(self) -> dict[str, Any]:
         """By field of Project and Environment. Raises Invalid for a null that nothing can stand for."""
@@ -121,6 +138,8 @@ class ProjectPatchIn(In):
         given = {field: CLEARED.get(field) if value is None else value for field, value in given.items()}
         if "secrets" in given:
             given["secrets"] = tuple(dict.fromkeys(given["secrets"]))
+        if "sharing" in given:
+            given["sharing"] = _shared(given["sharing"])
         if "tags" in given:
             given["tags"] = tuple(given["tags"])
         if "cpus" in given:
@@ -135,6 +154,7 @@ CLEARED: Final[Mapping[str, Any]] = {
     "secrets": (),
     "tags": (),
     "metadata": {},
+    "sharing": {},
 }
 
 
@@ -146,6 +166,10 @@ class ProjectsQuery(SortedQuery):
 
     def matching(self) -> ProjectFilter:
         return ProjectFilter(name=self.name, tag=self.tag)
+
+
+def _shared(asked: Mapping[str, str]) -> dict[int, Sharing]:
+    return {int(port): Sharing(how) for port, how in asked.items()}
 
 
 def _millis(cpus: float) -> int:

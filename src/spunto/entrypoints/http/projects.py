@@ -12,6 +12,7 @@ from spunto.core.kernel.errors import NotFound
 from spunto.core.projects.model import Environment, Project, ProjectId
 from spunto.core.projects.model import ProjectVersion as Version
 from spunto.core.projects.service import ProjectService
+from spunto.core.routes.desired import Sharing
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.paging import (
     PageQuery,
@@ -45,7 +46,7 @@ class EnvironmentOut(TypedDict):
 
 class ProjectOut(EnvironmentOut):
     """`version` is the newest one of its environment; `createdBy` is the user or the organization's key that changes it
-    beside admins."""
+    beside admins. `sharing` is what new workers' ports begin with; all others are their owner's alone."""
 
     id: ProjectId
     orgId: OrgId
@@ -55,6 +56,7 @@ class ProjectOut(EnvironmentOut):
     version: int
     tags: list[str]
     metadata: Mapping[str, Any]
+    sharing: dict[str, Sharing]
     createdAt: datetime
     updatedAt: datetime
 
@@ -90,6 +92,7 @@ def project_out(project: Project) -> ProjectOut:
         "version": project.number,
         "tags": list(project.tags),
         "metadata": project.metadata,
+        "sharing": {str(port): how for port, how in sorted(project.sharing.items())},
         "createdAt": project.created_at,
         "updatedAt": project.updated_at,
     }
@@ -155,6 +158,7 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
             environment=asked.environment(),
             tags=tuple(asked.tags),
             metadata=asked.metadata,
+            sharing=asked.shared(),
             idempotency=await idempotency_key(actor, _made),
         )
         return _made(made).response()

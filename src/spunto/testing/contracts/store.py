@@ -19,6 +19,7 @@ from spunto.core.orgs.model import Organization, User
 from spunto.core.orgs.ssh_keys import SshKey, SshKeyId
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.protocol.messages import Wanted
+from spunto.core.routes.desired import Sharing
 from spunto.core.routes.ports import RoutesTransaction
 from spunto.core.secrets.model import Sealed, SecretId, SecretOwner, StoredSecret
 from spunto.core.secrets.ports import SecretsTransaction
@@ -292,6 +293,7 @@ def a_project(tenant: Tenant, **changes: Any) -> Project:
         "environment": environment,
         "created_at": NOW,
         "updated_at": NOW,
+        "sharing": {3000: Sharing.ORG},
     }
     return Project(**fields | changes)
 

@@ -53,6 +53,7 @@ async def test_a_new_project_has_every_field(house: House) -> None:
         "version": 1,
         "tags": ["ci"],
         "metadata": {"pr": 7},
+        "sharing": {},
         "createdAt": made_at,
         "updatedAt": made_at,
     }

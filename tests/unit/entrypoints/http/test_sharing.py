@@ -9,6 +9,7 @@ from tests.unit.entrypoints.http.site import Site, a_node
 
 from spunto.core.kernel.secret import Secret
 from spunto.core.routes.asking import Redeem, nonce_hash
+from spunto.core.routes.desired import Sharing
 
 NONCE = Secret("kept by the browser")
 N = nonce_hash(NONCE)
@@ -35,6 +36,32 @@ async def test_a_port_is_shared_and_taken_back(site: Site) -> None:
     url = f"http://{host_of(worker)}:8000"
     assert shared == {"port": 3000, "sharing": "public", "url": url}
     assert taken_back == {"port": 3000, "sharing": "owner", "url": url}
+
+
+async def test_new_workers_begin_with_what_their_project_says_and_keep_it(site: Site) -> None:
+    await a_node(site)
+    project = await site.json(
+        "POST", f"{site.org}/projects", {"name": "web", "image": "debian", "sharing": {"3000": "org"}}, status=201
+    )
+    path = f"{site.org}/projects/{project['id']}"
+    worker = await site.json("POST", f"{path}/workers", {}, status=202)
+
+    changed = await site.json("PATCH", path, {"sharing": {"4000": "org"}})
+    cleared = await site.json("PATCH", path, {"sharing": None})
+
+    assert [each["sharing"] for each in (project, changed, cleared)] == [{"3000": "org"}, {"4000": "org"}, {}]
+    assert changed["version"] == project["version"]
+    route = await site.house.spunto.doorman.route_at(host_of(worker))
+    assert route.sharing == {3000: Sharing.ORG}
+
+
+@pytest.mark.parametrize(
+    "sharing", [{"3000": "public"}, {"3000": "owner"}, {"0": "org"}, {"65536": "org"}, {"080": "org"}, {"٣": "org"}, []]
+)
+async def test_a_project_shares_ports_with_its_organization_alone(site: Site, sharing: Any) -> None:
+    body = {"name": "web", "image": "debian", "sharing": sharing}
+
+    assert (await site.call("POST", f"{site.org}/projects", body)).status_code == 422
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "03000", "code", "-1", "٣", "1e3", "3000.0"])

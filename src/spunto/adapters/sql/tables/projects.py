@@ -22,6 +22,7 @@ projects = Table(
     # Each between two line ends.
     Column("tags", Text, nullable=False, server_default=""),
     Column("metadata", JSON_MAP, nullable=False, server_default="{}"),
+    Column("sharing", JSON_MAP, nullable=False, server_default="{}"),
     UniqueConstraint("org_id", "name"),
     Index(None, "org_id", "id"),
 )
