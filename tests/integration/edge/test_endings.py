@@ -6,7 +6,8 @@ import pytest
 from tests.integration.edge.doors import QUICK, SOON_SECONDS, Door, door_to
 from tests.integration.edge.origins import Origin, Reader, Writer, reset, scripted_origin
 
-from spunto.entrypoints.edge.seams import Answer, Handover
+from spunto.core.kernel.errors import Unavailable
+from spunto.entrypoints.edge.seams import Answer, Handover, Target
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -132,6 +133,53 @@ async def test_a_body_is_never_sent_twice() -> None:
         got = await wire.ask(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
 
     assert (got.status, got.body, bodies) == (502, b"connection_broke", [b"abc"])
+
+
+class Unwilling:
+    """An upstream that takes a head, no body, and answers all the same."""
+
+    def __init__(self, asked: asyncio.Semaphore) -> None:
+        self._asked = asked
+        self._has_head = False
+        self._refused = asyncio.Event()
+
+    def is_quiet(self) -> bool:
+        return True
+
+    async def read(self) -> bytes | None:
+        await self._refused.wait()
+        return OK
+
+    async def write(self, data: bytes) -> None:
+        if self._has_head:
+            self._refused.set()
+            raise Unavailable("too_slow", "It takes no more.")
+        self._has_head = True
+        self._asked.release()
+
+    async def write_eof(self) -> None: ...
+
+    def reset(self, code: str, message: str = "") -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+async def test_a_connection_on_which_a_body_got_stuck_is_not_used_again() -> None:
+    made: list[Unwilling] = []
+    asked = asyncio.Semaphore(0)
+
+    async def connect() -> Unwilling:
+        made.append(Unwilling(asked))
+        return made[-1]
+
+    async with door_to(Target(key="unwilling", connect=connect)) as door, door.connected() as wire:
+        for _ in range(2):
+            await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
+            await asked.acquire()
+            got = await wire.ask(b"abc")
+            assert (got.status, got.headers.get("connection")) == (200, None)
+
+    assert len(made) == 2
 
 
 async def test_a_kept_connection_that_has_ended_is_not_used() -> None:

@@ -206,7 +206,7 @@ class Exchange:
     # Leaving
 
     def _keep(self, answer: Outgoing, *, is_clean: bool) -> None:
-        if not (is_clean and answer.keeps_alive and self.is_sent):
+        if not (is_clean and answer.keeps_alive and self.is_sent and self._upload.is_whole):
             return
         told = answer.idle_seconds
         seconds = self._forward.target.kept_seconds if told is None else told - _MARGIN_SECONDS

@@ -105,13 +105,14 @@ class Front:
             await client.gone()
 
     def _tick(self) -> None:
+        # First, so that a fault in what follows stops no clock.
+        self._ticking = self._loop.call_later(self._times.tick, self._tick)
         now = self._loop.time()
         for client in list(self._clients):
             client.tick(now)
         for exchange in list(self._exchanges):
             exchange.tick()
         self._origins.tick(now)
-        self._ticking = self._loop.call_later(self._times.tick, self._tick)
 
 
 def _bound(listener: socket.socket, *, stalled_seconds: float) -> None:

@@ -16,6 +16,7 @@ class Times:
     """In which somebody takes or sends not one byte of what is due."""
     leaving: float = 5.0
     """Of silence after a client said that it sends no more; it may have gone. Also to read what nobody wants."""
-    connect: float = 20.0
+    connect: float = 60.0
+    """For a target that does not bound by itself how long it takes to connect."""
     kept_at_most: float = 60.0
     """For a connection to an origin that nobody uses."""

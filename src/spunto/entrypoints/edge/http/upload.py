@@ -32,7 +32,13 @@ class Upload:
 
     @property
     def is_over(self) -> bool:
+        """Whether the client has sent it to its end."""
         return self._body.is_over
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the origin has taken all that came."""
+        return self._body.is_over and self._is_wanted
 
     def begin(self) -> bytes:
         """What of the body came with the head, as it goes on, unless it is much. Raises ClientFailed."""
