@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.figures import Row
 
-NAMES = ("start", "command", "spawn", "terminal", "listing", "authentication", "agents", "placement", "feed")
+NAMES = ("start", "command", "spawn", "terminal", "listing", "authentication", "agents", "placement", "feed", "edge")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 HEAD = "| what | figure | goal | | ours against the reference, same run |\n|---|---|---|---|---|"
 

@@ -16,6 +16,7 @@ from benchmarks.stack import free_port, wait_until_ready
 
 STARTS = 5
 _SETTLE_SECONDS = 5.0
+_NAMES = {"spunto.entrypoints.serve": "serve", "spunto.entrypoints.edge.main": "edge", "spunto_agent": "agent"}
 
 
 def measure() -> list[Row]:
@@ -23,7 +24,7 @@ def measure() -> list[Row]:
         _start_once(folder)
         starts = [_start_once(folder) for _ in range(STARTS)]
     seconds = [each[0] for each in starts]
-    server, agent = (max(each[1][name] for each in starts) / 1e6 for name in ("serve", "agent"))
+    server, edge, agent = (max(each[1][name] for each in starts) / 1e6 for name in ("serve", "edge", "agent"))
     return [
         Row(
             name="`spunto up` answers, second start",
@@ -34,6 +35,7 @@ def measure() -> list[Row]:
             detail=spread(seconds, scale=1, unit="s"),
         ),
         Row(name="server's memory", figure=server, unit="MB", goal=120, better="lower", detail="RSS, idle, largest"),
+        Row(name="edge's memory", figure=edge, unit="MB", goal=80, better="lower", detail="RSS, idle, largest"),
         Row(name="agent's memory", figure=agent, unit="MB", goal=50, better="lower", detail="RSS, idle, largest"),
     ]
 
@@ -58,6 +60,6 @@ def _start_once(folder: str) -> tuple[float, dict[str, int]]:
 def _resident(pid: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for child in psutil.Process(pid).children():
-        name = "agent" if "spunto_agent" in child.cmdline() else "serve"
+        name = _NAMES[child.cmdline()[2]]
         found[name] = child.memory_info().rss
     return found

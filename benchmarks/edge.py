@@ -1,0 +1,311 @@
+"""Requests to a worker's port through edge and tunnel, against proxies that reach the same port directly.
+
+Everything of ours is on: who asks is looked up, headers are cleaned, and the bytes of every download are compared.
+"""
+
+import hashlib
+import itertools
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+from tests.fixtures.scripts import answer_of
+
+from benchmarks.figures import Row, median
+from benchmarks.load import load
+from benchmarks.stack import free_port, wait_until_ready
+
+ROUNDS: Final = 5
+SECONDS: Final = 2
+DOWNLOADS: Final = 5
+WAKES: Final = 5
+BIG_BYTES: Final = 100 * 1024 * 1024
+SMALL_BYTES: Final = 1024
+_ORIGIN: Final = """
+{
+    admin off
+}
+:3000 {
+    root * /workspace
+    file_server
+}
+"""
+_CADDY: Final = str(Path(sys.executable).with_name("caddy"))
+_WORKER_IMAGE: Final = "localhost/spunto/worker:1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to the same files: an address, and what has to be sent along."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A box with a worker whose port 3000 serves a small and a big file."""
+
+    url: str
+    token: str
+    worker_path: str
+    host: str
+    container: str
+    digest: str
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def ours(self) -> Way:
+        return Way(url=self.url, headers={**self.bearer, "Host": self.host})
+
+
+def measure() -> list[Row]:
+    with _site() as site, _caddy(site) as caddy:
+        return [_small(site, caddy), _big(site, caddy), _beside(site), _wake(site)]
+
+
+def _small(site: Site, caddy: Way) -> Row:
+    ours, peers = [], []
+    for _ in range(ROUNDS):
+        ours.append(_rate(site.ours))
+        peers.append(_rate(caddy))
+    return Row(
+        name="1 KB at 32 connections through edge and tunnel against Caddy's reverse proxy",
+        figure=median(ours) / median(peers),
+        unit="×",
+        goal=0.6,
+        better="higher",
+        detail=f"ours {median(ours):.0f}/s, Caddy {median(peers):.0f}/s",
+    )
+
+
+def _rate(way: Way) -> float:
+    return load(f"{way.url}/small", way.headers, seconds=SECONDS).per_second
+
+
+def _big(site: Site, caddy: Way) -> Row:
+    ours, peers = [], []
+    for _ in range(DOWNLOADS):
+        ours.append(_download(site.ours, site.digest))
+        peers.append(_download(caddy, site.digest))
+    return Row(
+        name="100 MB through edge and tunnel against Caddy's reverse proxy",
+        figure=median(ours) / median(peers),
+        unit="×",
+        goal=1,
+        better="higher",
+        detail=f"ours {median(ours):.0f} MB/s, Caddy {median(peers):.0f} MB/s; 600 MB/s would do as well",
+    )
+
+
+def _download(way: Way, digest: str) -> float:
+    """Megabytes a second, as curl counts them."""
+    headers = itertools.chain.from_iterable(("-H", f"{name}: {value}") for name, value in way.headers.items())
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        command = ["curl", "-sS", "-f", "-o", file.name, "-w", "%{speed_download}", *headers, f"{way.url}/big"]
+        speed = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        found = hashlib.file_digest(Path(file.name).open("rb"), "sha256").hexdigest()  # noqa: SIM115 - ends with it
+    assert found == digest, "the download is not what was sent"
+    return speed / 1e6
+
+
+def _beside(site: Site) -> Row:
+    """Small requests, one at a time, while downloads go on."""
+    is_over = threading.Event()
+
+    def stream() -> None:
+        while not is_over.is_set():
+            _download(site.ours, site.digest)
+
+    downloading = threading.Thread(target=stream)
+    with httpx.Client(base_url=site.url, headers=site.ours.headers) as client:
+        client.get("/small").raise_for_status()
+        downloading.start()
+        try:
+            samples = [_timed(lambda: client.get("/small")) for _ in range(1000)]
+        finally:
+            is_over.set()
+            downloading.join()
+    p99 = statistics.quantiles(samples, n=100)[98] * 1000
+    return Row(
+        name="1 KB beside a bulk download, p99",
+        figure=p99,
+        unit="ms",
+        goal=10,
+        better="lower",
+        detail=f"p50 {median(samples) * 1000:.1f} ms",
+    )
+
+
+def _wake(site: Site) -> Row:
+    """From the request to the first byte of its answer, against a start of the like container that listens."""
+    extra = []
+    with _like_container() as like, httpx.Client(base_url=site.url, headers=site.bearer, timeout=60) as client:
+        for _ in range(WAKES):
+            client.post(f"{site.worker_path}/stop", params={"wait": 30}).raise_for_status()
+            raw = _timed(lambda: _start(like))
+            _docker("stop", "-t", "0", like)
+            ours = _timed(lambda: client.get("/small", headers=site.ours.headers).raise_for_status())
+            extra.append(ours - raw)
+    return Row(
+        name="wake: first byte beyond the engine's start and listening",
+        figure=median(extra) * 1000,
+        unit="ms",
+        goal=50,
+        better="lower",
+        detail=f"{min(extra) * 1000:.0f} to {max(extra) * 1000:.0f} ms, n={WAKES}",
+    )
+
+
+def _start(container: str) -> None:
+    """The engine alone: start, the start-up command, and knocking until somebody answers."""
+    _docker("start", container)
+    _docker("exec", "-d", container, "sh", "-c", _SERVE)
+    url = f"http://{_address_of(container)}:3000/small"
+    while True:
+        try:
+            # A network that is only just there may drop the first packets.
+            httpx.get(url, trust_env=False, timeout=0.2).raise_for_status()
+        except httpx.TransportError:
+            time.sleep(0.005)
+        else:
+            return
+
+
+@contextmanager
+def _like_container() -> Iterator[str]:
+    name = f"spunto-bench-{os.getpid()}"
+    _docker("create", "--name", name, "--init", _WORKER_IMAGE, "sleep", "infinity")
+    try:
+        _docker("start", name)
+        _equip(name)
+        _docker("stop", "-t", "0", name)
+        yield name
+    finally:
+        _docker("rm", "-f", name)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+_SERVE: Final = "setsid caddy run --config /workspace/Caddyfile --adapter caddyfile </dev/null >/dev/null 2>&1 &"
+
+
+@contextmanager
+def _site() -> Iterator[Site]:
+    answer_of("images", "docker")
+    with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
+        port = free_port()
+        environment = {
+            **os.environ,
+            "DOCKER_HOST": answer_of("engine", "docker"),
+            "SPUNTO_RATE_LIMITS": "off",
+            "SPUNTO_LOG_LEVEL": "error",
+        }
+        command = [str(Path(sys.executable).with_name("spunto")), "up", "--port", str(port), "--data-dir", folder]
+        box = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            wait_until_ready(f"http://127.0.0.1:{port}")
+            site = _made(f"http://127.0.0.1:{port}", (Path(folder) / "owner.token").read_text().strip(), port)
+            yield site
+            with httpx.Client(base_url=site.url, headers=site.bearer, timeout=60) as client:
+                client.delete(site.worker_path, params={"wait": 30}).raise_for_status()
+        finally:
+            box.send_signal(signal.SIGTERM)
+            box.wait(30)
+
+
+def _made(url: str, token: str, port: int) -> Site:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+        org = f"/api/orgs/{client.get('/api/orgs').json()['items'][0]['id']}"
+        project = {
+            "name": "bench",
+            "image": _WORKER_IMAGE,
+            "postStartCommand": f"test -x /usr/local/bin/caddy && {_SERVE} true",
+        }
+        made = client.post(f"{org}/projects", json=project).raise_for_status().json()
+        spawned = client.post(f"{org}/projects/{made['id']}/workers", json={}, params={"wait": 60})
+        worker = spawned.raise_for_status().json()
+    bare = worker["id"].partition("_")[2]
+    container = f"mp-worker-{bare}"
+    _equip(container)
+    digest = _docker("exec", container, "sha256sum", "/workspace/big").split()[0]
+    _docker("exec", "-d", container, "sh", "-c", _SERVE)
+    site = Site(
+        url=url,
+        token=token,
+        worker_path=f"{org}/workers/{worker['id']}",
+        host=f"worker-{worker['index']}-{bare}-3000.w.localhost:{port}",
+        container=container,
+        digest=digest,
+    )
+    _until_it_answers(site.ours)
+    return site
+
+
+def _equip(container: str) -> None:
+    """The server, and what it serves."""
+    _docker("cp", _CADDY, f"{container}:/usr/local/bin/caddy")
+    make = (
+        f"mkdir -p /workspace; head -c {BIG_BYTES} /dev/urandom > /workspace/big; "
+        f"head -c {SMALL_BYTES} /dev/zero > /workspace/small; printf '%s' '{_ORIGIN}' > /workspace/Caddyfile"
+    )
+    _docker("exec", container, "sh", "-c", make)
+
+
+def _address_of(container: str) -> str:
+    return _docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container).strip()
+
+
+@contextmanager
+def _caddy(site: Site) -> Iterator[Way]:
+    """Caddy on this machine, before the same port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
+        file = Path(folder) / "Caddyfile"
+        file.write_text(f"{{\n\tadmin off\n}}\n:{port} {{\n\treverse_proxy {_address_of(site.container)}:3000\n}}\n")
+        command = [_CADDY, "run", "--config", str(file), "--adapter", "caddyfile"]
+        running = subprocess.Popen(
+            command, env={**os.environ, "HOME": folder}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        way = Way(url=f"http://127.0.0.1:{port}", headers={})
+        try:
+            _until_it_answers(way)
+            yield way
+        finally:
+            running.terminate()
+            running.wait(10)
+
+
+def _until_it_answers(way: Way) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            if httpx.get(f"{way.url}/small", headers=way.headers, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, f"{way.url} does not answer"
+        time.sleep(0.05)
+
+
+def _docker(*arguments: str) -> str:
+    command = ["docker", "--host", answer_of("engine", "docker"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
