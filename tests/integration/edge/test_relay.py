@@ -139,9 +139,8 @@ async def echoed(stream: Stream, data: bytes) -> bytes:
 
 
 async def refusal(lab: RelayLab, port: int, *, subject_id: str | None = None) -> StreamReset:
-    stream = await lab.edge.connect(subject_id or lab.worker, port)
     with pytest.raises(StreamReset) as reset:
-        await everything(stream)
+        await lab.edge.connect(subject_id or lab.worker, port)
     return reset.value
 
 

@@ -18,7 +18,7 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import StateMessage
-from spunto.core.protocol.relaying import RELAY_SETTINGS, TCP, relay_hello
+from spunto.core.protocol.relaying import CONNECTED, RELAY_SETTINGS, TCP, relay_hello
 from spunto.core.protocol.stream import Stream
 from spunto_agent.relay import EdgeDialler
 
@@ -59,6 +59,7 @@ async def test_an_edge_with_a_good_certificate_is_spoken_to(
     monkeypatch.setenv("SSL_CERT_FILE", str(vouching))
 
     async def echo(stream: Stream) -> None:
+        await stream.send_control(CONNECTED)
         while (data := await stream.read()) is not None:
             await stream.write(data)
         await stream.write_eof()

@@ -42,10 +42,9 @@ async def test_a_port_of_a_simulated_worker_answers(spunto_harness: Harness) -> 
 async def test_a_port_where_nobody_listens_refuses(spunto_harness: Harness) -> None:
     _, worker = await a_listening_worker(spunto_harness)
 
-    stream = await spunto_harness.connect_port(worker, PORT + 1)
-
     with pytest.raises(StreamReset) as refused:
-        await stream.read()
+        await spunto_harness.connect_port(worker, PORT + 1)
+
     assert refused.value.code == "connection_refused"
 
 

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Final
 
-from spunto.core.protocol.messages import EngineReport, Hello, Limits, Resources, Welcome
+from spunto.core.protocol.messages import EngineReport, Hello, JsonObject, Limits, Resources, Welcome
 from spunto.core.protocol.session import SessionSettings
 
 RELAY_PATH: Final = "/api/tunnel/relay"
 TCP: Final = "tcp"
 """The kind of stream: bytes to and from a port. Its params are `{"subjectId", "port"}`."""
+CONNECTED: Final[JsonObject] = {"connected": True}
+"""Comes from the agent before the first byte, so that whoever opened the stream knows that somebody listens."""
 DIAL: Final = "dial"
 """The order to an agent, on its control session: `{"url", "ticket"}`. Its end says that the relay stands."""
 MAX_STREAMS: Final = 4096

@@ -13,7 +13,7 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.protocol import closing
 from spunto.core.protocol.connection import Connection
 from spunto.core.protocol.messages import Hello, JsonObject, StateMessage, Welcome
-from spunto.core.protocol.relaying import IDLE_SECONDS, RELAY_SETTINGS, TCP, relay_welcome
+from spunto.core.protocol.relaying import CONNECTED, IDLE_SECONDS, RELAY_SETTINGS, TCP, relay_welcome
 from spunto.core.protocol.stream import ConnectionLost, Stream
 from spunto.core.protocol.transport import Transport
 from spunto.entrypoints.edge.tickets import Tickets
@@ -91,9 +91,10 @@ class Relays:
                 self._group = None
 
     async def connect(self, node_id: str, subject_id: str, port: int) -> Stream:
-        """A stream to the port. What the agent has against it comes as the stream's reset.
+        """A stream that is connected to the port; nothing has been sent on it.
 
-        Raises what the order to dial raised, and Unavailable `relay_timeout`, `too_many_streams`.
+        Raises what the order to dial raised, Unavailable `relay_timeout` and `too_many_streams`, and what the agent has
+        against it as StreamReset: `connection_refused`, `port_unreachable`, `worker_not_running`, …
         """
         params: JsonObject = {"subjectId": subject_id, "port": port}
         try:
@@ -102,7 +103,7 @@ class Relays:
                     relay = await self._relay(node_id)
                     with suppress(ConnectionLost):
                         relay.used_at = self._clock.monotonic()
-                        return relay.connection.open(TCP, params)
+                        return await _connected(relay.connection.open(TCP, params))
         except TimeoutError as error:
             raise _came_too_late() from error
 
@@ -198,6 +199,16 @@ class Relays:
     def _forget(self, node_id: str, node: _Node) -> None:
         if node.is_forgotten and self._nodes.get(node_id) is node:
             del self._nodes[node_id]
+
+
+async def _connected(stream: Stream) -> Stream:
+    try:
+        if await stream.next() != CONNECTED:
+            raise Unavailable("connection_reset", "The node's agent did not say that it is connected.")
+    except BaseException:
+        stream.reset("aborted")
+        raise
+    return stream
 
 
 def _came_too_late() -> Unavailable:

@@ -18,7 +18,6 @@ from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.proxies import proxy_of
 from spunto.core.kernel.secret import Secret
 from spunto.core.protocol.codec import MAX_FRAME_BYTES
-from spunto.core.protocol.stream import Stream
 from spunto.core.protocol.transport import Transport
 from spunto.core.routes.asking import Dial, Done
 from spunto.entrypoints.edge.activity import ActivityLog
@@ -31,7 +30,7 @@ from spunto.entrypoints.edge.reaching import Reaching
 from spunto.entrypoints.edge.relay_door import RelayDoor
 from spunto.entrypoints.edge.relays import Relays
 from spunto.entrypoints.edge.routes import RouteTable
-from spunto.entrypoints.edge.seams import Target, Upstream
+from spunto.entrypoints.edge.seams import Target
 from spunto.entrypoints.edge.server_link import CONNECT_PATH, ServerLink
 from spunto.entrypoints.edge.settings import EdgeSettings
 from spunto.entrypoints.edge.sockets import tcp_target, unix_target
@@ -64,7 +63,7 @@ async def serve(settings: EdgeSettings, listener: socket.socket, *, stopping: as
     doors = Doors(
         link=link,
         grants=grants,
-        reaching=Reaching(routes, link, _connecting(relays), parking=Parking(), clock=clock),
+        reaching=Reaching(routes, link, relays.connect, parking=Parking(), clock=clock),
         activity=activity,
         clients=Clients(settings.trusted_proxies),
         clock=clock,
@@ -110,20 +109,6 @@ def _dialling(settings: EdgeSettings, token: Secret) -> Callable[[], Awaitable[T
         return WebSocketTransport(connected)
 
     return dial
-
-
-def _connecting(relays: Relays) -> Callable[[str, str, int], Awaitable[Upstream]]:
-    async def connect(node_id: str, subject_id: str, port: int) -> Stream:
-        """Raises what the node's agent has against it, before anything is sent."""
-        stream = await relays.connect(node_id, subject_id, port)
-        try:
-            await stream.next()
-        except BaseException:
-            stream.reset("aborted")
-            raise
-        return stream
-
-    return connect
 
 
 def _server_target(settings: EdgeSettings) -> Target:

@@ -137,6 +137,12 @@ async def why_reset(stream: Stream) -> str:
     return reset.value.code
 
 
+async def why_not(lab: Lab, port: int = PORT, *, subject_id: str = WORKER) -> str:
+    with pytest.raises(StreamReset) as reset:
+        await lab.connect(port, subject_id=subject_id)
+    return reset.value.code
+
+
 async def test_a_stream_leads_to_the_port_and_ends_each_way_by_itself(lab: Lab) -> None:
     lab.engine.serve_port("one", PORT, echo)
 
@@ -237,14 +243,14 @@ async def test_a_relay_that_nobody_uses_ends_after_a_minute(lab: Lab) -> None:
 async def test_what_can_not_be_reached_says_why(lab: Lab, subject_id: str, port: int, code: str) -> None:
     lab.engine.serve_port("one", PORT, echo)
 
-    assert await why_reset(await lab.connect(port, subject_id=subject_id)) == code
+    assert await why_not(lab, port, subject_id=subject_id) == code
 
 
 async def test_a_worker_that_does_not_run_is_not_reached(lab: Lab) -> None:
     await lab.engine.stop_container("one", grace_seconds=0)
     await see(lab)
 
-    assert await why_reset(await lab.connect()) == "worker_not_running"
+    assert await why_not(lab) == "worker_not_running"
 
 
 async def test_a_program_that_breaks_off_resets_the_stream(lab: Lab) -> None:
@@ -316,7 +322,7 @@ async def test_connections_beyond_the_limit_are_refused_until_one_ends(limits: T
         await second.write(b"x")
         await second.read()
 
-        refused = await why_reset(await lab.connect())
+        refused = await why_not(lab)
         await first.write_eof()
         await everything(first)
         await settling.settle()

@@ -9,12 +9,11 @@ from spunto.core.executor.port_connection import PortConnection, PortUnreachable
 from spunto.core.executor.runtime import Container, ContainerGone, ContainerNotRunning, ContainerRuntime, ContainerState
 from spunto.core.executor.streams.params import Params
 from spunto.core.kernel.errors import Invalid, QuotaExceeded
+from spunto.core.protocol.relaying import CONNECTED
 from spunto.core.protocol.stream import Stream
 
 CONNECT_SECONDS = 5.0
 MAX_PORT = 65_535
-CONNECTED = {"connected": True}
-"""Comes before the first byte, so that whoever opened the stream knows that somebody listens."""
 _AGAIN_SECONDS = 1.0
 
 
@@ -54,9 +53,7 @@ class TcpStreams:
             raise ContainerNotRunning(container.name)
         self._count(subject_id)
         try:
-            connection = await self._connect(container.name, port)
-            await stream.send_control(CONNECTED)
-            await carry(stream, connection)
+            await carry(stream, await self._connect(container.name, port))
         finally:
             self._open[subject_id] -= 1
             if not self._open[subject_id]:
@@ -77,11 +74,12 @@ class TcpStreams:
 
 
 async def carry(stream: Stream, connection: PortConnection) -> None:
-    """Pass bytes on both ways until both directions have ended, or the stream is given up; then the connection is too.
+    """Say that somebody listens, and pass bytes on both ways until both directions have ended, or it is given up.
 
-    Each side's slowness holds the other: by credit there, by the socket's buffer here.
+    The connection ends with it. Each side's slowness holds the other: by credit there, by the socket's buffer here.
     """
     try:
+        await stream.send_control(CONNECTED)
         async with asyncio.TaskGroup() as group:
             there = group.create_task(_there(stream, connection), name="to the port")
             back = group.create_task(_back(stream, connection), name="from the port")
