@@ -151,6 +151,8 @@ async def test_a_socket_without_a_word_is_not_ended() -> None:
     async with echoing() as origin, door_to(origin.target, times=QUICK) as door:
         door.decider.still_may = still_may
         async with connect(f"ws://127.0.0.1:{door.port}/", subprotocols=CHAT, ping_interval=None) as socket:
+            moves.clear()
+            asked.clear()
             await asked.wait()
             assert True not in moves[1:]
             await socket.send("a")

@@ -110,4 +110,4 @@ def last_chunk(trailers: Headers) -> bytes:
 
 
 def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % field for field in headers])
+    return b"".join([b": ".join(field) + b"\r\n" for field in headers])

@@ -36,10 +36,11 @@ _DOMAIN: Final = re.compile(rb";[ \t]*domain[ \t]*(?:=|;|\Z)", re.IGNORECASE)
 
 def passing(headers: Headers) -> list[tuple[bytes, bytes]]:
     """All but those of this one connection, its framing included."""
+    left = [field for field in headers if field[0] not in _OF_ONE_CONNECTION]
+    if len(left) == len(headers):
+        return left
     named = _named_by_connection(headers)
-    if not named:
-        return [field for field in headers if field[0] not in _OF_ONE_CONNECTION]
-    return [field for field in headers if field[0] not in _OF_ONE_CONNECTION and field[0] not in named]
+    return [field for field in left if field[0] not in named] if named else left
 
 
 def passing_trailers(trailers: Headers) -> list[tuple[bytes, bytes]]:

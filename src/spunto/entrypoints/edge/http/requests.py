@@ -28,7 +28,8 @@ _ONCE: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, as the head itself.
+@dataclass(slots=True, kw_only=True)
 class Incoming:
     """A request's head, and what only its connection needs to know."""
 
@@ -85,15 +86,19 @@ def _checked(method: bytes, version: bytes, fields: _Fields, *, peer: str, is_tl
     if len(headers) > MAX_HEADERS:
         return TOO_MANY
     single: dict[bytes, bytes] = {}
+    wishes: set[bytes] = set()
     for name, value in headers:
         if name in _ONCE:
             if name in single:
                 return bad(f"The header {name.decode().title()} may come only once.")
             single[name] = value
+        elif name == b"connection":
+            wishes.update([wish.strip() for wish in value.lower().split(b",")])
     fault = _fault_of(method, version, headers, single)
     if fault is not None:
         return fault
-    return _incoming(method, version, fields, single, peer=peer, is_tls=is_tls)
+    keeps_alive = b"close" not in wishes and (version == b"1.1" or b"keep-alive" in wishes)
+    return _incoming(method, version, fields, single, keeps_alive=keeps_alive, peer=peer, is_tls=is_tls)
 
 
 def _fault_of(method: bytes, version: bytes, headers: Headers, single: dict[bytes, bytes]) -> Fault | None:
@@ -112,7 +117,14 @@ def _fault_of(method: bytes, version: bytes, headers: Headers, single: dict[byte
 
 
 def _incoming(
-    method: bytes, version: bytes, fields: _Fields, single: dict[bytes, bytes], *, peer: str, is_tls: bool
+    method: bytes,
+    version: bytes,
+    fields: _Fields,
+    single: dict[bytes, bytes],
+    *,
+    keeps_alive: bool,
+    peer: str,
+    is_tls: bool,
 ) -> Incoming:
     body = Body.NONE
     if b"transfer-encoding" in single:
@@ -133,14 +145,9 @@ def _incoming(
     return Incoming(
         head=head,
         length=int(single.get(b"content-length", b"0")),
-        keeps_alive=_keeps_alive(version, fields.headers),
+        keeps_alive=keeps_alive,
         expects_continue=version == b"1.1" and single.get(b"expect", b"").lower() == b"100-continue",
     )
-
-
-def _keeps_alive(version: bytes, headers: Headers) -> bool:
-    wishes = {wish.strip().lower() for name, value in headers if name == b"connection" for wish in value.split(b",")}
-    return b"close" not in wishes if version == b"1.1" else b"keep-alive" in wishes and b"close" not in wishes
 
 
 def write_request(request: Incoming, headers: Headers) -> bytes:

@@ -18,7 +18,8 @@ _HINT: Final = re.compile(rb"(?:.*[,\s])?timeout=([0-9]{1,6})", re.IGNORECASE)
 _WITHOUT_BODY: Final = frozenset((204, 304))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# One is made for every answer, and a frozen one takes three times as long to make.
+@dataclass(slots=True, kw_only=True)
 class Outgoing:
     """An answer's head as it came. `length` is what Content-Length says, None where it is not there."""
 
