@@ -30,6 +30,16 @@ class LastActivity(WireModel):
     source: str = ""
 
 
+class WorkerUrls(WireModel):
+    """`code` leads to port 8080, where the browser's editor belongs; `port` to any port, with `{port}` in its place."""
+
+    code: str = ""
+    port: str = ""
+
+    def of_port(self, port: int) -> str:
+        return self.port.replace("{port}", str(port))
+
+
 class SetupStatus(WireModel):
     phase: str = ""
     started_at: datetime | None = None
@@ -63,6 +73,7 @@ class Worker(WireModel):
     outdated: bool = False
     node_id: str | None = None
     container_id: str | None = None
+    urls: WorkerUrls | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = {}
     last_activity: LastActivity | None = None

@@ -222,7 +222,16 @@ class Container(DeclarativeContainer):
         base_domain=base_domain,
     )
     looks = Singleton(Looks, store, auditor=auditor, clock=clock)
-    workers = Singleton(WorkerService, store, links=links, looks=looks, auditor=auditor, clock=clock, ids=ids)
+    workers = Singleton(
+        WorkerService,
+        store,
+        links=links,
+        looks=looks,
+        auditor=auditor,
+        clock=clock,
+        ids=ids,
+        addresses=addresses.provided.addresses,
+    )
     sharing = Singleton(
         WorkerSharing, store, auditor=auditor, clock=clock, ids=ids, addresses=addresses.provided.addresses
     )
@@ -248,7 +257,7 @@ class Container(DeclarativeContainer):
     )
     reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, clock=clock)
     bulk = Singleton(WorkerBulk, workers)
-    history = Singleton(WorkerHistory, store, looks=looks, clock=clock)
+    history = Singleton(WorkerHistory, store, looks=looks, clock=clock, addresses=addresses.provided.addresses)
     _waits = Singleton(Waits, wakeups=wakeups, clock=clock)
     waits = Singleton(WorkerWaits, store, waits=_waits)
     node_waits = Singleton(NodeWaits, store, waits=_waits)

@@ -38,6 +38,7 @@ from spunto.core.orgs.users import UserService
 from spunto.core.projects.model import Project
 from spunto.core.projects.service import ProjectService
 from spunto.core.protocol.transport import Transport
+from spunto.core.routes.hosts import DEFAULT_BASE_DOMAIN, Addresses
 from spunto.core.secrets.keeper import SecretKeeper
 from spunto.core.secrets.org_service import OrganizationSecretService
 from spunto.core.secrets.rotation import KeyRotation
@@ -177,6 +178,7 @@ class Memory:
             auditor=self.auditor,
             clock=self.clock,
             ids=self.ids,
+            addresses=Addresses(scheme="http", base_domain=DEFAULT_BASE_DOMAIN, port=8000),
         )
         self.reconciler = WorkerReconciler(self.racing, auditor=self.auditor, clock=self.clock)
         self.webhooks = WebhookService(

@@ -96,6 +96,10 @@ class Addresses:
         """The origin, without a path."""
         return self.origin_of(self.host_of(index, worker_id, port))
 
+    def pattern_of(self, index: int, worker_id: str) -> str:
+        """The origin of any port, which stands in it as `{port}`."""
+        return self.origin_of(f"{slug_of(index, worker_id)}-{{port}}.{self.base_domain}")
+
     def origin_of(self, host: str) -> str:
         """As browsers reach a host of ours; `host` has no port."""
         return f"{self.scheme}://{host}{self._port}"

@@ -12,6 +12,7 @@ from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand, NodeId
 from spunto.core.projects.model import Environment, Project
 from spunto.core.protocol.messages import Wanted
+from spunto.core.routes.hosts import Addresses, slug_of
 from spunto.core.scheduling.placement import Request
 from spunto.core.specs.capabilities import needed_for
 from spunto.core.specs.worker import KIND, Power, WorkerSpec
@@ -73,7 +74,12 @@ def new_worker(
 
 
 def first_assignment(
-    worker: Worker, environment: Environment, *, secret_names: tuple[str, ...] = (), cause: str = ""
+    worker: Worker,
+    environment: Environment,
+    *,
+    addresses: Addresses,
+    secret_names: tuple[str, ...] = (),
+    cause: str = "",
 ) -> Assignment:
     return Assignment(
         kind=KIND,
@@ -82,7 +88,7 @@ def first_assignment(
         node_id=worker.node_id,
         generation=worker.generation,
         wanted=Wanted.PRESENT,
-        spec=spec_for(worker, environment, secret_names),
+        spec=spec_for(worker, environment, secret_names, addresses=addresses),
         demand=_demand_for(environment),
         wanted_since=worker.created_at,
         cause=cause,
@@ -118,13 +124,26 @@ def demand_of(spec: WorkerSpec) -> Demand:
     return Demand(cpu_millis=spec.cpu_millis, memory_bytes=spec.memory_bytes)
 
 
-def spec_for(worker: Worker, environment: Environment, secret_names: tuple[str, ...]) -> WorkerSpec:
+def platform_variables(worker: Worker, addresses: Addresses) -> Mapping[str, str]:
+    """How programs in the worker tell their own addresses; nobody else sets them."""
+    return {
+        "WORKER_SLUG": slug_of(worker.index, worker.id),
+        "BASE_DOMAIN": addresses.base_domain,
+        "PUBLIC_PROTOCOL": addresses.scheme,
+        # The three together leave out a port that is not the scheme's own.
+        "SPUNTO_PORT_URL": addresses.pattern_of(worker.index, worker.id),
+    }
+
+
+def spec_for(
+    worker: Worker, environment: Environment, secret_names: tuple[str, ...], *, addresses: Addresses
+) -> WorkerSpec:
     return WorkerSpec(
         org_id=worker.org_id,
         image=environment.image,
         made_in=worker.generation,
         power=Power.RUNNING,
-        env={**environment.env, **worker.env},
+        env={**environment.env, **worker.env, **platform_variables(worker, addresses)},
         cpu_millis=environment.cpu_millis,
         memory_bytes=environment.memory_bytes,
         pids=PIDS,

@@ -10,12 +10,13 @@ from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.pruning import keep_pruned
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.projects.model import ProjectId
+from spunto.core.routes.hosts import Addresses
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.listing import ALL, WorkerFilter
 from spunto.core.workers.looks import Looks
 from spunto.core.workers.model import WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
-from spunto.core.workers.views import WorkerView, view_of, with_output
+from spunto.core.workers.views import WorkerView, view_of, views_of, with_output
 
 KEPT_FOR: Final = timedelta(days=30)
 PRUNE_BATCH: Final = 1000
@@ -24,10 +25,13 @@ PRUNE_BATCH: Final = 1000
 class WorkerHistory:
     """Workers that stand together with those that were destroyed in the last 30 days."""
 
-    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, looks: Looks, clock: Clock) -> None:
+    def __init__(
+        self, uow: UnitOfWork[WorkersTransaction], *, looks: Looks, clock: Clock, addresses: Addresses
+    ) -> None:
         self._uow = uow
         self._looks = looks
         self._clock = clock
+        self._addresses = addresses
 
     async def list(
         self,
@@ -45,11 +49,12 @@ class WorkerHistory:
             gone = await tx.destroyed.list(tenant, project_id, page, matching)
             if project_id is not None and not standing.items and not gone.items:
                 await tx.projects.get(tenant, project_id)
-        found = {
-            each.worker.id: view_of(tenant, each.worker, each.newest_version, is_reachable=each.is_connected)
-            for each in standing.items
+        addresses = self._addresses
+        found = {view.worker.id: view for view in views_of(tenant, standing, addresses).items}
+        found |= {
+            each.id: view_of(tenant, each, each.project_version, is_reachable=True, addresses=addresses)
+            for each in gone.items
         }
-        found |= {each.id: view_of(tenant, each, each.project_version, is_reachable=True) for each in gone.items}
         place_of, key = page.order.place_of, page.order.key
         ordered = sorted(found.values(), key=lambda view: key(place_of(view.worker)), reverse=page.order.is_backwards)
         items = ordered[: page.limit]
@@ -64,7 +69,7 @@ class WorkerHistory:
             worker = await tx.destroyed.get(tenant, worker_id)
         if project_id not in (None, worker.project_id):
             raise not_found(worker_id)
-        view = view_of(tenant, worker, worker.project_version, is_reachable=True)
+        view = view_of(tenant, worker, worker.project_version, is_reachable=True, addresses=self._addresses)
         return await with_output(self._looks, tenant, worker, view)
 
     async def keep_pruned(self) -> None:

@@ -7,6 +7,7 @@ from spunto.core.kernel.problem import Problem
 from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Demand
 from spunto.core.projects.model import Project
+from spunto.core.routes.hosts import Addresses
 from spunto.core.specs.worker import Power
 from spunto.core.workers import factory
 from spunto.core.workers.assigned import spec_of
@@ -30,6 +31,7 @@ def rebuilt(
     *,
     secret_names: tuple[str, ...],
     granted: tuple[str, ...],
+    addresses: Addresses,
     at: datetime,
     cause: str,
 ) -> Asked:
@@ -49,7 +51,7 @@ def rebuilt(
         setup=None,
     )
     spec = replace(
-        factory.spec_for(after, project.environment, secret_names),
+        factory.spec_for(after, project.environment, secret_names, addresses=addresses),
         made_in=assignment.generation + 1,
         keeps=None if way_back is None else way_back.spec.made_in,
     )

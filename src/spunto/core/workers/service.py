@@ -23,6 +23,7 @@ from spunto.core.nodes.model import NodeId
 from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.projects.model import Project, ProjectId
 from spunto.core.projects.variables import require_env
+from spunto.core.routes.hosts import Addresses
 from spunto.core.scheduling.placing import place, take_room
 from spunto.core.specs.worker import Power
 from spunto.core.workers import factory, saving
@@ -60,6 +61,7 @@ class WorkerService:
         auditor: Auditor,
         clock: Clock,
         ids: Ids,
+        addresses: Addresses,
     ) -> None:
         self._uow = uow
         self._links = links
@@ -67,6 +69,7 @@ class WorkerService:
         self._clock = clock
         self._ids = ids
         self._auditor = auditor
+        self._addresses = addresses
         self._pages: Derived[Page[Listed], Page[WorkerView]] = Derived(capacity=MOST_PAGES)
 
     @retried
@@ -121,14 +124,18 @@ class WorkerService:
             )
             await saving.add(tx, worker, at=now, sharing=project.sharing)
             first = factory.first_assignment(
-                worker, project.environment, secret_names=secret_names, cause=actor.request_id
+                worker,
+                project.environment,
+                addresses=self._addresses,
+                secret_names=secret_names,
+                cause=actor.request_id,
             )
             await tx.assignments.add(first)
             await tx.due.add("worker", worker.id, at=worker.deadline_at or now)
             detail = {"name": worker.name, "projectId": project_id, "nodeId": placed_on}
             await self._auditor.record(tx, tenant, Action.WORKER_SPAWN, worker.id, **detail)
             # What is not connected is never chosen.
-            view = view_of(tenant, worker, project.number, is_reachable=True)
+            view = view_of(tenant, worker, project.number, is_reachable=True, addresses=self._addresses)
             await once.makes(worker.id, view)
             tx.hint(node_topic(placed_on))
             await tx.commit()
@@ -150,7 +157,7 @@ class WorkerService:
             if project_id is not None and not workers.items:
                 # Nothing in it, or no such project.
                 await tx.projects.get(tenant, project_id)
-        return self._pages.of(workers, tenant.actor.owner_id, lambda: views_of(tenant, workers))
+        return self._pages.of(workers, tenant.actor.owner_id, lambda: views_of(tenant, workers, self._addresses))
 
     async def get(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> WorkerView:
         """With the output of its set-up for its owner, and for admins, whose looks are audited."""
@@ -271,6 +278,7 @@ class WorkerService:
                 project,
                 secret_names=names,
                 granted=secrets.granted,
+                addresses=self._addresses,
                 at=self._clock.now(),
                 cause=actor.request_id,
             )
@@ -384,4 +392,4 @@ class WorkerService:
     async def _view(self, tx: WorkersTransaction, tenant: Tenant, worker: Worker, project: Project) -> WorkerView:
         """Nothing is asked about a node that is connected here."""
         is_reachable = self._links.find(worker.node_id) is not None or await tx.nodes.is_connected(worker.node_id)
-        return view_of(tenant, worker, project.number, is_reachable=is_reachable)
+        return view_of(tenant, worker, project.number, is_reachable=is_reachable, addresses=self._addresses)

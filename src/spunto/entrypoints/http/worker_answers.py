@@ -34,6 +34,14 @@ class LastActivityOut(TypedDict):
     source: Activity
 
 
+class WorkerUrlsOut(TypedDict):
+    """Where its owner, and whom its ports are shared with, reaches it. `code` leads to port 8080, where the browser's
+    editor belongs; `port` leads to any port, with `{port}` in its place."""
+
+    code: str
+    port: str
+
+
 class ObservationOut(TypedDict):
     """What the node last said."""
 
@@ -62,8 +70,8 @@ class ExplanationOut(TypedDict):
 class WorkerOut(TypedDict):
     """Owned by a user (`userId`) or by an organization's API key (`apiKeyId`). `setupStatus` is as the worker's
     container shows it; what its commands said (`outputTail`) only to its owner, and to admins who get this one worker;
-    `outdated` when its project has a newer version; `explanation` where it was asked for;
-    `destroyedAt` of one that is gone."""
+    `outdated` when its project has a newer version; `urls` as long as it is not destroyed;
+    `explanation` where it was asked for; `destroyedAt` of one that is gone."""
 
     id: WorkerId
     projectId: ProjectId
@@ -79,6 +87,7 @@ class WorkerOut(TypedDict):
     outdated: bool
     nodeId: NodeId
     containerId: str | None
+    urls: NotRequired[WorkerUrlsOut]
     tags: list[str]
     metadata: Mapping[str, Any]
     lastActivity: LastActivityOut
@@ -116,6 +125,8 @@ def worker_out(view: WorkerView) -> WorkerOut:
         "createdAt": worker.created_at,
         "stoppedAt": worker.stopped_at,
     }
+    if view.urls is not None:
+        out["urls"] = {"code": view.urls.code, "port": view.urls.port}
     if worker.state is WorkerState.DESTROYED:
         out["destroyedAt"] = worker.state_since
     if worker.api_key_id is None:

@@ -40,11 +40,8 @@ async def test_a_spawned_worker_is_asked_of_the_least_loaded_node(memory: Memory
     assert (worker.state, worker.node_id, worker.name, worker.index) == (S.SPAWNING, free.id, "hello-1", 1)
     assert (worker.user_id, worker.branch, worker.generation) == (memory.owner.user_id, "main", 1)
     assert (assignment.node_id, assignment.generation, assignment.wanted) == (free.id, 1, Wanted.PRESENT)
-    assert (spec_of(assignment).image, spec_of(assignment).env, spec_of(assignment).power) == (
-        "img",
-        {"A": "1"},
-        Power.RUNNING,
-    )
+    spec = spec_of(assignment)
+    assert (spec.image, spec.env["A"], spec.power) == ("img", "1", Power.RUNNING)
     assert (await memory.node(free.id)).reserved == Demand(cpu_millis=1000, memory_bytes=GIB)
     assert (await memory.node(busy.id)).assignments == 0
 

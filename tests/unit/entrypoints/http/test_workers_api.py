@@ -5,6 +5,7 @@ from tests.unit.entrypoints.http.house import json_of, problem_of
 from tests.unit.entrypoints.http.site import Site, a_node, id_of, without
 
 from spunto.core.access.policy import Role
+from spunto.core.kernel.ids import bare
 
 
 async def test_a_spawned_worker_is_answered_at_once_with_every_field(site: Site) -> None:
@@ -28,6 +29,10 @@ async def test_a_spawned_worker_is_answered_at_once_with_every_field(site: Site)
         "outdated": False,
         "nodeId": node.id,
         "containerId": None,
+        "urls": {
+            "code": f"http://worker-1-{bare(worker['id'])}-code.w.localhost:8000",
+            "port": f"http://worker-1-{bare(worker['id'])}-{{port}}.w.localhost:8000",
+        },
         "tags": ["ci"],
         "metadata": {"pr": 7},
         "lastActivity": {"at": "2026-01-01T00:00:00Z", "source": "spawn"},
