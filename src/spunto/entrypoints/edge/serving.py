@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -37,6 +37,7 @@ from spunto.entrypoints.edge.sockets import tcp_target, unix_target
 from spunto.entrypoints.edge.tickets import Tickets
 from spunto.entrypoints.edge.visits import Doors
 from spunto.entrypoints.serving.crowd import Crowd, connections_at_most
+from spunto.entrypoints.serving.peers import Network, parsed_address, trusts
 
 _OPEN_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 1.0
@@ -69,7 +70,10 @@ async def serve(settings: EdgeSettings, listener: socket.socket, *, stopping: as
         clock=clock,
     )
     gate = Gate(doors, server=_server_target(settings), relays=RelayDoor(relays, tickets))
-    front = Front(gate, crowd=Crowd(connections_at_most(), monotonic=clock.monotonic))
+    # A request holds a second one, to the server.
+    capacity = connections_at_most(descriptors_each=2)
+    crowd = Crowd(capacity, monotonic=clock.monotonic, each_at_most=_shares(capacity, settings.trusted_proxies))
+    front = Front(gate, crowd=crowd)
     await front.listen(listener, tls=_tls(settings))
     log.info("edge_listening", url=settings.own_url, server=settings.server)
     async with asyncio.TaskGroup() as group:
@@ -83,6 +87,16 @@ async def serve(settings: EdgeSettings, listener: socket.socket, *, stopping: as
         await front.aclose(grace_seconds=settings.grace_seconds)
         for task in tasks:
             task.cancel()
+
+
+def _shares(capacity: int, proxies: Sequence[Network]) -> Callable[[str], int]:
+    """No address takes all there is, but a proxy's, which stands for everybody."""
+
+    def share_of(address: str) -> int:
+        known = parsed_address(address)
+        return capacity if known is not None and trusts(proxies, known) else capacity // 2
+
+    return share_of
 
 
 def _dialling(settings: EdgeSettings, token: Secret) -> Callable[[], Awaitable[Transport]]:

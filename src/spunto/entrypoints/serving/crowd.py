@@ -112,13 +112,13 @@ class Crowd:
         return max(waiting.values(), key=len)[: max(1, self._capacity // _SHARE)]
 
 
-def connections_at_most() -> int:
+def connections_at_most(*, descriptors_each: int = 1) -> int:
     """As many as the system allows, less a reserve. It takes what the system allows if only asked."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + MIN_RESERVE
+    wanted = MAX_CONNECTIONS * descriptors_each + MIN_RESERVE
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
-    return max(16, min(MAX_CONNECTIONS, soft - max(MIN_RESERVE, soft // 8)))
+    return max(16, min(MAX_CONNECTIONS, (soft - max(MIN_RESERVE, soft // 8)) // descriptors_each))

@@ -1,8 +1,10 @@
 """Who has to go when there is no more room."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from subprocess import run
 
 import pytest
 from structlog.testing import capture_logs
@@ -88,3 +90,19 @@ def test_an_address_whose_share_is_being_served_gets_no_more(let_in: Enter) -> N
         assert let_in(crowd, Visitor(address="a")) == [False]
 
     assert let_in(crowd, Visitor(address="a")) == [True]
+
+
+def test_there_are_never_more_than_the_system_has_descriptors_for() -> None:
+    told = run(
+        [
+            sys.executable,
+            "-c",
+            "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1000))\n"
+            "from spunto.entrypoints.serving.crowd import connections_at_most as at_most\n"
+            "print(at_most(), at_most(descriptors_each=2))",
+        ],
+        capture_output=True,
+        check=True,
+    )
+
+    assert told.stdout.split() == [b"875", b"437"]

@@ -27,10 +27,7 @@ log = structlog.get_logger()
 
 
 class Front:
-    """Any number of listeners with one crowd of clients.
-
-    A client's request holds a second connection, to its origin: let in half as many as there may be.
-    """
+    """Any number of listeners with one crowd of clients."""
 
     def __init__(self, decider: Decider, *, crowd: Crowd, times: Times | None = None) -> None:
         self._times = times or Times()
