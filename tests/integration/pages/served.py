@@ -21,6 +21,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         kind = "application/json"
         if self.path.startswith("/page"):
             body, kind = b"<!doctype html><title>of " + sys.argv[1].encode() + b"</title><h1>A page</h1>", "text/html"
+        if self.path.startswith("/bytes/"):
+            left = int(self.path.rpartition("/")[2])
+            self.send_response(200)
+            self.send_header("Content-Length", str(left))
+            self.end_headers()
+            while left:
+                left -= self.wfile.write(b"x" * min(left, 65536))
+            return
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
