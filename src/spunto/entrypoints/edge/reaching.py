@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
+from weakref import WeakValueDictionary
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import NotFound, Unavailable
@@ -22,8 +23,7 @@ REFUSED: Final = "connection_refused"
 PAGE_SECONDS: Final = 10.0
 """How long a person's page waits before it tells what it waits for."""
 _LISTEN_SECONDS: Final = 20.0
-_KNOCK_SECONDS: Final = 0.02
-_SLOWEST_KNOCK_SECONDS: Final = 0.25
+_KNOCK_SECONDS: Final = 0.03
 
 
 def host_unknown() -> NotFound:
@@ -39,6 +39,7 @@ class Reaching:
         self._connect = connect
         self._parking = parking
         self._clock = clock
+        self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
     def route_of(self, target: HostTarget) -> KnownRoute:
         """Raises NotFound."""
@@ -90,19 +91,26 @@ class Reaching:
             await self._routes.changed(target.subject)
 
     async def _knock(self, route: KnownRoute, port: int) -> Upstream:
-        wait_seconds = _KNOCK_SECONDS
-        while True:
-            try:
-                return await self._connect(route.spec.node_id, route.subject_id, port)
-            except Unavailable as error:
-                is_young = self._clock.monotonic() - route.up_since < _LISTEN_SECONDS
-                if error.code != REFUSED:
-                    raise
-                if not is_young:
-                    raise _nobody_listens(port) from error
-            with self._parking.place(route.subject_id):
-                await self._clock.sleep(wait_seconds)
-            wait_seconds = min(wait_seconds * 1.5, _SLOWEST_KNOCK_SECONDS)
+        stream = await self._reach(route, port)
+        if stream is not None:
+            return stream
+        with self._parking.place(route.subject_id):
+            # Many may wait for one port; one of them knocks.
+            async with self._turns.setdefault((route.subject_id, port), asyncio.Lock()):
+                while (stream := await self._reach(route, port)) is None:
+                    await self._clock.sleep(_KNOCK_SECONDS)
+        return stream
+
+    async def _reach(self, route: KnownRoute, port: int) -> Upstream | None:
+        """None where nobody listens yet, and the subject came up a short while ago."""
+        try:
+            return await self._connect(route.spec.node_id, route.subject_id, port)
+        except Unavailable as error:
+            if error.code != REFUSED:
+                raise
+            if self._clock.monotonic() - route.up_since >= _LISTEN_SECONDS:
+                raise _nobody_listens(port) from error
+            return None
 
 
 def _starting() -> Unavailable:

@@ -39,6 +39,24 @@ async def nobody() -> Upstream:
 SERVER = Target(key="server", connect=nobody)
 
 
+class Listening:
+    """An upstream that says nothing."""
+
+    def is_quiet(self) -> bool:
+        return True
+
+    async def read(self) -> bytes | None:
+        return None
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def write_eof(self) -> None: ...
+
+    def reset(self, code: str, message: str = "") -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class House:
     harness: Harness
@@ -48,6 +66,7 @@ class House:
     link: ServerLink
     cut: list[Transport]
     asked_ports: list[int] = field(default_factory=list)
+    listens_at: float = float("inf")
 
     def host(self, port: int | str = PORT, *, worker: WorkerView | None = None) -> str:
         found = (worker or self.worker).worker
@@ -116,6 +135,8 @@ async def a_house() -> AsyncIterator[House]:
 
         async def connect(node_id: str, subject_id: str, port: int) -> Upstream:
             house.asked_ports.append(port)
+            if harness.clock.monotonic() >= house.listens_at:
+                return Listening()
             raise Unavailable("connection_refused", "Nobody listens.")
 
         clock, routes, tickets = harness.clock, RouteTable(), Tickets(harness.clock)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.unit.entrypoints.edge.house import NAVIGATION, House, a_house
 
+from spunto.core.kernel.errors import Unavailable
 from spunto.core.routes.desired import Sharing
 from spunto.core.workers.model import WorkerState
 from spunto.entrypoints.edge.parking import MAX_OF_A_TARGET
@@ -65,6 +66,28 @@ async def test_many_at_once_wake_it_once_and_all_get_through(house: House) -> No
     found = await house.harness.finish(asyncio.gather(*asking))
 
     assert all(isinstance(each, Forward) for each in found)
+
+
+async def test_one_knocks_for_all_that_wait_for_a_port_and_all_are_let_in_at_once(house: House) -> None:
+    found = await house.harness.finish(house.ask(house.host(), **bearer(house)))
+    assert isinstance(found, Forward)
+    begun = house.harness.clock.monotonic()
+    house.listens_at = begun + 3.0
+
+    await house.harness.finish(asyncio.gather(*(found.target.connect() for _ in range(50))))
+
+    assert house.harness.clock.monotonic() - house.listens_at < 0.1
+    assert len(house.asked_ports) < 2 * 50 + 3.0 / 0.03 + 10
+
+
+async def test_a_port_that_stays_silent_is_told_so(house: House) -> None:
+    found = await house.harness.finish(house.ask(house.host(), **bearer(house)))
+    assert isinstance(found, Forward)
+
+    with pytest.raises(Unavailable) as refused:
+        await house.harness.finish(found.target.connect())
+
+    assert refused.value.code == "nobody_listens"
 
 
 async def test_past_the_bound_they_are_told_to_come_again(house: House) -> None:
