@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from spunto.core.executor.policy import Limits, Policy
 from spunto.core.executor.settings import CONCURRENT_STARTS, DEFAULT_SUBNET_POOL
 from spunto.core.executor.streams.tcp import TcpLimits
+from spunto.core.kernel.loopback import programs_url
 from spunto.core.kernel.secret import Secret
 from spunto.core.specs.token import node_of_token
 from spunto.core.specs.worker import KIND
@@ -99,7 +100,7 @@ class AgentSettings(BaseModel):
     @property
     def connect_url(self) -> str:
         """Where the agent dials."""
-        parts = urlsplit(self.server_url)
+        parts = urlsplit(programs_url(self.server_url))
         if parts.scheme == "unix":
             return f"ws://localhost{_CONNECT_PATH}"
         scheme = "wss" if parts.scheme in ("https", "wss") else "ws"

@@ -24,6 +24,7 @@ from spunto.client.webhooks import Webhooks
 from spunto.client.workers import Workers
 from spunto.core.kernel.clock import Clock, SystemClock
 from spunto.core.kernel.errors import Invalid
+from spunto.core.kernel.loopback import programs_url
 from spunto.core.kernel.proxies import proxy_of
 from spunto.core.kernel.secret import Secret
 
@@ -75,7 +76,7 @@ class SpuntoClient:
             raise Invalid("invalid_token", "The token has characters that no token has; copy it again.")
         proxy = proxy_of(url) if transport is None else None
         self._http = httpx.AsyncClient(
-            base_url=url,
+            base_url=programs_url(url) if transport is None else url,
             timeout=timeout_seconds,
             # With a transport of its own httpx asks the environment for no proxy by itself.
             transport=transport or _transport(proxy),

@@ -12,6 +12,7 @@ import sys
 import structlog
 import uvloop
 
+from spunto.core.kernel.loopback import programs_url
 from spunto.entrypoints.box.box import Box
 from spunto.entrypoints.box.places import owner_token_file
 from spunto.entrypoints.library import NoKeyring, Spunto
@@ -19,7 +20,6 @@ from spunto.entrypoints.neighbours import listening_for_replicas
 from spunto.entrypoints.server import listening, serve
 from spunto.entrypoints.serving.data_directory import make_data_dir
 from spunto.entrypoints.serving.failures import ended
-from spunto.entrypoints.serving.local_urls import programs_url
 from spunto.entrypoints.serving.logs import configure_logs
 from spunto.entrypoints.serving.settings import Settings
 

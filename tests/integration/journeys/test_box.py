@@ -68,6 +68,15 @@ def test_a_person_who_comes_by_the_machine_s_address_is_led_to_the_name_of_the_b
     assert told.status_code == 200
 
 
+def test_a_terminal_takes_the_name_that_people_use(docker_box: Box) -> None:
+    url = f"http://spunto.localhost:{docker_box.url.rpartition(':')[2]}"
+
+    docker_box.cli.run("login", "--url", url, "--token-file", str(docker_box.token_file))
+
+    assert docker_box.cli.run("org", "list").code == 0
+    docker_box.cli.run("login", "--url", docker_box.url, "--token-file", str(docker_box.token_file))
+
+
 @pytest.mark.parametrize("module", ["spunto_agent", "spunto.entrypoints.edge.main", "spunto.entrypoints.serve"])
 def test_a_killed_process_is_started_again_and_all_converges(docker_box: Box, module: str) -> None:
     before = docker_box.worker_is("hello-1", "ready")

@@ -1,21 +1,12 @@
 """Which proxy leads to a server, by the environment's variables; what is on this machine is never behind one."""
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from spunto.core.kernel.errors import Invalid
+from spunto.core.kernel.loopback import is_loopback
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def proxy_of(url: str) -> str | None:

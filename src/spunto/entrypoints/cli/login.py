@@ -16,7 +16,7 @@ from spunto.client.client import SpuntoClient
 from spunto.client.errors import NotAllowed
 from spunto.client.orgs import Organization
 from spunto.core.kernel.errors import Invalid, Unauthenticated
-from spunto.core.kernel.proxies import is_loopback
+from spunto.core.kernel.loopback import is_loopback
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.cli import credentials
 from spunto.entrypoints.cli.output import Output

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid
-from spunto.core.kernel.proxies import is_loopback
+from spunto.core.kernel.loopback import is_loopback
 from spunto.core.orgs.ports import IdentityProvider
 from spunto.entrypoints.serving.secret_settings import secret_of
 from spunto.entrypoints.serving.settings import Settings

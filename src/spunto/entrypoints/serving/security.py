@@ -12,9 +12,8 @@ from werkzeug.datastructures import Headers
 from spunto.core.access.model import Actor
 from spunto.core.access.service import AccessService
 from spunto.core.kernel.errors import Conflict, Forbidden, Malformed, SpuntoError, Unauthenticated
-from spunto.core.kernel.proxies import is_loopback
+from spunto.core.kernel.loopback import is_loopback, programs_url
 from spunto.core.kernel.secret import Secret
-from spunto.entrypoints.serving.local_urls import programs_url
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_TOKEN_CHARACTERS: Final = 512
