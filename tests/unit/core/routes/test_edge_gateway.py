@@ -17,6 +17,7 @@ from spunto.core.routes.desired import KEY, SETTINGS, AddressesSpec, RouteSpec, 
 from spunto.core.routes.gateway import LEASE
 from spunto.core.routes.model import Route
 from spunto.core.routes.sync import COMPARE_SECONDS, LOOK_SECONDS
+from spunto.core.specs.token import new_edge_token
 from spunto.core.workers.model import WorkerId
 from spunto.testing.settling import settle
 
@@ -47,6 +48,16 @@ async def test_no_other_token_gets_as_far_as_a_hello(door: EdgeDoor, spoil: "typ
     edge = await door.connect(Secret(spoil(token.reveal())))
 
     assert (await edge.running).code == closing.UNAUTHENTICATED
+
+
+async def test_a_well_formed_token_that_was_never_given_out_is_refused(door: EdgeDoor) -> None:
+    made, _ = await door.registry.create("front")
+
+    edge = await door.connect(new_edge_token(made.id))
+
+    assert edge.connection.welcome is None
+    assert edge.connection.closed is not None
+    assert edge.connection.closed.code == closing.UNAUTHENTICATED
 
 
 async def test_a_token_of_a_removed_edge_is_refused(door: EdgeDoor) -> None:
