@@ -1,6 +1,7 @@
 """A person's browser at the ports of their worker, on a real box and a real engine."""
 
 import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.fixtures.waiting import wait_until
@@ -106,3 +107,22 @@ def test_where_nobody_listens_a_person_gets_a_page_and_a_program_a_problem(site:
         assert answer is not None
         assert answer.status == 503
         page.get_by_text("Nothing listens here yet").wait_for()
+
+
+def test_no_credential_is_ever_logged_or_told_to_the_worker(site: Site, worker: Worker) -> None:
+    with site.signed_in() as context:
+        page = context.new_page()
+        seen: list[str] = []
+        page.on("request", lambda request: seen.append(request.url))
+        page.goto(worker.url(4000))
+        told = fetched(page, "/headers")[1]
+        passes = [each["value"] for each in context.cookies(worker.url(4000)) if each["name"] == "spw"]
+        link = worker.link(4000)
+        worker.get(4000, "/headers")
+    codes = [value for url in seen for value in parse_qs(urlsplit(url).query).get("code", [])]
+    secrets = [site.box.token, *passes, *codes, link["url"].partition("token=")[2]]
+
+    assert len(secrets) == 4
+    logged = site.box.up.log.read_text()
+    assert [secret for secret in secrets if secret in logged or secret in told] == []
+    assert [url for url in seen if passes[0] in url or site.box.token in url] == []
