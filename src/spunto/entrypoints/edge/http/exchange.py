@@ -40,8 +40,6 @@ class Exchange:
             stalled_seconds=times.stalled,
         )
         self._uploading: asyncio.Task[ClientFailed | None] | None = None
-        self.has_begun = False
-        """Whether the client got the head of the answer."""
         self._seen_moves = client.moves
 
     async def run(self, *, may_go_on: bool) -> bool:
@@ -135,7 +133,6 @@ class Exchange:
         goes_on = may_go_on and framing is not None and self.is_sent
         headers = self._forward.edit_response(answer.status, passing(answer.headers))
         head = write_response(answer, headers, framing=framing, connection=self._connection(goes_on=goes_on))
-        self.has_begun = True
         if self._uploading is not None:
             self._uploading.add_done_callback(self._upload_ended)
         try:
@@ -196,7 +193,7 @@ class Exchange:
     async def _switch(self, answer: Outgoing) -> None:
         client, origin = self._client, self._its_origin
         headers = [*self._forward.edit_response(answer.status, passing(answer.headers)), *SWITCHING]
-        self.has_begun = client.is_raw = True
+        client.is_raw = True
         client.write(write_response(answer, headers, framing=Body.NONE, connection=b""))
         try:
             await pass_on(client, origin)
