@@ -36,14 +36,20 @@ class Application(Quart):
     async def full_dispatch_request(self, request_context: RequestContext | None = None) -> ResponseTypes:
         asked: Any = (request_context or request_ctx).request
         try:
-            for hook in self.before_request_funcs[None]:
-                await cast("Any", hook)()
-            if asked.routing_exception is not None:
-                self.raise_routing_exception(asked)
-            given = await cast("Any", self.view_functions[asked.url_rule.endpoint])(**asked.view_args)
+            given = await self._answer(asked)
         except Exception as error:  # noqa: BLE001 - the edge of a request; what no handler knows is raised again
             given = await self.handle_user_exception(error)
         return await self.process_response(await self.make_response(given), request_context)
+
+    async def _answer(self, asked: Any) -> Any:
+        """Whichever hook answers by itself is the last one asked."""
+        for hook in self.before_request_funcs[None]:
+            given = await cast("Any", hook)()
+            if given is not None:
+                return given
+        if asked.routing_exception is not None:
+            self.raise_routing_exception(asked)
+        return await cast("Any", self.view_functions[asked.url_rule.endpoint])(**asked.view_args)
 
     async def process_response(
         self, response: ResponseTypes, request_context: RequestContext | None = None
