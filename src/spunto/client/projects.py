@@ -33,6 +33,7 @@ class Project(ProjectSettings):
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = Field(default_factory=dict)
     sharing: Mapping[str, str] = Field(default_factory=dict)
+    idle_timeout_seconds: int | None = None
     created_at: datetime
     updated_at: datetime | None = None
 
@@ -86,10 +87,11 @@ class Projects:
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         sharing: Mapping[int, Literal["org"]] | None = None,
+        idle_timeout_seconds: int | None = None,
         idempotency_key: str | None = None,
     ) -> Project:
         """Make a project with its version 1; what is None is left to the server. `sharing` says who reaches ports of
-        its new workers at first."""
+        its new workers at first, `idle_timeout_seconds` after how long without use they are stopped."""
         wanted = {
             "name": name,
             "image": image,
@@ -104,6 +106,7 @@ class Projects:
             "tags": None if tags is None else [*tags],
             "metadata": metadata,
             "sharing": None if sharing is None else {str(port): how for port, how in sharing.items()},
+            "idleTimeoutSeconds": idle_timeout_seconds,
         }
         body = {field: value for field, value in wanted.items() if value is not None}
         return await self._api.create(Project, _path(org_id), body, idempotency_key=idempotency_key)

@@ -77,6 +77,9 @@ class Worker(WireModel):
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = {}
     last_activity: LastActivity | None = None
+    idle_timeout_seconds: int | None = None
+    stops_at: datetime | None = None
+    stop_reason: str | None = None
     error: Failure | None = None
     created_at: datetime
     stopped_at: datetime | None = None

@@ -129,6 +129,18 @@ class Workers:
     async def rename(self, worker: AnyWorker, name: str) -> Worker:
         return await self._api.patch(Worker, _path(worker), {"name": name})
 
+    async def set_idle_timeout(self, worker: AnyWorker, seconds: int | None) -> Worker:
+        """After how long without use it is stopped; None for never."""
+        return await self._api.patch(Worker, _path(worker), {"idleTimeoutSeconds": seconds})
+
+    async def keep_alive(self, worker: AnyWorker, *, seconds: int = 0) -> Worker:
+        """It counts as used now, and is not stopped by idleness within that time.
+
+        Raises StateConflict `worker_not_running`.
+        """
+        answer = await self._api.request("POST", f"{_path(worker)}/keep-alive", body={"seconds": seconds})
+        return parsed(Worker, answer)
+
     async def stop(self, worker: AnyWorker) -> Worker:
         """Its file system stays."""
         return await self._api.create(Worker, f"{_path(worker)}/stop", {})

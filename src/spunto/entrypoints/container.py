@@ -70,6 +70,8 @@ from spunto.core.webhooks.service import WebhookService
 from spunto.core.webhooks.watch import WebhookWatch
 from spunto.core.workers.bulk import WorkerBulk
 from spunto.core.workers.history import WorkerHistory
+from spunto.core.workers.idle import KIND as IDLENESS
+from spunto.core.workers.idling import WorkerIdling
 from spunto.core.workers.looks import Looks
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import WorkerReach
@@ -255,7 +257,8 @@ class Container(DeclarativeContainer):
         timeline_id=timeline_id,
         log=log,
     )
-    reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, clock=clock)
+    reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, uses=uses)
+    idling = Singleton(WorkerIdling, store, auditor=auditor, clock=clock)
     bulk = Singleton(WorkerBulk, workers)
     history = Singleton(WorkerHistory, store, looks=looks, clock=clock, addresses=addresses.provided.addresses)
     _waits = Singleton(Waits, wakeups=wakeups, clock=clock)
@@ -272,6 +275,8 @@ class Container(DeclarativeContainer):
     worker_reconciler = Singleton(WorkerReconciler, store, auditor=auditor, clock=clock)
     worker_loop = Factory(Reconciler, worker_specs.KIND, worker_reconciler.provided.handle, **_looping)
 
+    idle_loop = Factory(Reconciler, IDLENESS, idling.provided.handle, **_looping)
+
     invitation_mailer = Singleton(InvitationMailer, store, mailer=mailer, clock=clock, public_url=public_url)
     mail_loop = Factory(Reconciler, INVITATION_MAIL, invitation_mailer.provided.handle, **_looping)
 
@@ -285,6 +290,7 @@ class Container(DeclarativeContainer):
     loops = Dict(
         {
             "reconcile workers": worker_loop.provided.run,
+            "stop idle workers": idle_loop.provided.run,
             "hold nodes": holding.provided.run,
             "reach other servers": peers.provided.run,
             "pass hints on": pass_hints_on,

@@ -52,10 +52,12 @@ from spunto.core.webhooks.service import WebhookService
 from spunto.core.workers.bulk import WorkerBulk
 from spunto.core.workers.census import Census
 from spunto.core.workers.history import WorkerHistory
+from spunto.core.workers.idling import WorkerIdling
 from spunto.core.workers.model import TRANSIENT, WorkerId
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.core.workers.sharing import WorkerSharing
+from spunto.core.workers.uses import WorkerUses
 from spunto.core.workers.views import WorkerView
 from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.composition import Options, Store, composed, watch_of
@@ -112,6 +114,8 @@ class Spunto:
         self.node_waits: NodeWaits = container.node_waits()
         self.gateway: NodeGateway = container.gateway()
         self.sharing: WorkerSharing = container.sharing()
+        self.idling: WorkerIdling = container.idling()
+        self.uses: WorkerUses = container.uses()
         self.addresses: Addresses = container.addresses().addresses
         self.doorman: Doorman = container.doorman()
         self.edges: EdgeRegistry = container.edges()

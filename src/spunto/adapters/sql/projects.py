@@ -145,6 +145,7 @@ def _columns(project: Project) -> dict[str, Any]:
         "tags": tags_to_text(project.tags),
         "metadata": dict(project.metadata),
         "sharing": sharing_to_json(project.sharing),
+        "idle_timeout_seconds": project.idle_timeout_seconds,
     }
 
 
@@ -164,6 +165,7 @@ def _project(row: AnyRow) -> Project:
         tags,
         metadata,
         sharing,
+        idle_timeout_seconds,
     ) = row
     return Project(
         id=project_id,
@@ -180,6 +182,7 @@ def _project(row: AnyRow) -> Project:
         tags=tags_from_text(tags),
         metadata=metadata,
         sharing=sharing_from_json(sharing),
+        idle_timeout_seconds=idle_timeout_seconds,
     )
 
 

@@ -184,6 +184,9 @@ def columns_of(worker: Worker) -> dict[str, Any]:
         "tags": tags_to_text(worker.tags),
         "metadata": dict(worker.metadata),
         "last_activity": worker.last_activity.value,
+        "idle_timeout_seconds": worker.idle_timeout_seconds,
+        "kept_until": worker.kept_until,
+        "stop_reason": worker.stop_reason,
     }
 
 
@@ -217,6 +220,9 @@ def worker_of(row: AnyRow) -> Worker:
         tags,
         metadata,
         last_activity,
+        idle_timeout_seconds,
+        kept_until,
+        stop_reason,
     ) = row
     return Worker(
         id=worker_id,
@@ -247,6 +253,9 @@ def worker_of(row: AnyRow) -> Worker:
         tags=tags_from_text(tags),
         metadata=metadata,
         last_activity=_ACTIVITIES[last_activity],
+        idle_timeout_seconds=idle_timeout_seconds,
+        kept_until=kept_until,
+        stop_reason=stop_reason,
     )
 
 

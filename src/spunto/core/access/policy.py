@@ -97,6 +97,7 @@ class Action(StrEnum):
     WORKER_DESTROY = "worker.destroy"
     WORKER_UPDATE = "worker.update"
     WORKER_REBUILD = "worker.rebuild"
+    WORKER_KEEP_ALIVE = "worker.keep_alive"
     WORKER_READ_OUTPUT = "worker_output.read"
     WORKER_ENTER = "worker.enter"
     WORKER_SHARE = "worker.share"
@@ -181,6 +182,8 @@ POLICY = {
     Action.WORKER_DESTROY: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
     Action.WORKER_UPDATE: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
     Action.WORKER_REBUILD: _rule(Role.MEMBER, Scope.WORKERS_WRITE),
+    # Whoever works in it may go on.
+    Action.WORKER_KEEP_ALIVE: _rule(Role.MEMBER, Scope.WORKERS_WRITE, Scope.WORKERS_EXEC),
     # Its own for members; admins' looks are audited.
     Action.WORKER_READ_OUTPUT: _rule(Role.MEMBER, Scope.WORKERS_READ),
     Action.WORKER_ENTER: _rule(Role.MEMBER, Scope.WORKERS_EXEC),

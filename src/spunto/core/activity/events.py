@@ -47,6 +47,7 @@ class EventType(StrEnum):
     WORKER_SPAWNED = "worker.spawned"
     WORKER_STATE_CHANGED = "worker.state_changed"
     WORKER_UPDATED = "worker.updated"
+    WORKER_KEPT_ALIVE = "worker.kept_alive"
     WORKER_DESTROYED = "worker.destroyed"
     WORKER_SHARED = "worker.shared"
     WORKER_LINK_CREATED = "worker_link.created"
@@ -85,6 +86,7 @@ EVENT_OF: Final[Mapping[Action, EventType]] = {
     Action.WORKER_REBUILD: EventType.WORKER_STATE_CHANGED,
     Action.WORKER_DESTROY: EventType.WORKER_STATE_CHANGED,
     Action.WORKER_UPDATE: EventType.WORKER_UPDATED,
+    Action.WORKER_KEEP_ALIVE: EventType.WORKER_KEPT_ALIVE,
     Action.WORKER_SHARE: EventType.WORKER_SHARED,
     Action.WORKER_LINK_CREATE: EventType.WORKER_LINK_CREATED,
     Action.WORKER_LINK_REVOKE: EventType.WORKER_LINK_REVOKED,

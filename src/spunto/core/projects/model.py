@@ -36,7 +36,8 @@ class Project:
     """`number` is its newest version of the environment; `workers_made` gives out worker indexes, never one twice.
     `creator_id` is the user or the organization's key that made it; nobody where that is not known any more. `tags` and
     `metadata` are for finding and for programs: they are no part of the environment. `sharing` is what new workers'
-    ports begin with, where that is not their owner alone: never `public`, which a worker's owner says of each."""
+    ports begin with, where that is not their owner alone: never `public`, which a worker's owner says of each.
+    `idle_timeout_seconds` is after how long without use they are stopped, None for never."""
 
     id: ProjectId
     org_id: OrgId
@@ -51,6 +52,7 @@ class Project:
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     sharing: Mapping[int, Sharing] = field(default_factory=dict)
+    idle_timeout_seconds: int | None = None
     version: int = 1
 
     def with_environment(self, environment: Environment, *, at: datetime) -> "Project":

@@ -15,6 +15,7 @@ from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.preconditions import Precondition, require
 from spunto.core.kernel.uow import UnitOfWork, retried
+from spunto.core.projects.idle_timeout import require_idle_timeout
 from spunto.core.projects.listing import ALL, ProjectFilter
 from spunto.core.projects.model import Environment, Project, ProjectId, ProjectVersion
 from spunto.core.projects.ports import ProjectsTransaction
@@ -23,7 +24,7 @@ from spunto.core.routes.desired import Sharing
 from spunto.core.secrets.names import require_name as require_secret_name
 
 # What a change of makes no new version.
-_BESIDE: Final = frozenset({"name", "description", "tags", "metadata", "sharing"})
+_BESIDE: Final = frozenset({"name", "description", "tags", "metadata", "sharing", "idle_timeout_seconds"})
 
 
 class ProjectService:
@@ -45,16 +46,18 @@ class ProjectService:
         tags: tuple[str, ...] = (),
         metadata: Mapping[str, Any] | None = None,
         sharing: Mapping[int, Sharing] | None = None,
+        idle_timeout_seconds: int | None = None,
         idempotency: IdempotencyKey | None = None,
     ) -> Project:
         """Make a project with its version 1.
 
         Raises Conflict `project_name_taken`, Invalid `name_invalid`, `tags_invalid`, `metadata_invalid`,
-        `env_too_large`, `secret_name_reserved`.
+        `env_too_large`, `secret_name_reserved`, `idle_timeout_invalid`.
         """
         tenant = actor.require(Action.PROJECT_CREATE, org_id=org_id)
         require_name(name)
         require_marks(tags, metadata)
+        require_idle_timeout(idle_timeout_seconds)
         _require_sane(environment)
         now = self._clock.now()
         async with self._uow() as tx:
@@ -76,6 +79,7 @@ class ProjectService:
                 tags=tags,
                 metadata=dict(metadata or {}),
                 sharing=dict(sharing or {}),
+                idle_timeout_seconds=idle_timeout_seconds,
             )
             await tx.projects.add(project)
             await tx.projects.add_version(_version_of(project, actor))
@@ -119,6 +123,7 @@ class ProjectService:
             if "name" in changes:
                 require_name(changes["name"])
             require_marks(changes.get("tags"), changes.get("metadata"))
+            require_idle_timeout(changes.get("idle_timeout_seconds"))
             beside = {key: changes[key] for key in changes.keys() & _BESIDE}
             of_environment = {
                 key: _merged(getattr(before.environment, key), changes[key]) for key in changes.keys() - _BESIDE

@@ -69,6 +69,7 @@ def new_worker(
         state_since=now,
         deadline_at=now + PATIENCE[WorkerState.SPAWNING],
         last_activity_at=now,
+        idle_timeout_seconds=project.idle_timeout_seconds,
         created_at=now,
     )
 

@@ -49,6 +49,7 @@ class Activity(StrEnum):
     HTTP = "http"
     WEBSOCKET = "websocket"
     SSH = "ssh"
+    KEEP_ALIVE = "keep-alive"
 
 
 S = WorkerState
@@ -83,6 +84,9 @@ PATIENCE: Mapping[WorkerState, timedelta] = {
 SETUP_PATIENCE = timedelta(minutes=65)
 """How much longer a rebuild may take while its new container runs its setup, which the node bounds by itself."""
 
+IDLE = "idle"
+"""Why a worker was stopped that nobody used; whoever else stops one has a name in the audit log."""
+
 REBUILD_FAILED = "rebuild_failed"
 """The code of what a worker tells that runs on as before a rebuild."""
 
@@ -99,7 +103,8 @@ class WayBack:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """`generation` is the newest one of its assignment. `env` is what was asked for beside the project's,
-    `granted` names secrets of its owner that were let in for this worker alone."""
+    `granted` names secrets of its owner that were let in for this worker alone. It is stopped when nobody has used it
+    for `idle_timeout_seconds`, None for never, and not before `kept_until`."""
 
     id: WorkerId
     org_id: OrgId
@@ -126,9 +131,26 @@ class Worker:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     last_activity_at: datetime
     last_activity: Activity = Activity.SPAWN
+    idle_timeout_seconds: int | None = None
+    kept_until: datetime | None = None
+    stop_reason: str | None = None
     created_at: datetime
     stopped_at: datetime | None = None
     version: int = 1
+
+    @property
+    def stops_at(self) -> datetime | None:
+        """When it is stopped unless somebody uses it before; None while it does not run, and where that never is."""
+        if self.state is not S.READY or self.idle_timeout_seconds is None:
+            return None
+        # However long it took to come up, nobody could use it meanwhile.
+        idle_since = max(self.last_activity_at, self.state_since)
+        idle_at = idle_since + timedelta(seconds=self.idle_timeout_seconds)
+        return idle_at if self.kept_until is None else max(idle_at, self.kept_until)
+
+    def kept(self, *, until: datetime) -> "Worker":
+        """Not stopped by idleness before then; what was said of a later time stays."""
+        return self if self.kept_until is not None and self.kept_until >= until else replace(self, kept_until=until)
 
     def used(self, activity: Activity, *, at: datetime) -> "Worker":
         return replace(self, last_activity_at=at, last_activity=activity)
@@ -155,4 +177,6 @@ class Worker:
             deadline_at=None if patience is None else at + patience,
             problem=problem,
             stopped_at=at if to is WorkerState.STOPPED else None,
+            stop_reason=self.stop_reason if to is WorkerState.STOPPED else None,
+            kept_until=None if to in (WorkerState.STOPPING, WorkerState.STOPPED) else self.kept_until,
         )

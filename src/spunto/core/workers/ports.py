@@ -15,7 +15,7 @@ from spunto.core.kernel.uow import Transaction
 from spunto.core.nodes.ports import AssignmentRepository, NodeRepository
 from spunto.core.projects.model import ProjectId
 from spunto.core.projects.ports import ProjectRepository
-from spunto.core.routes.ports import PortLinkRepository, RouteRepository
+from spunto.core.routes.ports import EdgeRepository, PortLinkRepository, RouteRepository
 from spunto.core.secrets.ports import SecretRepository
 from spunto.core.workers.census import CensusTaker
 from spunto.core.workers.listing import ALL, Listed, WorkerFilter
@@ -80,6 +80,8 @@ class WorkersTransaction(Transaction, Protocol):
     def projects(self) -> ProjectRepository: ...
     @property
     def routes(self) -> RouteRepository: ...
+    @property
+    def edges(self) -> EdgeRepository: ...
     @property
     def links(self) -> PortLinkRepository: ...
     @property

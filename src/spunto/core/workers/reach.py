@@ -4,30 +4,29 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from spunto.core.access.model import Actor, OrgId, Tenant
 from spunto.core.access.policy import Action
-from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, StaleVersion, Unavailable
+from spunto.core.kernel.errors import Conflict, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.reach import NodeReach
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
-from spunto.core.workers import git_status, listening, saving
+from spunto.core.workers import git_status, listening
 from spunto.core.workers.answers import WorkerNotRunning, as_asked
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.looks import Looks, require_entry, require_output
 from spunto.core.workers.model import Activity, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.transcript import ExecResult, Transcript
+from spunto.core.workers.uses import WorkerUses
 
 ANSWER_SECONDS = 15.0
 LOG_SECONDS = 60.0
 HEAD_BYTES = 512 * 1024
 TAIL_BYTES = 512 * 1024
-ACTIVITY_EVERY = timedelta(minutes=1)
 _NOT_EXECUTABLE = (126, 127)
 _PACKAGES = {"ss": "iproute2", "find": "findutils", "sort": "coreutils", "uniq": "coreutils", "sh": "a shell"}
 _RUNNING = frozenset({WorkerState.READY, WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.STOPPING})
@@ -49,19 +48,24 @@ class WorkerReach:
     """Everything that needs the worker's node now. Raises Unavailable `node_offline` or `agent_incompatible` where
     that can't be had, Conflict `worker_not_running`, and Forbidden `not_owner` for somebody else's worker."""
 
-    def __init__(self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach, looks: Looks, clock: Clock) -> None:
+    def __init__(
+        self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach, looks: Looks, uses: WorkerUses
+    ) -> None:
         self._uow = uow
         self._looks = looks
         self._nodes = nodes
-        self._clock = clock
+        self._uses = uses
 
     async def exec(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId, request: ExecRequest
     ) -> ExecResult:
         """Run the command to its end. Of each output the first and the last 512 KiB are kept, and a cut is told."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
-        await self._note(worker, Activity.EXEC)
-        return await self._run(actor, worker, request)
+        # What runs for long keeps the worker awake until it has ended, or has to.
+        await self._uses.used(worker.id, Activity.EXEC, for_seconds=request.timeout_seconds)
+        result = await self._run(actor, worker, request)
+        await self._uses.used(worker.id, Activity.EXEC)
+        return result
 
     async def git_status(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
@@ -136,7 +140,7 @@ class WorkerReach:
         """A shell in a terminal, or an earlier one again from `offset` on; close the stream in the end."""
         found = await self._find(actor, worker_id)
         worker = await self._enter(actor, found.org_id, found.project_id, worker_id)
-        await self._note(worker, Activity.TERMINAL)
+        await self._uses.used(worker.id, Activity.TERMINAL)
         params = {"session": session, "offset": offset, "cols": cols, "rows": rows}
         return await self._open(actor, worker, "terminal", params)
 
@@ -146,9 +150,13 @@ class WorkerReach:
         tenant = actor.require(action, org_id=worker.org_id)
         if action is Action.WORKER_ENTER:
             require_entry(tenant, worker)
-            await self._note(worker, Activity.TERMINAL)
         elif action is Action.WORKER_READ_OUTPUT:
             require_output(tenant, worker)
+
+    async def note_terminal(self, worker_id: WorkerId) -> None:
+        """Something moves in a terminal: somebody types, or what runs there says something."""
+        with suppress(Unavailable):
+            await self._uses.used(worker_id, Activity.TERMINAL)
 
     async def home_of(self, worker_id: WorkerId) -> OrgId | None:
         """The organization in which a refusal is to be recorded; whoever was refused must not hear of it."""
@@ -178,17 +186,6 @@ class WorkerReach:
         async with await self._open(actor, worker, "exec", params) as stream, _patience(patience_seconds):
             await _converse(stream, request.stdin, transcript)
         return transcript.result()
-
-    async def _note(self, worker: Worker, activity: Activity) -> None:
-        """Keep that somebody uses it, once a minute at most."""
-        now = self._clock.now()
-        if now - worker.last_activity_at < ACTIVITY_EVERY:
-            return
-        # Whoever changed it meanwhile was no less lately there, and the next use is noted.
-        with suppress(StaleVersion):
-            async with self._uow() as tx:
-                await saving.save(tx, worker.used(activity, at=now), at=now)
-                await tx.commit()
 
     async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:
         """A worker named without its organization; one of another organization is as unknown as a missing one."""

@@ -14,6 +14,7 @@ from spunto.core.protocol.messages import Wanted
 from spunto.core.specs.worker import Power
 from spunto.core.workers import saving
 from spunto.core.workers.assigned import spec_of
+from spunto.core.workers.idle import KIND as IDLENESS
 from spunto.core.workers.model import PATIENCE, Worker, WorkerId
 from spunto.core.workers.planner import Step, next_step
 from spunto.core.workers.ports import WorkersTransaction
@@ -79,6 +80,8 @@ class WorkerReconciler:
             await saving.remove(tx, before, at=self._clock.now())
         elif after != before:
             await saving.save(tx, after, at=self._clock.now())
+            if after.state is not before.state and after.stops_at is not None:
+                await tx.due.add(IDLENESS, after.id, at=after.stops_at)
         if step.back is not None:
             await tx.assignments.update(step.back.assignment)
             tx.hint(node_topic(before.node_id))

@@ -23,8 +23,8 @@ _STATES: Final = {
 
 
 def standing_of(worker: Worker) -> Standing:
-    """As edges need to know it. The reason is the problem where there is one, and the worker's own state otherwise."""
-    reason = worker.state.value if worker.problem is None else worker.problem.code
+    """As edges need to know it. The reason is its problem, why it was stopped by itself, or its state."""
+    reason = (worker.stop_reason or worker.state.value) if worker.problem is None else worker.problem.code
     return Standing(state=_STATES[worker.state], reason=reason, node_id=worker.node_id)
 
 

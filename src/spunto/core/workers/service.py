@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any
 
 from typing_extensions import Unpack
 
@@ -14,7 +14,6 @@ from spunto.core.kernel.derived import Derived
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.marks import require_marks
-from spunto.core.kernel.names import require_name
 from spunto.core.kernel.paging import Page, PageRequest
 from spunto.core.kernel.preconditions import Precondition
 from spunto.core.kernel.uow import UnitOfWork, retried
@@ -28,7 +27,9 @@ from spunto.core.scheduling.placing import place, take_room
 from spunto.core.specs.worker import Power
 from spunto.core.workers import factory, saving
 from spunto.core.workers.assigned import spec_of
+from spunto.core.workers.changes import Changes, require_changes
 from spunto.core.workers.explain import Explanation, explain
+from spunto.core.workers.idle import KIND as IDLENESS
 from spunto.core.workers.listing import ALL, Listed, WorkerFilter
 from spunto.core.workers.looks import Looks
 from spunto.core.workers.model import Activity, Worker, WorkerId, WorkerState
@@ -41,14 +42,6 @@ from spunto.core.workers.views import WorkerView, view_of, views_of, with_output
 
 NO_WISHES = Wishes()
 MOST_PAGES = 256
-
-
-class Changes(TypedDict, total=False):
-    """What somebody may change of a worker."""
-
-    name: str
-    tags: tuple[str, ...]
-    metadata: Mapping[str, Any]
 
 
 class WorkerService:
@@ -331,14 +324,14 @@ class WorkerService:
     ) -> WorkerView:
         """Change what is named. Raises Conflict `worker_name_taken`, Invalid as `spawn` does, PreconditionFailed."""
         tenant = actor.require(Action.WORKER_UPDATE, org_id=org_id)
-        if "name" in changes:
-            require_name(changes["name"])
-        require_marks(changes.get("tags"), changes.get("metadata"))
+        require_changes(changes)
         async with self._uow() as tx:
             worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             await self._require(precondition, tx, tenant, worker, project)
             worker = await saving.save(tx, replace(worker, **changes), at=self._clock.now())
+            if worker.stops_at is not None:
+                await tx.due.add(IDLENESS, worker.id, at=worker.stops_at)
             detail = {"name": worker.name, "projectId": worker.project_id}
             await self._auditor.record(tx, tenant, Action.WORKER_UPDATE, worker.id, **detail)
             tx.hint(worker_topic(worker.id))

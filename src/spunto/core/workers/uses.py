@@ -1,4 +1,4 @@
-"""What edges have done with workers for somebody: kept them busy, and woken them."""
+"""What was done with workers for somebody, told by edges and by those who reach into them."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -9,10 +9,10 @@ from spunto.core.kernel.errors import StaleVersion
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.routes.asking import Source
 from spunto.core.workers import saving
+from spunto.core.workers.idle import is_news
 from spunto.core.workers.model import Activity, WorkerId
 from spunto.core.workers.ports import WorkersTransaction
 
-_EVERY: Final = timedelta(seconds=30)
 _ACTIVITIES: Final = {
     Source.HTTP: Activity.HTTP,
     Source.WEBSOCKET: Activity.WEBSOCKET,
@@ -27,14 +27,26 @@ class WorkerUses:
         self._clock = clock
 
     async def note(self, subject_id: str, source: Source) -> None:
-        """Keep that it was used just now, twice a minute at most. One that is not there is passed over."""
+        """What an edge tells. One that is not there is passed over."""
+        await self.used(WorkerId(subject_id), _ACTIVITIES[source])
+
+    async def used(self, worker_id: WorkerId, activity: Activity, *, for_seconds: float = 0) -> None:
+        """Keep that it is used just now, and for that long at most: written now and then, where it makes a difference.
+
+        One that is not there is passed over.
+        """
         now = self._clock.now()
         async with self._uow.reading() as tx:
-            worker = await tx.workers.find(WorkerId(subject_id))
-        if worker is None or now - worker.last_activity_at < _EVERY:
+            worker = await tx.workers.find(worker_id)
+        if worker is None:
+            return
+        after = worker.used(activity, at=now)
+        if for_seconds and worker.idle_timeout_seconds is not None and for_seconds > worker.idle_timeout_seconds:
+            after = after.kept(until=now + timedelta(seconds=for_seconds))
+        if not is_news(worker, after):
             return
         # Whoever changed it meanwhile was no less lately there, and the next use is noted.
         with suppress(StaleVersion):
             async with self._uow() as tx:
-                await saving.save(tx, worker.used(_ACTIVITIES[source], at=now), at=now)
+                await saving.save(tx, after, at=now)
                 await tx.commit()

@@ -38,6 +38,7 @@ from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.watching import install_watching
 from spunto.entrypoints.http.webhooks import deliveries_blueprint, webhooks_blueprint
 from spunto.entrypoints.http.worker_bulk import bulk_blueprint
+from spunto.entrypoints.http.worker_idling import idling_blueprint
 from spunto.entrypoints.http.workers import OF_ORGANIZATION, OF_PROJECT, all_workers_blueprint, workers_blueprint
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.serving.limits import Gate
@@ -115,6 +116,8 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         bulk_blueprint(spunto.bulk),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="reach", under=OF_PROJECT),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="all_reach", under=OF_ORGANIZATION),
+        idling_blueprint(spunto.idling, spunto.workers, name="idling", under=OF_PROJECT),
+        idling_blueprint(spunto.idling, spunto.workers, name="all_idling", under=OF_ORGANIZATION),
         sharing_blueprint(spunto.sharing, name="sharing", under=OF_PROJECT),
         sharing_blueprint(spunto.sharing, name="all_sharing", under=OF_ORGANIZATION),
         entry_blueprint(spunto.doorman, spunto.addresses, place.gate.doorkeeper),

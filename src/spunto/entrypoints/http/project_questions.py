@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from spunto.core.projects.idle_timeout import MAX_TIMEOUT_SECONDS, MIN_TIMEOUT_SECONDS
 from spunto.core.projects.listing import ProjectFilter
 from spunto.core.projects.model import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES, Environment
 from spunto.core.routes.desired import Sharing
@@ -80,6 +81,9 @@ PortsShared = Annotated[dict[PortName, Literal["org"]], Field(max_length=MAX_SHA
 """By port; all others are their worker's owner's alone at first."""
 
 
+IdleTimeout = Annotated[int, Field(ge=MIN_TIMEOUT_SECONDS, le=MAX_TIMEOUT_SECONDS)]
+
+
 class ProjectIn(In):
     name: Name
     description: Description = ""
@@ -94,6 +98,7 @@ class ProjectIn(In):
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
     sharing: PortsShared = Field(default_factory=dict)
+    idle_timeout_seconds: IdleTimeout | None = None
 
     def shared(self) -> dict[int, Sharing]:
         return _shared(self.sharing)
@@ -128,6 +133,7 @@ class ProjectPatchIn(In):
     tags: Tags | None = None
     metadata: Metadata | None = None
     sharing: PortsShared | None = None
+    idle_timeout_seconds: IdleTimeout | None = None
 
     def changes(self) -> dict[str, Any]:
         """By field of Project and Environment. Raises Invalid for a null that nothing can stand for."""

@@ -46,7 +46,8 @@ class EnvironmentOut(TypedDict):
 
 class ProjectOut(EnvironmentOut):
     """`version` is the newest one of its environment; `createdBy` is the user or the organization's key that changes it
-    beside admins. `sharing` is what new workers' ports begin with; all others are their owner's alone."""
+    beside admins. `sharing` is what new workers' ports begin with; all others are their owner's alone.
+    `idleTimeoutSeconds` is what they are stopped after when nobody uses them, null for never."""
 
     id: ProjectId
     orgId: OrgId
@@ -57,6 +58,7 @@ class ProjectOut(EnvironmentOut):
     tags: list[str]
     metadata: Mapping[str, Any]
     sharing: dict[str, Sharing]
+    idleTimeoutSeconds: int | None
     createdAt: datetime
     updatedAt: datetime
 
@@ -93,6 +95,7 @@ def project_out(project: Project) -> ProjectOut:
         "tags": list(project.tags),
         "metadata": project.metadata,
         "sharing": {str(port): how for port, how in sorted(project.sharing.items())},
+        "idleTimeoutSeconds": project.idle_timeout_seconds,
         "createdAt": project.created_at,
         "updatedAt": project.updated_at,
     }
@@ -159,6 +162,7 @@ def projects_blueprint(projects: ProjectService) -> Blueprint:
             tags=tuple(asked.tags),
             metadata=asked.metadata,
             sharing=asked.shared(),
+            idle_timeout_seconds=asked.idle_timeout_seconds,
             idempotency=await idempotency_key(actor, _made),
         )
         return _made(made).response()

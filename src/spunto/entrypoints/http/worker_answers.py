@@ -71,6 +71,7 @@ class WorkerOut(TypedDict):
     """Owned by a user (`userId`) or by an organization's API key (`apiKeyId`). `setupStatus` is as the worker's
     container shows it; what its commands said (`outputTail`) only to its owner, and to admins who get this one worker;
     `outdated` when its project has a newer version; `urls` as long as it is not destroyed;
+    `stopsAt` when it is stopped unless somebody uses it before, `stopReason` is `idle` where that has happened;
     `explanation` where it was asked for; `destroyedAt` of one that is gone."""
 
     id: WorkerId
@@ -91,6 +92,9 @@ class WorkerOut(TypedDict):
     tags: list[str]
     metadata: Mapping[str, Any]
     lastActivity: LastActivityOut
+    idleTimeoutSeconds: int | None
+    stopsAt: datetime | None
+    stopReason: str | None
     error: ErrorOut | None
     createdAt: datetime
     stoppedAt: datetime | None
@@ -121,6 +125,9 @@ def worker_out(view: WorkerView) -> WorkerOut:
         "tags": list(worker.tags),
         "metadata": worker.metadata,
         "lastActivity": {"at": worker.last_activity_at, "source": worker.last_activity},
+        "idleTimeoutSeconds": worker.idle_timeout_seconds,
+        "stopsAt": worker.stops_at,
+        "stopReason": worker.stop_reason,
         "error": problem_out(worker.problem),
         "createdAt": worker.created_at,
         "stoppedAt": worker.stopped_at,

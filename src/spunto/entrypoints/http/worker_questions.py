@@ -11,13 +11,14 @@ from spunto.core.kernel.ids import pattern_of
 from spunto.core.kernel.paging import Order, PageRequest
 from spunto.core.nodes.model import NodeId
 from spunto.core.projects.model import ProjectId
+from spunto.core.workers.changes import Changes
+from spunto.core.workers.idle import MAX_KEEP_SECONDS
 from spunto.core.workers.listing import WorkerFilter
 from spunto.core.workers.model import WorkerState
 from spunto.core.workers.secrets import Wishes
-from spunto.core.workers.service import Changes
 from spunto.entrypoints.http.errors import invalid_fields
 from spunto.entrypoints.http.paging import PageQuery, asked_page_of
-from spunto.entrypoints.http.project_questions import Env, SecretNames
+from spunto.entrypoints.http.project_questions import Env, IdleTimeout, SecretNames
 from spunto.entrypoints.http.requests import (
     In,
     Metadata,
@@ -59,11 +60,13 @@ class RebuildIn(In):
 
 
 class WorkerPatchIn(In):
-    """A merge patch: what is absent stays, a list is replaced whole, null clears tags and metadata."""
+    """A merge patch: what is absent stays, a list is replaced whole, null clears tags and metadata, and as idle
+    timeout means that it is never stopped by itself."""
 
     name: Name | None = None
     tags: Tags | None = None
     metadata: Metadata | None = None
+    idle_timeout_seconds: IdleTimeout | None = None
 
     def changes(self) -> Changes:
         """Raises Invalid for a name that is null."""
@@ -77,7 +80,15 @@ class WorkerPatchIn(In):
             changes["tags"] = distinct(self.tags)
         if "metadata" in given:
             changes["metadata"] = self.metadata or {}
+        if "idle_timeout_seconds" in given:
+            changes["idle_timeout_seconds"] = self.idle_timeout_seconds
         return changes
+
+
+class KeepAliveIn(In):
+    """Counts as a use; with `seconds` it is not stopped by idleness within that time either."""
+
+    seconds: Annotated[int, Field(ge=0, le=MAX_KEEP_SECONDS)] = 0
 
 
 class WaitQuery(Query):

@@ -154,7 +154,7 @@ def _worker_routes(routes: Blueprint, workers: WorkerService, waits: WorkerWaits
 
     @routes.patch("/<worker_id>")
     @operation(
-        "Change a worker's name, tags or metadata",
+        "Change a worker's name, tags, metadata or idle timeout",
         body=WorkerPatchIn,
         answers={200: WorkerOut},
         errors=("not_owner", "worker_name_taken", "stale_version"),

@@ -113,6 +113,7 @@ _TABLE: Final[Mapping[str, Access]] = {
     f"POST {_PROJECT}/workers": Action.WORKER_SPAWN,
     f"GET {_WORKER}": Action.WORKER_READ,
     f"PATCH {_WORKER}": Action.WORKER_UPDATE,
+    f"POST {_WORKER}/keep-alive": Action.WORKER_KEEP_ALIVE,
     f"DELETE {_WORKER}": Action.WORKER_DESTROY,
     f"POST {_WORKER}/stop": Action.WORKER_STOP,
     f"POST {_WORKER}/start": Action.WORKER_START,

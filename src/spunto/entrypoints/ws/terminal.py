@@ -40,6 +40,7 @@ GREETING_SECONDS: Final = 30.0
 # A program that reads none of its input for so long has to be stopped by other means than typing.
 INPUT_SECONDS: Final = 60.0
 FAREWELL_SECONDS: Final = 2.0
+MOVES_SECONDS: Final = 10.0
 INTERNAL_ERROR: Final = 1011
 _CLOSE_CODES: Final[Sequence[tuple[type[SpuntoError], int]]] = (
     (Malformed, 4400),
@@ -99,7 +100,9 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standin
                 if ready is None:
                     await _serve(socket, _tell_log(socket, stream), _pass_over(socket), checking)
                 else:
-                    await _serve(socket, _show(socket, stream, ready), _type(socket, stream), checking)
+                    moves = _Moves(reach, worker_id)
+                    showing, typing = _show(socket, stream, ready, moves), _type(socket, stream, moves)
+                    await _serve(socket, showing, typing, checking)
 
     return routes
 
@@ -175,7 +178,22 @@ def close_code_of(error: SpuntoError) -> int:
     return next((code for kind, code in _CLOSE_CODES if isinstance(error, kind)), BUSY)
 
 
-async def _show(socket: Websocket, stream: Stream, ready: dict[str, Any]) -> None:
+class _Moves:
+    """Tells now and then that the terminal is used: one that is open, and in which nothing moves, is not."""
+
+    def __init__(self, reach: WorkerReach, worker_id: WorkerId) -> None:
+        self._reach = reach
+        self._worker_id = worker_id
+        self._told_at = asyncio.get_running_loop().time()
+
+    async def note(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at >= MOVES_SECONDS:
+            self._told_at = now
+            await self._reach.note_terminal(self._worker_id)
+
+
+async def _show(socket: Websocket, stream: Stream, ready: dict[str, Any], moves: _Moves) -> None:
     """Output as it comes; a slow browser holds `send`, and with it the stream's credit."""
     await socket.send(text_of(ready))
     offset = ready["offset"]
@@ -183,15 +201,17 @@ async def _show(socket: Websocket, stream: Stream, ready: dict[str, Any]) -> Non
         if isinstance(piece, bytes):
             await socket.send(output_text(piece, offset=offset))
             offset += len(piece)
+            await moves.note()
         elif isinstance(code := piece.get("exit"), int):
             await socket.send(text_of({"type": "exit", "code": code}))
         elif isinstance(lost_bytes := piece.get("lost"), int):
             log.info("terminal_output_lost", bytes=lost_bytes)
 
 
-async def _type(socket: Websocket, stream: Stream) -> None:
+async def _type(socket: Websocket, stream: Stream, moves: _Moves) -> None:
     while True:
         asked = asked_by(await socket.receive())
+        await moves.note()
         try:
             async with asyncio.timeout(INPUT_SECONDS):
                 if isinstance(asked, bytes):

@@ -294,6 +294,7 @@ def a_project(tenant: Tenant, **changes: Any) -> Project:
         "created_at": NOW,
         "updated_at": NOW,
         "sharing": {3000: Sharing.ORG},
+        "idle_timeout_seconds": 3600,
     }
     return Project(**fields | changes)
 
@@ -327,6 +328,9 @@ def a_worker(project: Project, **changes: Any) -> Worker:
         "state_since": NOW,
         "deadline_at": LATER,
         "last_activity_at": NOW,
+        "idle_timeout_seconds": 3600,
+        "kept_until": LATER,
+        "stop_reason": "idle",
         "created_at": NOW,
     }
     return Worker(**fields | changes)

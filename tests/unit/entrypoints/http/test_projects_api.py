@@ -54,6 +54,7 @@ async def test_a_new_project_has_every_field(house: House) -> None:
         "tags": ["ci"],
         "metadata": {"pr": 7},
         "sharing": {},
+        "idleTimeoutSeconds": None,
         "createdAt": made_at,
         "updatedAt": made_at,
     }

@@ -23,6 +23,7 @@ projects = Table(
     Column("tags", Text, nullable=False, server_default=""),
     Column("metadata", JSON_MAP, nullable=False, server_default="{}"),
     Column("sharing", JSON_MAP, nullable=False, server_default="{}"),
+    Column("idle_timeout_seconds", BigInteger),
     UniqueConstraint("org_id", "name"),
     Index(None, "org_id", "id"),
 )

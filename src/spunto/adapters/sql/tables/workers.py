@@ -37,6 +37,9 @@ workers = Table(
     Column("tags", Text, nullable=False, server_default=""),
     Column("metadata", JSON_MAP, nullable=False, server_default="{}"),
     Column("last_activity", Text, nullable=False, server_default="spawn"),
+    Column("idle_timeout_seconds", BigInteger),
+    Column("kept_until", Instant),
+    Column("stop_reason", Text),
     UniqueConstraint("project_id", "name"),
     Index(None, "org_id", "project_id", "id"),
 )
