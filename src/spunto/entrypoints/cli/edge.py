@@ -92,7 +92,8 @@ def _missing(arguments: Sequence[str], error: ModuleNotFoundError) -> tuple[str,
     if (error.name or "").partition(".")[0] in ("spunto", "spunto_agent"):
         return "bug", f"This installation is not whole: {error}."
     command = _command(arguments)
-    extra = _EXTRAS.get(command, "cli")
+    # Without an errand at the database it is the edge itself.
+    extra = "edge" if list(arguments) == ["edge"] else _EXTRAS.get(command, "cli")
     named = f"`spunto {command}`" if command else "The command line"
     return "not_installed", f"{named} needs: pip install 'spunto[{extra}]' ({error})."
 

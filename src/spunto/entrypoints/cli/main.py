@@ -39,6 +39,14 @@ class LazyGroup(typer.core.TyperGroup):
         return name, found, rest
 
 
+class EdgeGroup(typer.core.TyperGroup):
+    """Its help ends with the settings, which are loaded for that alone."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.epilog = servers.edge_settings()
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(cls=LazyGroup, help="Spunto: development workers on your own servers.", no_args_is_help=True)
 app.command()(servers.up)
 app.command()(servers.serve)
@@ -55,8 +63,8 @@ database.command()(servers.upgrade)
 database.command("owner-token")(servers.owner_token)
 database.command()(servers.restored)
 
-edges = typer.Typer()
-app.add_typer(edges, name="edge", help="The front door of workers' ports.", no_args_is_help=True)
+edges = typer.Typer(cls=EdgeGroup, invoke_without_command=True, callback=servers.edge)
+app.add_typer(edges, name="edge")
 edges.command("create")(servers.create_edge)
 edges.command("list")(servers.list_edges)
 edges.command("remove")(servers.remove_edge)

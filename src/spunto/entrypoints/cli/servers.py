@@ -85,6 +85,27 @@ def key_status(url: DatabaseUrl = None) -> None:
     raise typer.Exit(_entry_point("spunto.entrypoints.keys", "status")(url))
 
 
+def edge(context: typer.Context) -> None:
+    """Run an edge, the front door of workers' ports; or tell the servers of one.
+
+    Without a command it serves until SIGTERM, by the settings below.
+    """
+    if context.invoked_subcommand is None:
+        require("httptools", "picows", "pydantic_settings", "uvloop", "websockets")
+        become("spunto.entrypoints.edge.main", [])
+
+
+def edge_settings() -> str | None:
+    """A line for each, where an edge is installed."""
+    try:
+        settings = _entry_point("spunto.entrypoints.edge.settings", "EdgeSettings")
+    except ModuleNotFoundError:
+        return None
+    fields = settings.model_fields.items()
+    # A blank line between two keeps them apart, and is not shown.
+    return "\n\n".join(["Settings:", *(f"SPUNTO_EDGE_{name.upper()}: {field.description}" for name, field in fields)])
+
+
 EdgeName = Annotated[str, typer.Argument(help="The edge's name.")]
 
 

@@ -1,4 +1,4 @@
-"""`spunto config`: every setting there is, of this command, the server and the agent, with its value and its source."""
+"""`spunto config`: every setting there is, of this command and each process, with its value and its source."""
 
 import importlib
 import json
@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -43,11 +44,12 @@ class Setting:
 def config(as_json: Json = False) -> None:
     """List all settings with their values and where these come from.
 
-    They are the command line's, the server's and the agent's.
+    They are the command line's, the server's, the edge's and the agent's.
     """
 
     async def listed(out: Output) -> None:
-        found = [*client_settings(os.environ), *server_settings(os.environ), *agent_settings(os.environ)]
+        of_processes = (server_settings, edge_settings, agent_settings)
+        found = [*client_settings(os.environ), *(each for found in of_processes for each in found(os.environ))]
         columns = (
             ("SETTING", lambda setting: setting.name),
             ("VALUE", lambda setting: setting.value),
@@ -86,19 +88,36 @@ def client_settings(env: Mapping[str, str]) -> Iterator[Setting]:
 
 def server_settings(env: Mapping[str, str]) -> Iterator[Setting]:
     """The server's own, where the server is installed."""
+    module = _installed("spunto.entrypoints.serving.settings")
+    if module is not None:
+        file = Path(env.get("SPUNTO_CONFIG") or module.CONFIG_FILE)
+        yield from _checked(module.Settings, "server", prefix="SPUNTO_", env=env, file=file)
+
+
+def edge_settings(env: Mapping[str, str]) -> Iterator[Setting]:
+    """The edge's, where the edge is installed."""
+    module = _installed("spunto.entrypoints.edge.settings")
+    if module is not None:
+        yield from _checked(module.EdgeSettings, "edge", prefix="SPUNTO_EDGE_", env=env, file=module.CONFIG_FILE)
+
+
+def _installed(name: str) -> ModuleType | None:
+    """By name: what is only needed for a server or an edge may be missing where the command line is."""
     try:
-        # By name: what is only needed for a server may be missing where the command line is.
-        module = importlib.import_module("spunto.entrypoints.serving.settings")
+        return importlib.import_module(name)
     except ModuleNotFoundError:
-        return
-    file = Path(env.get("SPUNTO_CONFIG") or module.CONFIG_FILE)
+        return None
+
+
+def _checked(model: Any, what: str, *, prefix: str, env: Mapping[str, str], file: Path) -> Iterator[Setting]:
+    """Raises Invalid for what the process would refuse."""
     try:
-        settings = module.Settings()
+        settings = model()
     except ValueError as error:
-        raise Invalid("invalid_settings", f"The server would refuse these settings: {error}") from error
+        raise Invalid("invalid_settings", f"The {what} would refuse these settings: {error}") from error
     written = _written(file)
-    for name, field in module.Settings.model_fields.items():
-        variable = f"SPUNTO_{name.upper()}"
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
         yield Setting(
             name=variable,
             value=_shown(variable, getattr(settings, name)),

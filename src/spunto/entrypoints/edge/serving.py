@@ -129,9 +129,13 @@ def _server_target(settings: EdgeSettings) -> Target:
     if settings.socket_path is not None:
         return unix_target(Path(settings.socket_path), kept_seconds=_KEPT_SECONDS)
     address = urlsplit(settings.server)
-    if address.scheme != "http" or address.hostname is None:
-        raise Invalid("invalid_settings", "what is no worker's is passed on to a server by http or unix: alone")
-    return tcp_target(address.hostname, address.port or 80, kept_seconds=_KEPT_SECONDS)
+    if address.hostname is None:
+        raise Invalid("invalid_settings", "SPUNTO_EDGE_SERVER names no host")
+    if address.scheme == "http":
+        return tcp_target(address.hostname, address.port or 80, kept_seconds=_KEPT_SECONDS)
+    tls = ssl.create_default_context()
+    tls.set_alpn_protocols(["http/1.1"])
+    return tcp_target(address.hostname, address.port or 443, tls=tls, kept_seconds=_KEPT_SECONDS)
 
 
 def _tls(settings: EdgeSettings) -> ssl.SSLContext | None:

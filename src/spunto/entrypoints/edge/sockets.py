@@ -1,6 +1,7 @@
-"""Connections to whoever listens on this machine or in its network, by Unix socket or TCP."""
+"""Connections to whoever listens on this machine or in its network, by Unix socket, TCP or TLS."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Final, cast
@@ -49,9 +50,10 @@ class SocketUpstream(asyncio.Protocol):
         _wake(self._arrival)
 
     def eof_received(self) -> bool:
+        """TLS has no half-closed connections."""
         self._has_ended = True
         _wake(self._arrival)
-        return True
+        return self._transport.can_write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_lost = True
@@ -95,8 +97,12 @@ class SocketUpstream(asyncio.Protocol):
                 raise SocketBroke
 
     async def write_eof(self) -> None:
-        if not self._is_lost:
+        if self._is_lost:
+            return
+        if self._transport.can_write_eof():
             self._transport.write_eof()
+        else:
+            self._transport.close()
 
     def reset(self, code: str, message: str = "") -> None:
         self._transport.abort()
@@ -114,13 +120,13 @@ def unix_target(path: Path, *, kept_seconds: float = 4.0) -> Target:
     return Target(key=path, connect=connect, kept_seconds=kept_seconds)
 
 
-def tcp_target(host: str, port: int, *, kept_seconds: float = 4.0) -> Target:
+def tcp_target(host: str, port: int, *, tls: ssl.SSLContext | None = None, kept_seconds: float = 4.0) -> Target:
     loop = asyncio.get_running_loop()
 
     async def connect() -> SocketUpstream:
-        return await _connected(loop.create_connection(SocketUpstream, host, port))
+        return await _connected(loop.create_connection(SocketUpstream, host, port, ssl=tls))
 
-    return Target(key=(host, port), connect=connect, kept_seconds=kept_seconds)
+    return Target(key=(host, port, tls), connect=connect, kept_seconds=kept_seconds)
 
 
 async def _connected(connecting: Awaitable[tuple[asyncio.Transport, SocketUpstream]]) -> SocketUpstream:

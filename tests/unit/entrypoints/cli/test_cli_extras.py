@@ -42,6 +42,9 @@ AGENT = PROGRAM.replace("spunto.entrypoints.cli.edge", "spunto_agent.main").repl
         (("server",), ["keys", "--help"], 0, ""),
         (("server",), ["up"], 1, "`spunto up` needs: pip install 'spunto[server,agent,cli]'"),
         (("server",), ["agent"], 1, "`spunto agent` needs: pip install 'spunto[agent]'"),
+        (("server",), ["edge"], 1, "`spunto edge` needs: pip install 'spunto[edge]'"),
+        (("edge",), ["edge", "--help"], 0, ""),
+        (("edge",), ["edge", "list"], 1, "`spunto edge` needs: pip install 'spunto[server]'"),
         (("agent",), ["worker", "list"], 1, "`spunto worker` needs: pip install 'spunto[cli]'"),
     ],
 )
