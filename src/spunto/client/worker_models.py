@@ -162,3 +162,5 @@ class Port(WireModel):
     port: int
     address: str = ""
     process: str | None = None
+    url: str = ""
+    sharing: str = "owner"

@@ -257,7 +257,9 @@ class Container(DeclarativeContainer):
         timeline_id=timeline_id,
         log=log,
     )
-    reach = Singleton(WorkerReach, store, nodes=node_reach, looks=looks, uses=uses)
+    reach = Singleton(
+        WorkerReach, store, nodes=node_reach, looks=looks, uses=uses, addresses=addresses.provided.addresses
+    )
     idling = Singleton(WorkerIdling, store, auditor=auditor, clock=clock)
     bulk = Singleton(WorkerBulk, workers)
     history = Singleton(WorkerHistory, store, looks=looks, clock=clock, addresses=addresses.provided.addresses)

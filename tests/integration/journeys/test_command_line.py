@@ -137,6 +137,19 @@ def test_a_listener_is_found_and_nothing_of_the_engine_s(box: Box) -> None:
     assert wait_until(listed, seconds=10, what="the listener is listed") == [(8123, "python3")]
 
 
+def test_a_port_is_opened_and_shared_and_its_worker_kept_awake(box: Box, worker: str) -> None:
+    opened = box.cli.run("worker", "open", worker, "3000").out.strip()
+    shared = box.cli.run("worker", "share", worker, "3000", "org", "--json").json()
+    link = box.cli.run("worker", "share", worker, "3000", "--link", "--for", "60").out.strip()
+    kept = box.cli.run("worker", "keep-alive", worker, "--for", "60", "--json").json()
+
+    assert "-3000.w.localhost" in opened
+    assert shared == {"port": 3000, "sharing": "org", "url": opened}
+    assert link.startswith(f"{opened}/.spunto/link?token=")
+    assert kept["lastActivity"]["source"] == "keep-alive"
+    assert opened.replace("-3000.", "-{port}.") in box.cli.run("worker", "show", worker).out
+
+
 def test_every_command_speaks_json(box: Box, worker: str) -> None:
     commands = (
         ("config",),

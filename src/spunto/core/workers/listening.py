@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from spunto.core.routes.desired import Sharing
+
 COMMAND = ("ss", "-tlnpH")
 _PROCESS = re.compile(r'users:\(\("([^"]*)"')
 _PORT = re.compile(r"[0-9]{1,5}\Z")
@@ -15,6 +17,15 @@ class Listener:
     port: int
     address: str
     process: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPort:
+    """A listener, where it is reached from outside, and by whom beside its owner."""
+
+    listener: Listener
+    url: str
+    sharing: Sharing
 
 
 def parse(output: str) -> list[Listener]:

@@ -14,6 +14,8 @@ from spunto.core.nodes.reach import NodeReach
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
+from spunto.core.routes.desired import Sharing
+from spunto.core.routes.hosts import Addresses
 from spunto.core.workers import git_status, listening
 from spunto.core.workers.answers import WorkerNotRunning, as_asked
 from spunto.core.workers.factory import not_found
@@ -49,12 +51,19 @@ class WorkerReach:
     that can't be had, Conflict `worker_not_running`, and Forbidden `not_owner` for somebody else's worker."""
 
     def __init__(
-        self, uow: UnitOfWork[WorkersTransaction], *, nodes: NodeReach, looks: Looks, uses: WorkerUses
+        self,
+        uow: UnitOfWork[WorkersTransaction],
+        *,
+        nodes: NodeReach,
+        looks: Looks,
+        uses: WorkerUses,
+        addresses: Addresses,
     ) -> None:
         self._uow = uow
         self._looks = looks
         self._nodes = nodes
         self._uses = uses
+        self._addresses = addresses
 
     async def exec(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId, request: ExecRequest
@@ -83,14 +92,24 @@ class WorkerReach:
 
     async def listening_ports(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
-    ) -> Sequence[listening.Listener]:
-        """What listens for TCP in the worker."""
+    ) -> Sequence[listening.OpenPort]:
+        """What listens for TCP in the worker, and who reaches it."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
         # As the worker's own user: root may not trace others' processes in there, so it can't tell their sockets.
         result = await self._run(actor, worker, ExecRequest(command=listening.COMMAND, timeout_seconds=15))
         if result.exit_code in _NOT_EXECUTABLE:
             raise _tool_missing("ss")
-        return listening.parse(result.stdout.decode(errors="replace"))
+        async with self._uow.reading() as tx:
+            route = await tx.routes.find(worker.id)
+        shared = {} if route is None else route.sharing
+        return [
+            listening.OpenPort(
+                listener=each,
+                url=self._addresses.url_of(worker.index, worker.id, each.port),
+                sharing=shared.get(each.port, Sharing.OWNER),
+            )
+            for each in listening.parse(result.stdout.decode(errors="replace"))
+        ]
 
     async def stats(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> JsonObject:
         """One sample of figures. Where there are none for now, `worker_not_running` is Unavailable."""

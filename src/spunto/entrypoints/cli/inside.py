@@ -13,9 +13,9 @@ from spunto.client.worker_models import ExecResult, Repository
 from spunto.entrypoints.cli.exits import ExitCode
 from spunto.entrypoints.cli.options import WorkerArgument, moment_of, pairs_of
 from spunto.entrypoints.cli.output import Columns, Output
+from spunto.entrypoints.cli.ports import app
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
-from spunto.entrypoints.cli.workers import app
 
 MAX_STDIN_BYTES = 512 * 1024
 

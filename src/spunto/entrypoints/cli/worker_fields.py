@@ -18,6 +18,12 @@ def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
         ("stopped", instant(worker.stopped_at)),
         ("id", worker.id),
     )
+    if worker.urls is not None:
+        yield from (("any port", worker.urls.port), ("port 8080", worker.urls.code))
+    if worker.stops_at is not None:
+        yield "stops", f"{instant(worker.stops_at)} unless it is used before"
+    if worker.stop_reason is not None:
+        yield "stopped for", "nobody used it" if worker.stop_reason == "idle" else worker.stop_reason
     explanation = worker.explanation
     if explanation is not None:
         yield "wanted", f"{explanation.wanted} since {instant(explanation.wanted_since)}"

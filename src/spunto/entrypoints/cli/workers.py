@@ -51,6 +51,8 @@ PORTS: Columns[Port] = (
     ("PORT", lambda port: str(port.port)),
     ("ADDRESS", lambda port: port.address),
     ("PROCESS", lambda port: port.process or ""),
+    ("SHARING", lambda port: port.sharing),
+    ("URL", lambda port: port.url),
 )
 
 

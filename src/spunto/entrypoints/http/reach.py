@@ -26,7 +26,7 @@ from spunto.entrypoints.http.reach_shapes import (
     StatsOut,
     exec_out,
     exec_request,
-    listener_out,
+    port_out,
     repository_out,
     stats_out,
 )
@@ -145,7 +145,7 @@ def reach_blueprint(
     async def ports(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         looking = reach.listening_ports(actor, org_id, project_id, worker_id)
         listeners = await entitled(actor, worker_id, Action.WORKER_ENTER, looking)
-        return json_response({"items": [listener_out(each) for each in listeners]})
+        return json_response({"items": [port_out(each) for each in listeners]})
 
     return routes
 

@@ -9,9 +9,10 @@ from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, Valid
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
+from spunto.core.routes.desired import Sharing
 from spunto.core.workers.answers import unreadable
 from spunto.core.workers.git_status import Repository, UnreadRepository
-from spunto.core.workers.listening import Listener
+from spunto.core.workers.listening import OpenPort
 from spunto.core.workers.reach import ExecRequest
 from spunto.core.workers.transcript import ExecResult
 from spunto.entrypoints.http.requests import In, Query
@@ -136,9 +137,13 @@ class GitStatusOut(TypedDict):
 
 
 class PortOut(TypedDict):
+    """What listens, where it is reached from outside, and by whom beside the worker's owner."""
+
     port: int
     address: str
     process: str | None
+    url: str
+    sharing: Sharing
 
 
 class PortsOut(TypedDict):
@@ -181,8 +186,14 @@ def repository_out(repository: Repository | UnreadRepository) -> GitRepositoryOu
     }
 
 
-def listener_out(listener: Listener) -> PortOut:
-    return {"port": listener.port, "address": listener.address, "process": listener.process}
+def port_out(found: OpenPort) -> PortOut:
+    return {
+        "port": found.listener.port,
+        "address": found.listener.address,
+        "process": found.listener.process,
+        "url": found.url,
+        "sharing": found.sharing,
+    }
 
 
 def _encoded(output: bytes, encoding: Encoding) -> str:

@@ -126,12 +126,16 @@ async def test_listening_ports_are_told_with_who_listens(site: Site) -> None:
     await a_node(site, commands={"ss": ss})
     worker = await site.worker()
 
+    await site.json("PUT", f"{worker}/ports/8080", {"sharing": "org"})
+
     ports = await site.json("GET", f"{worker}/ports")
 
+    urls = (await site.json("GET", worker))["urls"]["port"]
+    at = {port: urls.replace("{port}", str(port)) for port in (9, 8080)}
     assert ports == {
         "items": [
-            {"port": 9, "address": "::1", "process": None},
-            {"port": 8080, "address": "0.0.0.0", "process": "python3"},
+            {"port": 9, "address": "::1", "process": None, "url": at[9], "sharing": "owner"},
+            {"port": 8080, "address": "0.0.0.0", "process": "python3", "url": at[8080], "sharing": "org"},
         ]
     }
 
