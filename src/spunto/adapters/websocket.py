@@ -1,5 +1,6 @@
 """WebSockets that are dialled, as a transport of the protocol."""
 
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from websockets.asyncio.client import connect
@@ -42,8 +43,19 @@ async def dial_replica(url: str, authorization: str) -> WebSocketTransport:
     scheme, host, path, *_ = urlsplit(url)
     address = urlunsplit((scheme.replace("http", "ws", 1), host, path.rstrip("/") + REPLICA_PATH, "", ""))
     try:
+        return await dial(address, authorization)
+    except OSError as error:
+        raise Unavailable("replica_away", f"The server at {url} can't be reached: {error}.") from error
+
+
+async def dial(
+    url: str, authorization: str, *, socket_path: str | None = None, proxy: str | None = None
+) -> WebSocketTransport:
+    """Connect, by a Unix socket where one is given. Raises OSError with the reason, whatever it is."""
+    way: dict[str, Any] = {"proxy": proxy} if socket_path is None else {"unix": True, "path": socket_path}
+    try:
         socket = await connect(
-            address,
+            url,
             additional_headers={"Authorization": authorization},
             compression=None,
             max_size=MAX_FRAME_BYTES,
@@ -51,10 +63,10 @@ async def dial_replica(url: str, authorization: str) -> WebSocketTransport:
             open_timeout=_OPEN_SECONDS,
             close_timeout=_CLOSE_SECONDS,
             ping_interval=None,  # the session has its own
-            proxy=None,
+            **way,
         )
     except (InvalidHandshake, InvalidURI, OSError, TimeoutError, EOFError) as error:
-        raise Unavailable("replica_away", f"The server at {url} can't be reached: {type(error).__name__}.") from error
+        raise ConnectionError(str(error) or type(error).__name__) from error
     return WebSocketTransport(socket)
 
 

@@ -85,6 +85,8 @@ def stage(postgres_database: str, docker_url: str, tmp_path: Path) -> Iterator[S
 
 def test_every_operation_answers_the_same_through_the_server_that_does_not_hold_the_node(stage: Stage) -> None:
     listed = [each.get(f"{stage.project}/workers").json() for each in (stage.a, stage.b)]
+    # These two have a name each, as no servers behind one balancer do.
+    assert all(each["items"][0].pop("urls") for each in listed)
     assert listed[0] == listed[1]
     assert listed[1]["items"][0]["dockerState"] == "running"
 
@@ -99,7 +101,7 @@ def test_every_operation_answers_the_same_through_the_server_that_does_not_hold_
     for path in ("ports", "git-status"):
         answers = [each.get(f"{stage.worker}/{path}") for each in (stage.a, stage.b)]
         assert answers[0].status_code == answers[1].status_code
-        assert answers[0].json() == answers[1].json()
+        assert without_urls(answers[0].json()) == without_urls(answers[1].json())
     assert stage.b.get(f"{stage.worker}/stats").raise_for_status().json()["memoryBytes"] > 0
     logs = [each.get(f"{stage.worker}/logs").raise_for_status().text for each in (stage.a, stage.b)]
     assert logs[0] == logs[1]
@@ -235,3 +237,7 @@ def read_until(terminal: ClientConnection, end: str, offset: int) -> tuple[str, 
             shown += piece.decode()
             offset += len(piece)
     return shown, offset
+
+
+def without_urls(answer: dict[str, Any]) -> dict[str, Any]:
+    return {**answer, "items": [{**each, "url": None} for each in answer["items"]]} if "items" in answer else answer

@@ -9,15 +9,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from websockets.asyncio.client import connect as dial_websocket
-from websockets.exceptions import InvalidHandshake, InvalidURI
 
-from spunto.adapters.websocket import WebSocketTransport
+from spunto.adapters.websocket import dial
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Invalid, Unavailable
 from spunto.core.kernel.proxies import proxy_of
 from spunto.core.kernel.secret import Secret
-from spunto.core.protocol.codec import MAX_FRAME_BYTES
 from spunto.core.protocol.transport import Transport
 from spunto.core.routes.asking import Dial, Done
 from spunto.entrypoints.edge.activity import ActivityLog
@@ -39,9 +36,6 @@ from spunto.entrypoints.edge.visits import Doors
 from spunto.entrypoints.serving.crowd import Crowd, connections_at_most
 from spunto.entrypoints.serving.peers import Network, parsed_address, trusts
 
-_OPEN_SECONDS: Final = 5.0
-_CLOSE_SECONDS: Final = 1.0
-_QUEUED_FRAMES: Final = 64
 # Shorter than what our server keeps idle connections for.
 _KEPT_SECONDS: Final = 30.0
 
@@ -104,25 +98,13 @@ def _dialling(settings: EdgeSettings, token: Secret) -> Callable[[], Awaitable[T
     base = "ws://localhost" if path is not None else f"ws{settings.server.removeprefix('http').rstrip('/')}"
     url = f"{base}{CONNECT_PATH}"
 
-    async def dial() -> Transport:
-        way = {"unix": True, "path": path} if path is not None else {"proxy": proxy_of(url)}
+    async def dial_server() -> Transport:
         try:
-            connected = await dial_websocket(
-                url,
-                additional_headers={"Authorization": f"Bearer {token.reveal()}"},
-                compression=None,
-                max_size=MAX_FRAME_BYTES,
-                max_queue=_QUEUED_FRAMES,
-                open_timeout=_OPEN_SECONDS,
-                close_timeout=_CLOSE_SECONDS,
-                ping_interval=None,  # the session has its own
-                **way,
-            )
-        except (Invalid, InvalidHandshake, InvalidURI, OSError, TimeoutError, EOFError) as error:
+            return await dial(url, f"Bearer {token.reveal()}", socket_path=path, proxy=proxy_of(url))
+        except (Invalid, OSError) as error:
             raise Unavailable("server_away", f"The server can't be reached: {error}") from error
-        return WebSocketTransport(connected)
 
-    return dial
+    return dial_server
 
 
 def _server_target(settings: EdgeSettings) -> Target:
