@@ -34,6 +34,8 @@ from spunto.testing.contracts.container_lab import PATIENCE_SECONDS
 DOCKER, PODMAN = pytest.param("docker", marks=pytest.mark.docker), pytest.param("podman", marks=pytest.mark.podman)
 # As in a container with the host's network: the engine counts other processes than the agent sees.
 IN_A_CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+# As in a container with the machine's processes, whose root is not let into those of others.
+WITHOUT_SIGHT = ("setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace")
 WITHOUT_THE_RIGHT = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
 MUCH = 100 * 1024 * 1024
 LAST_WORD = b"bye"
@@ -160,7 +162,11 @@ async def test_ports_of_a_worker_are_reached_whatever_they_are_bound_to(lab: Rel
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("confined", [IN_A_CONTAINER, WITHOUT_THE_RIGHT], ids=["in a container", "without the right"])
+@pytest.mark.parametrize(
+    "confined",
+    [IN_A_CONTAINER, WITHOUT_THE_RIGHT, WITHOUT_SIGHT],
+    ids=["in a container", "without the right", "without sight"],
+)
 async def test_an_agent_that_may_not_go_into_networks_says_so_and_uses_addresses(
     docker_url: str, tmp_path: Path, confined: Sequence[str]
 ) -> None:

@@ -72,12 +72,18 @@ def _is_of(pid: int, container_id: str) -> bool:
 
 
 def sees_processes_of(socket_path: str) -> bool:
-    """Whether who serves the socket, and thus what it starts, has a number here. Raises OSError."""
+    """Whether who serves the socket, and thus what it starts, has a number here, and lets itself be looked into.
+
+    Root in a container is let into no process that may do more than it, or is another user's. Raises OSError.
+    """
     with socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(_ASK_SECONDS)
         asking.connect(socket_path)
         pid, _, _ = _CREDENTIALS.unpack(asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return bool(pid)
+    if not pid:
+        return False
+    with Path(f"/proc/{pid}/ns/net").open("rb"):
+        return True
 
 
 class Doorway:
