@@ -18,6 +18,8 @@ from spunto.core.orgs.model import Membership, User
 
 IMAGE: Final = "localhost/spunto/worker:1"
 
+_PORT: Final = 3000
+
 
 class Seed:
     """Makes things through the API itself, as the owner."""
@@ -42,6 +44,8 @@ class Seed:
             "deliveryId": self._delivery,
             "token": lambda: "not-an-invitation",
             "number": lambda: "1",
+            "port": lambda: str(_PORT),
+            "linkId": self._link,
             "name": lambda: "swagger-ui.css",
         }
 
@@ -68,6 +72,11 @@ class Seed:
     def _fresh(self, name: str) -> str:
         # An organization that nothing depends on.
         return self._organization() if name == "orgId" else self._makers[name]()
+
+    def _link(self) -> str:
+        worker = self.shared("workerId")
+        path = f"{self._org}/workers/{worker}/ports/{_PORT}/links"
+        return str(self._made(path, {})["id"])
 
     def _made(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         answer = self._http.post(path, json=body)
