@@ -20,7 +20,7 @@ Connect = Callable[[str, str, int], Awaitable[Upstream]]
 
 IDLE: Final = "idle"
 REFUSED: Final = "connection_refused"
-PAGE_SECONDS: Final = 10.0
+PAGE_SECONDS: Final = 5.0
 """How long a person's page waits before it tells what it waits for."""
 _LISTEN_SECONDS: Final = 20.0
 _KNOCK_SECONDS: Final = 0.03
@@ -65,11 +65,11 @@ class Reaching:
         route = self._routes.find(target.subject)
         return route is not None and route.spec.sharing_of(target.port) is Sharing.PUBLIC
 
-    def target_of(self, route: KnownRoute, port: int) -> Target:
-        """Where its requests go. What has just come up is given a while to listen."""
+    def target_of(self, route: KnownRoute, port: int, *, seconds: float = PARKED_SECONDS) -> Target:
+        """Where its requests go. What has just come up is given a while to listen, `seconds` at most."""
 
         async def connect() -> Upstream:
-            return await self._knock(route, port)
+            return await self._knock(route, port, until=self._clock.monotonic() + seconds)
 
         return Target(key=(route.spec.node_id, route.subject_id, port, route.up_since), connect=connect)
 
@@ -90,25 +90,26 @@ class Reaching:
                     continue
             await self._routes.changed(target.subject)
 
-    async def _knock(self, route: KnownRoute, port: int) -> Upstream:
-        stream = await self._reach(route, port)
+    async def _knock(self, route: KnownRoute, port: int, *, until: float) -> Upstream:
+        until = min(until, route.up_since + _LISTEN_SECONDS)
+        stream = await self._reach(route, port, until=until)
         if stream is not None:
             return stream
         with self._parking.place(route.subject_id):
             # Many may wait for one port; one of them knocks.
             async with self._turns.setdefault((route.subject_id, port), asyncio.Lock()):
-                while (stream := await self._reach(route, port)) is None:
+                while (stream := await self._reach(route, port, until=until)) is None:
                     await self._clock.sleep(_KNOCK_SECONDS)
         return stream
 
-    async def _reach(self, route: KnownRoute, port: int) -> Upstream | None:
-        """None where nobody listens yet, and the subject came up a short while ago."""
+    async def _reach(self, route: KnownRoute, port: int, *, until: float) -> Upstream | None:
+        """None where nobody listens yet, until that moment."""
         try:
             return await self._connect(route.spec.node_id, route.subject_id, port)
         except Unavailable as error:
             if error.code != REFUSED:
                 raise
-            if self._clock.monotonic() - route.up_since >= _LISTEN_SECONDS:
+            if self._clock.monotonic() >= until:
                 raise _nobody_listens(port) from error
             return None
 

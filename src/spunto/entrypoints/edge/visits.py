@@ -213,7 +213,7 @@ class Visit:
             return self._doors.grants.holds(grant)
 
         return Forward(
-            target=self._doors.reaching.target_of(route, self._target.port),
+            target=self._doors.reaching.target_of(route, self._target.port, seconds=self._patience),
             headers=to_worker(
                 self._request, client=self._doors.clients.of(self._request), scheme=self._addresses.scheme
             ),

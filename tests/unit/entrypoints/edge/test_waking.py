@@ -80,14 +80,19 @@ async def test_one_knocks_for_all_that_wait_for_a_port_and_all_are_let_in_at_onc
     assert len(house.asked_ports) < 2 * 50 + 3.0 / 0.03 + 10
 
 
-async def test_a_port_that_stays_silent_is_told_so(house: House) -> None:
-    found = await house.harness.finish(house.ask(house.host(), **bearer(house)))
+@pytest.mark.parametrize(("headers", "seconds"), [({}, 20.0), (NAVIGATION, 5.0)])
+async def test_a_port_that_stays_silent_is_told_so_and_soon_to_a_person(
+    house: House, headers: dict[str, str], seconds: float
+) -> None:
+    found = await house.harness.finish(house.ask(house.host(), **bearer(house), **headers))
     assert isinstance(found, Forward)
+    begun = house.harness.clock.monotonic()
 
     with pytest.raises(Unavailable) as refused:
         await house.harness.finish(found.target.connect())
 
     assert refused.value.code == "nobody_listens"
+    assert house.harness.clock.monotonic() - begun == pytest.approx(seconds, abs=0.2)
 
 
 async def test_past_the_bound_they_are_told_to_come_again(house: House) -> None:
