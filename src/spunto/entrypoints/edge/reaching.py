@@ -24,6 +24,7 @@ PAGE_SECONDS: Final = 5.0
 """How long a person's page waits before it tells what it waits for."""
 _LISTEN_SECONDS: Final = 20.0
 _KNOCK_SECONDS: Final = 0.03
+_WAKE_AGAIN_SECONDS: Final = 0.5
 
 
 def host_unknown() -> NotFound:
@@ -86,7 +87,11 @@ class Reaching:
                 if waker is None:
                     raise _stopped(route)
                 woken = await self._link.ask(Wake(subject_id=route.subject_id, by=waker), Woken)
-                if woken.state is RouteState.DOWN or self.route_of(target) is not route:
+                if self.route_of(target) is not route:
+                    continue
+                if woken.state is RouteState.DOWN:
+                    # It is still on its way down. To be asked costs the server a transaction.
+                    await self._clock.sleep(_WAKE_AGAIN_SECONDS)
                     continue
             await self._routes.changed(target.subject)
 

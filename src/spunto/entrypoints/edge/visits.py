@@ -10,8 +10,8 @@ from urllib.parse import parse_qs
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
-from spunto.core.routes.asking import ByPass, ByToken, Redeem, Redeemed, Source
-from spunto.core.routes.desired import Sharing
+from spunto.core.routes.asking import By, ByPass, ByToken, Redeem, Redeemed, Source
+from spunto.core.routes.desired import RouteState, Sharing
 from spunto.core.routes.hosts import Addresses, HostTarget, target_of
 from spunto.core.routes.passes import PASS_SECONDS, Pass, sign
 from spunto.entrypoints.edge import crossings, exchange
@@ -75,7 +75,8 @@ class Visit:
         route = self._doors.reaching.route_of(self._target)
         port = self._target.port
         if route.spec.sharing_of(port) is Sharing.PUBLIC:
-            up = await self._doors.reaching.up(self._target, waker=None, seconds=self._patience)
+            waker = await self._waker_of_public(route)
+            up = await self._doors.reaching.up(self._target, waker=waker, seconds=self._patience)
             return self._forward(up, grant=None, renewed=None)
         if self._is_own_preflight:
             return Answer(status=HTTPStatus.NO_CONTENT, headers=crossings.preflight_answer(self._request.headers))
@@ -121,6 +122,17 @@ class Visit:
         self._require_own_site()
         return Claim(subject_id, port, generation, ByPass(pass_id=shown.by)), shown
 
+    async def _waker_of_public(self, route: KnownRoute) -> By | None:
+        """Who may start the worker does so also where everybody gets in; nobody else is asked who they are."""
+        if route.spec.state is RouteState.UP:
+            return None
+        try:
+            claim, shown = self._claim(route)
+            grant = await self._doors.grants.find(claim)
+        except (Unauthenticated, Forbidden, Unavailable):
+            return None
+        return claim.by if grant.allowed and grant.may_wake and self._is_meant(shown) else None
+
     def _is_meant(self, shown: Pass | None) -> bool:
         """Whether somebody wants the worker: a person who goes there, or a program that is no page's script."""
         is_script = crossings.first(self._request.headers, b"sec-fetch-mode") is not None
@@ -164,6 +176,10 @@ class Visit:
             raise NotFound("host_unknown", "There is nothing at this address.")
         if path == exchange.CALLBACK_PATH and "code" in given:
             nonce = next(exchange.cookies_of(self._request.headers, self._names.nonce), "")
+            if not nonce:
+                raise Forbidden(
+                    "code_not_good", "Signing in took too long, or cookies are off; open the address again."
+                )
             question = Redeem(host=self._host, code=Secret(given["code"]), nonce=Secret(nonce))
             return await self._let_in(question, given.get("next", "/"))
         if path == exchange.LINK_PATH and "token" in given:

@@ -25,6 +25,7 @@ def headers(**named: str) -> list[tuple[bytes, bytes]]:
         # Over plain http on a LAN browsers say nothing.
         (b"GET", headers(accept="text/html,*/*"), True),
         (b"GET", headers(accept="text/html", x_requested_with="XMLHttpRequest"), False),
+        (b"GET", headers(accept="text/html", origin=FOREIGN), False),
         (b"GET", headers(accept="image/avif,*/*"), False),
         (b"GET", headers(), False),
     ],
@@ -48,6 +49,14 @@ def test_only_a_person_who_goes_there_navigates(method: bytes, said: list[tuple[
         (b"GET", headers(sec_fetch_site="same-site", referer=f"{FOREIGN}/page"), False),
         (b"GET", headers(sec_fetch_site="same-site"), False),
         (b"GET", headers(sec_fetch_site="cross-site", referer="http://[bad"), False),
+        # Over plain http on a LAN browsers send no more than these two.
+        (b"GET", headers(origin=FOREIGN), False),
+        (b"GET", headers(origin="null"), False),
+        (b"GET", headers(origin=FOREIGN, accept="text/html"), False),
+        (b"GET", headers(origin=SIBLING), True),
+        (b"GET", headers(referer=f"{FOREIGN}/page"), False),
+        (b"GET", headers(referer=f"{SIBLING}/page"), True),
+        (b"GET", headers(referer=f"{FOREIGN}/page", accept="text/html,*/*"), True),
         (b"POST", headers(origin=OWN), True),
         (b"POST", headers(origin=SIBLING), True),
         (b"POST", headers(origin=APP), True),

@@ -260,3 +260,9 @@ async def test_a_relay_is_there_for_the_bearer_of_a_ticket_alone(house: House) -
     ]
 
     assert [each.status for each in answers] == [404, 404, 404]
+
+
+async def test_who_comes_back_without_the_nonce_is_told_what_happened(house: House) -> None:
+    answer = await house.answer(house.host(), "/.spunto/cb?code=x", **NAVIGATION)
+
+    assert (answer.status, b"That took too long" in answer.body) == (403, True)

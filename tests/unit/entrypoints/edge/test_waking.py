@@ -2,15 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from tests.unit.entrypoints.edge.house import NAVIGATION, House, a_house
 
+from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Unavailable
-from spunto.core.routes.desired import Sharing
+from spunto.core.routes.asking import ByPass, Woken
+from spunto.core.routes.desired import RouteSpec, RouteState, Sharing
+from spunto.core.routes.hosts import HostTarget
 from spunto.core.workers.model import WorkerState
-from spunto.entrypoints.edge.parking import MAX_OF_A_TARGET
-from spunto.entrypoints.edge.seams import Answer, Forward
+from spunto.entrypoints.edge.parking import MAX_OF_A_TARGET, Parking
+from spunto.entrypoints.edge.reaching import Reaching
+from spunto.entrypoints.edge.routes import KnownRoute, RouteTable
+from spunto.entrypoints.edge.seams import Answer, Forward, Upstream
+from spunto.entrypoints.edge.server_link import ServerLink
 
 
 @pytest.fixture
@@ -114,3 +121,37 @@ async def test_who_may_not_start_it_sees_that_it_is_stopped(house: House) -> Non
 
     assert (answer.status, b"is stopped" in answer.body) == (503, True)
     assert await state_of(house) is WorkerState.STOPPED
+
+
+async def test_its_owner_wakes_it_also_by_a_port_that_is_open_to_everybody(house: House) -> None:
+    harness, worker = house.harness, house.worker.worker
+    await harness.spunto.sharing.share(harness.owner, worker.org_id, None, worker.id, 3000, Sharing.PUBLIC)
+    await harness.settle()
+
+    found = await harness.finish(house.ask(house.host(), **bearer(house)))
+
+    assert (isinstance(found, Forward), await state_of(house)) == (True, WorkerState.READY)
+
+
+async def test_while_it_is_on_its_way_down_the_server_is_asked_now_and_then() -> None:
+    spec = RouteSpec(kind="worker", org_id="org_1", owner_id="usr_1", node_id="nod_1", index=1, state=RouteState.DOWN)
+    subject, clock, asked = "0" * 26, SystemClock(), 0
+
+    class Link:
+        async def ask(self, question: object, wanted: object) -> Woken:
+            nonlocal asked
+            asked += 1
+            return Woken(state=RouteState.DOWN)
+
+    routes = RouteTable({subject: KnownRoute(subject_id=f"wkr_{subject}", generation=1, spec=spec, up_since=0.0)})
+    reaching = Reaching(routes, cast("ServerLink", Link()), nobody_connects, parking=Parking(), clock=clock)
+    target = HostTarget(subject=subject, index=1, port=3000, label="worker-1")
+
+    with pytest.raises(Unavailable):
+        await reaching.up(target, waker=ByPass(pass_id="ses_1"), seconds=0.2)
+
+    assert asked == 1
+
+
+async def nobody_connects(node_id: str, subject_id: str, port: int) -> Upstream:
+    raise Unavailable("connection_refused", "Nobody listens.")

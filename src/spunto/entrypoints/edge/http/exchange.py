@@ -21,6 +21,8 @@ from spunto.entrypoints.edge.seams import Body, Forward
 # Asked twice they do the same as once; the second time only where the first may not have been heard at all.
 _REPEATABLE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
 _CONTINUE: Final = 100
+# Answers before the answer: each costs the loop that serves everybody.
+_MAX_MEANWHILE: Final = 64
 # So long before its end a kept connection is not used any more.
 _MARGIN_SECONDS: Final = 1.0
 
@@ -95,7 +97,11 @@ class Exchange:
             await origin.upstream.write(head + self._upload.begin())
         if not self._upload.is_over:
             self._uploading = asyncio.create_task(self._upload.run(origin.upstream), name="edge upload")
+        told = 0
         while not (answer := await self._next_head(origin)).is_final:
+            told += 1
+            if told > _MAX_MEANWHILE:
+                raise BadAnswer("it says too much before its answer")
             if answer.status == SWITCHED:
                 if has_agreed(self._request.head, answer) and self._request.head.wants_upgrade:
                     return answer
