@@ -28,6 +28,8 @@ from spunto.entrypoints.edge.routes import KnownRoute
 from spunto.entrypoints.edge.seams import Answer, Forward, Headers, RequestHead
 from spunto.entrypoints.edge.server_link import ServerAway, ServerLink
 
+# Each costs a question; a browser has one.
+_MAX_PASSES: Final = 4
 # A pass is made anew well before it ends, by whatever answer goes by.
 _RENEW_SECONDS: Final = PASS_SECONDS - 5 * 60
 
@@ -42,6 +44,15 @@ class Doors:
     activity: ActivityLog
     clients: Clients
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asker:
+    """Who asks, by which pass if by any, and what the server says of it."""
+
+    claim: Claim
+    shown: Pass | None
+    grant: Grant
 
 
 class Visit:
@@ -74,21 +85,20 @@ class Visit:
             return await self._own(path, query)
         route = self._doors.reaching.route_of(self._target)
         port = self._target.port
+        if self._is_own_preflight:
+            return Answer(status=HTTPStatus.NO_CONTENT, headers=crossings.preflight_answer(self._request.headers))
         if route.spec.sharing_of(port) is Sharing.PUBLIC:
             waker = await self._waker_of_public(route)
             up = await self._doors.reaching.up(self._target, waker=waker, seconds=self._patience)
             return self._forward(up, grant=None, renewed=None)
-        if self._is_own_preflight:
-            return Answer(status=HTTPStatus.NO_CONTENT, headers=crossings.preflight_answer(self._request.headers))
         try:
-            claim, shown = self._claim(route)
-            grant = await self._doors.grants.find(claim)
-            self._require(grant)
+            asker = await self._asker(route)
+            self._require(asker.grant)
         except Unauthenticated as error:
             return self._ask_who(error)
-        waker = claim.by if grant.may_wake and self._is_meant(shown) else None
+        waker = asker.claim.by if self._is_waking(asker) else None
         up = await self._doors.reaching.up(self._target, waker=waker, seconds=self._patience)
-        return self._forward(up, grant=grant, renewed=self._renewed(shown))
+        return self._forward(up, grant=asker.grant, renewed=self._renewed(asker.shown))
 
     def refused(self, error: SpuntoError) -> Answer:
         """A page on another port of the worker may read why it was refused."""
@@ -105,38 +115,51 @@ class Visit:
 
     # Who asks
 
-    def _claim(self, route: KnownRoute) -> tuple[Claim, Pass | None]:
-        """Raises Unauthenticated, and Forbidden for what another site had the browser send."""
+    async def _asker(self, route: KnownRoute) -> _Asker:
+        """Of several passes the one that lets in, and wakes if any does: a page of another worker may have planted one
+        beside the visitor's own. Raises Unauthenticated, Forbidden for what another site had the browser send."""
+        askers = [
+            _Asker(claim=claim, shown=shown, grant=await self._doors.grants.find(claim))
+            for claim, shown in self._claims(route)
+        ]
+        return max(askers, key=lambda each: (each.grant.allowed, each.grant.may_wake))
+
+    def _claims(self, route: KnownRoute) -> Sequence[tuple[Claim, Pass | None]]:
+        """One at least."""
         subject_id, port, generation = route.subject_id, self._target.port, route.generation
         token = token_of(self._request.headers)
         if token is not None:
-            return Claim(subject_id, port, generation, ByToken(token=token)), None
+            return [(Claim(subject_id, port, generation, ByToken(token=token)), None)]
         now = self._doors.clock.now()
         passes = passes_of(self._request.headers, self._names, keys=self._keys, host=self._host, now=now)
-        shown = next((each for each in passes if each.subject == subject_id), None)
-        if shown is None:
+        shown = {each.by: each for each in passes if each.subject == subject_id}
+        if not shown:
             raise Unauthenticated(
                 "credential_missing",
                 "Open this address in a browser, or send a token in `Authorization: Bearer <token>`.",
             )
         self._require_own_site()
-        return Claim(subject_id, port, generation, ByPass(pass_id=shown.by)), shown
+        return [
+            (Claim(subject_id, port, generation, ByPass(pass_id=by)), each)
+            for by, each in list(shown.items())[:_MAX_PASSES]
+        ]
 
     async def _waker_of_public(self, route: KnownRoute) -> By | None:
         """Who may start the worker does so also where everybody gets in; nobody else is asked who they are."""
         if route.spec.state is RouteState.UP:
             return None
         try:
-            claim, shown = self._claim(route)
-            grant = await self._doors.grants.find(claim)
+            asker = await self._asker(route)
         except (Unauthenticated, Forbidden, Unavailable):
             return None
-        return claim.by if grant.allowed and grant.may_wake and self._is_meant(shown) else None
+        return asker.claim.by if self._is_waking(asker) else None
 
-    def _is_meant(self, shown: Pass | None) -> bool:
-        """Whether somebody wants the worker: a person who goes there, or a program that is no page's script."""
+    def _is_waking(self, asker: _Asker) -> bool:
+        """Whether somebody who may start the worker wants it: a person who goes there, or a program that is no page's
+        script."""
         is_script = crossings.first(self._request.headers, b"sec-fetch-mode") is not None
-        return self._is_navigation or (shown is None and not is_script)
+        is_meant = self._is_navigation or (asker.shown is None and not is_script)
+        return is_meant and asker.grant.allowed and asker.grant.may_wake
 
     def _require_own_site(self) -> None:
         request = self._request

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.unit.entrypoints.edge.house import NAVIGATION, PORT, SERVER, House, a_house, cookies_of, location_of
 
+from spunto.core.kernel.secret import Secret
 from spunto.core.routes.desired import Sharing
 from spunto.entrypoints.edge.seams import Answer, Forward
 
@@ -21,13 +22,13 @@ def bearer(token: object) -> dict[str, str]:
     return {"authorization": f"Bearer {token.reveal()}"}  # type: ignore[attr-defined]  # a Secret
 
 
-async def enter(house: House, target: str = "/", *, port: int = PORT) -> dict[str, str]:
+async def enter(house: House, target: str = "/", *, port: int = PORT, token: Secret | None = None) -> dict[str, str]:
     """What a browser does: the cookie that it has at the end, as a header."""
     host = house.host(port)
     sent = await house.answer(host, target, **NAVIGATION)
     asked = parse_qs(urlsplit(location_of(sent)).query)
-    owner = await house.harness.spunto.access.authenticate(house.harness.owner_token)
-    code = await house.harness.spunto.doorman.issue_code(owner, host=asked["host"][0], nonce=asked["n"][0])
+    actor = await house.harness.spunto.access.authenticate(token or house.harness.owner_token)
+    code = await house.harness.spunto.doorman.issue_code(actor, host=asked["host"][0], nonce=asked["n"][0])
     back = await house.answer(
         host, f"/.spunto/cb?code={code.reveal()}&next={target}", cookie=f"spn={cookies_of(sent)['spn']}", **NAVIGATION
     )
@@ -148,6 +149,18 @@ async def test_a_cookie_is_good_at_its_own_host_alone(house: House) -> None:
     other = await house.answer(house.host(4000), **cookie)
 
     assert other.status == HTTPStatus.UNAUTHORIZED
+
+
+async def test_a_pass_that_a_neighbour_planted_takes_nothing_from_the_visitor(house: House) -> None:
+    bob = await house.harness.add_person("bob")
+    own = (await enter(house))["cookie"]
+    await share(house, Sharing.ORG)
+    planted = (await enter(house, token=bob.token))["cookie"]
+    await share(house, Sharing.OWNER)
+
+    found = await house.ask(house.host(), cookie=f"{planted}; {own}")
+
+    assert isinstance(found, Forward)
 
 
 async def test_another_workers_page_gets_nothing_with_the_cookie(house: House) -> None:

@@ -24,6 +24,9 @@ KEYLESS_POSTS = {
     # What fits the filter is another matter at every request.
     "POST /api/orgs/{orgId}/workers/stop",
     "POST /api/orgs/{orgId}/workers/destroy",
+    # A repeat keeps the worker for as long again from then on.
+    "POST /api/orgs/{orgId}/projects/{projectId}/workers/{workerId}/keep-alive",
+    "POST /api/orgs/{orgId}/workers/{workerId}/keep-alive",
     # What it did can't be told again before commands have ids.
     "POST /api/orgs/{orgId}/projects/{projectId}/workers/{workerId}/exec",
     "POST /api/orgs/{orgId}/workers/{workerId}/exec",

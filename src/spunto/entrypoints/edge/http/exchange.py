@@ -25,6 +25,8 @@ _CONTINUE: Final = 100
 _MAX_MEANWHILE: Final = 64
 # So long before its end a kept connection is not used any more.
 _MARGIN_SECONDS: Final = 1.0
+# Of a chunked body that is read without a pause: in the worst case it has a chunk for each six bytes.
+_TURN_BYTES: Final = 16 * 1024
 
 
 class Exchange:
@@ -156,18 +158,24 @@ class Exchange:
         data = origin.held()
         while True:
             if data:
-                content, rest = body.take(data)
-                pieces += [chunk(piece) for piece in content] if is_chunked else content
+                part, data = _parted(data) if answer.is_chunked else (data, b"")
+                content, rest = body.take(part)
+                if content:
+                    pieces += [chunk(_joined(content))] if is_chunked else content
             if body.is_over:
+                rest += data
                 break
             if pieces:
                 client.write(_joined(pieces))
                 pieces.clear()
                 await client.drained()
+            if data:
+                # Chunks may be of one byte each, and others are to be served meanwhile.
+                await asyncio.sleep(0)
+                continue
             data = await origin.more()
             if not data:
-                if answer.length is not None or answer.is_chunked:
-                    raise OriginBroke
+                _require_endless(answer)
                 break
         if is_chunked:
             pieces.append(last_chunk(passing_trailers(body.trailers)))
@@ -229,3 +237,14 @@ class Exchange:
 
 def _joined(pieces: Sequence[bytes]) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _require_endless(answer: Outgoing) -> None:
+    """Raises OriginBroke where more was to come."""
+    if answer.length is not None or answer.is_chunked:
+        raise OriginBroke
+
+
+def _parted(data: bytes) -> tuple[bytes, bytes]:
+    """What is read now, and the rest."""
+    return (data, b"") if len(data) <= _TURN_BYTES else (data[:_TURN_BYTES], data[_TURN_BYTES:])
