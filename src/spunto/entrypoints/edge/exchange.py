@@ -18,6 +18,7 @@ OWN_PATH: Final = "/.spunto/"
 """What is never the worker's."""
 CALLBACK_PATH: Final = "/.spunto/cb"
 LINK_PATH: Final = "/.spunto/link"
+ENTER_PATH: Final = "/.spunto/enter"
 _NONCE_SECONDS: Final = 300
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAX_NEXT: Final = 2048
@@ -72,6 +73,11 @@ def sign_in_url(app_url: str, *, host: str, nonce: str, target: str) -> str:
     """Where the browser gets its code."""
     query = urlencode({"host": host, "n": hash_of(nonce), "next": safe_next(target)})
     return f"{app_url}/api/auth/worker?{query}"
+
+
+def enter_path(target: str) -> str:
+    """Where somebody says who they are though they need not, on their way to the path."""
+    return f"{ENTER_PATH}?{urlencode({'next': safe_next(target)})}"
 
 
 def hash_of(nonce: str) -> str:

@@ -43,7 +43,11 @@ TITLES: Final = {
 REFRESHING: Final = frozenset({"worker_starting", "nobody_listens", "node_offline", "server_away", "busy"})
 
 
-def page_of(problem: Problem) -> bytes:
+HELPED_BY_SIGNING_IN: Final = frozenset({"worker_stopped", "forbidden", "code_not_good", "link_not_good"})
+
+
+def page_of(problem: Problem, *, sign_in: str | None = None) -> bytes:
     """A problem as a person reads it; what passes by itself loads itself again."""
     title = TITLES.get(problem.code, "This does not work")
-    return page(title, problem.message, refresh_seconds=2 if problem.code in REFRESHING else None)
+    link = (sign_in, "Sign in, and go on") if sign_in is not None and problem.code in HELPED_BY_SIGNING_IN else None
+    return page(title, problem.message, refresh_seconds=2 if problem.code in REFRESHING else None, link=link)

@@ -80,7 +80,7 @@ class Visit:
 
     async def decide(self) -> Forward | Answer:
         """Raises SpuntoError for whatever is refused."""
-        path, _, query = self._request.target.decode("latin1").partition("?")
+        path, _, query = self._path_and_query.partition("?")
         if path.startswith(exchange.OWN_PATH):
             return await self._own(path, query)
         route = self._doors.reaching.route_of(self._target)
@@ -102,7 +102,12 @@ class Visit:
 
     def refused(self, error: SpuntoError) -> Answer:
         """A page on another port of the worker may read why it was refused."""
-        return refusal(self._request, error, headers=self._sharing)
+        sign_in = exchange.enter_path(self._path_and_query)
+        return refusal(self._request, error, headers=self._sharing, sign_in=sign_in)
+
+    @property
+    def _path_and_query(self) -> str:
+        return self._request.target.decode("latin1")
 
     @property
     def _client(self) -> str:
@@ -183,12 +188,11 @@ class Visit:
 
     def _ask_who(self, error: Unauthenticated) -> Answer:
         """A person is sent to sign in, and comes back here."""
-        if not self._is_navigation:
-            return self.refused(error)
+        return self._to_sign_in(self._path_and_query) if self._is_navigation else self.refused(error)
+
+    def _to_sign_in(self, target: str) -> Answer:
         nonce = exchange.nonce_of(self._request.headers, self._names)
-        there = exchange.sign_in_url(
-            self._app_url, host=self._host, nonce=nonce, target=self._request.target.decode("latin1")
-        )
+        there = exchange.sign_in_url(self._app_url, host=self._host, nonce=nonce, target=target)
         return redirect(there, headers=[(b"set-cookie", self._names.set_nonce(nonce))])
 
     # Our own paths on the worker's host
@@ -205,6 +209,8 @@ class Visit:
                 )
             question = Redeem(host=self._host, code=Secret(given["code"]), nonce=Secret(nonce))
             return await self._let_in(question, given.get("next", "/"))
+        if path == exchange.ENTER_PATH:
+            return self._to_sign_in(given.get("next", "/"))
         if path == exchange.LINK_PATH and "token" in given:
             return await self._let_in(Redeem(host=self._host, link=Secret(given["token"])), given.get("next", "/"))
         raise NotFound("host_unknown", "There is nothing at this address.")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
-from tests.unit.entrypoints.edge.house import NAVIGATION, House, a_house
+from tests.unit.entrypoints.edge.house import NAVIGATION, House, a_house, location_of
 
 from spunto.core.kernel.clock import SystemClock
 from spunto.core.kernel.errors import Unavailable
@@ -121,6 +121,10 @@ async def test_who_may_not_start_it_sees_that_it_is_stopped(house: House) -> Non
 
     assert (answer.status, b"is stopped" in answer.body) == (503, True)
     assert await state_of(house) is WorkerState.STOPPED
+    # Its owner may be the one who looks, in a browser that was never here.
+    assert b'href="/.spunto/enter?next=%2F"' in answer.body
+    sent = await house.answer(house.host(), "/.spunto/enter?next=%2Fx", **NAVIGATION)
+    assert (sent.status, "next=%2Fx" in location_of(sent)) == (302, True)
 
 
 async def test_its_owner_wakes_it_also_by_a_port_that_is_open_to_everybody(house: House) -> None:
