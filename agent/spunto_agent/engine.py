@@ -1,12 +1,13 @@
 """The node's container engine, connected to whenever it is there."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 
 from spunto.adapters.runtimes.detect import connect
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
     Container,
@@ -113,6 +114,9 @@ class LateRuntime:
 
     async def connect_port(self, name: str, port: int) -> PortConnection:
         return await (await self._runtime()).connect_port(name, port)
+
+    async def listening_ports(self, name: str) -> Sequence[ListeningPort] | None:
+        return await (await self._runtime()).listening_ports(name)
 
     async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         await (await self._runtime()).put_file(name, path, content, mode=mode)

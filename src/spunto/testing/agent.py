@@ -1,7 +1,7 @@
 """An agent's process on a simulated node: the real runner, streams and session, without a disk and without sockets."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from spunto.core.executor.journal import MemoryJournal
 from spunto.core.executor.reading import Reading
@@ -9,7 +9,7 @@ from spunto.core.executor.relays import NodeRelays
 from spunto.core.executor.runner import NodeRunner
 from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.executor.settings import NodeSettings
-from spunto.core.executor.streams.serving import STREAMS, NodeStreams
+from spunto.core.executor.streams.serving import NodeStreams
 from spunto.core.executor.streams.tcp import TcpStreams
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import Clock
@@ -50,6 +50,7 @@ class SimulatedAgent:
         answer: Answer,
         answer_as_edge: AnswerAsEdge,
         reading: Reading,
+        streams: Collection[str],
         log: Log,
     ) -> None:
         self._clock = clock
@@ -57,7 +58,7 @@ class SimulatedAgent:
         self._answer = answer
         self._answer_as_edge = answer_as_edge
         self._runner = NodeRunner(
-            runtime, journal=journal, clock=clock, settings=settings, reading=reading, streams=STREAMS, log=log
+            runtime, journal=journal, clock=clock, settings=settings, reading=reading, streams=streams, log=log
         )
         tcp = TcpStreams(runtime, standing=self._runner.standing)
         self._relays = NodeRelays(self._dial_edge, tcp, clock=clock, settings=settings, log=log)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from spunto.adapters.memory.runtime import FakeRuntime
@@ -12,6 +12,7 @@ from spunto.core.executor.policy import Policy
 from spunto.core.executor.reading import Reading
 from spunto.core.executor.runtime import Container, ContainerSpec
 from spunto.core.executor.settings import NodeSettings
+from spunto.core.executor.streams.serving import STREAMS
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.kernel.secret import Secret
 from spunto.core.nodes.model import NodeId
@@ -67,7 +68,7 @@ class Machine(FakeRuntime):
 class SimulatedNode:
     """Made by `Harness.add_node`. `engine` is the fake runtime, with its own script: `hold_pulls`, `fail_next`, …
     `logged` are the agent's newest log lines, `journal` is what outlives the agent, and
-    `reading` and `policy` are what an agent that is started next understands and allows."""
+    `reading`, `streams` and `policy` are what an agent that is started next understands, announces and allows."""
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class SimulatedNode:
         self.engine = engine
         self.agent: SimulatedAgent | None = None
         self.reading = Reading()
+        self.streams: Collection[str] = STREAMS
         self.policy = Policy()
         self.logged: deque[dict[str, object]] = deque(maxlen=MAX_LOGGED)
         self._clock = clock
@@ -111,6 +113,7 @@ class SimulatedNode:
             answer=self._answer(self.token),
             answer_as_edge=self._answer_as_edge,
             reading=self.reading,
+            streams=self.streams,
             log=self._note,
         )
         self._running = self._spawn(self.agent.run(), f"agent of {self.name}")
@@ -166,9 +169,17 @@ class SimulatedNode:
         """Somebody removes the worker's container on the machine itself."""
         await self.engine.remove_by_hand(container_name(worker_id))
 
-    def serve_port(self, worker_id: str, port: int, handler: PortHandler) -> None:
+    def serve_port(
+        self,
+        worker_id: str,
+        port: int,
+        handler: PortHandler,
+        *,
+        address: str = "0.0.0.0",
+        process: str = "program",
+    ) -> None:
         """A program of the worker's listens on the port; it is called for each connection, until the container ends."""
-        self.engine.serve_port(container_name(worker_id), port, handler)
+        self.engine.serve_port(container_name(worker_id), port, handler, address=address, process=process)
 
     def containers(self) -> Sequence[Container]:
         """What stands on the machine and carries the node's label, running or not, whoever may know of it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import random
 import subprocess
@@ -182,6 +183,30 @@ async def test_an_agent_that_may_not_go_into_networks_says_so_and_uses_addresses
     assert answer == b"hellobye"
     assert (refused.code, "loopback" in refused.message) == ("connection_refused", True)
     assert lab.server.hellos[-1].posture["loopback_ports"] is False
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("confined", "told"),
+    [
+        ((), [{"port": 8001, "address": "127.0.0.1", "process": "python3"}]),
+        (WITHOUT_THE_RIGHT, [{"port": 8001, "address": "127.0.0.1", "process": "python3"}]),
+        (IN_A_CONTAINER, None),
+        (WITHOUT_SIGHT, None),
+    ],
+    ids=["at home", "without the right", "in a container", "without sight"],
+)
+async def test_an_agent_that_may_not_look_at_processes_says_that_it_can_not_tell_who_listens(
+    docker_url: str, tmp_path: Path, confined: Sequence[str], told: list[dict[str, object]] | None
+) -> None:
+    async with relay_lab(docker_url, tmp_path, inside=confined) as lab:
+        await lab.start_agent()
+        await lab.start_worker()
+        await lab.listen("127.0.0.1", 8001)
+
+        answer = await everything(lab.server.open("ports", lab.worker))
+
+    assert json.loads(answer) == {"items": told}
 
 
 @pytest.mark.parametrize("lab", [DOCKER, PODMAN], indirect=True)

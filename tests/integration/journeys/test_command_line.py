@@ -8,6 +8,8 @@ import pytest
 from tests.fixtures.waiting import wait_until
 from tests.integration.journeys.boxes import Box
 
+from spunto.core.workers import listening
+
 pytestmark = pytest.mark.docker
 
 SMALLEST = ("--image", "localhost/spunto/busybox:1", "--cpus", "0.05", "--memory", "16MiB")
@@ -127,14 +129,26 @@ def test_a_log_is_read_and_followed(box: Box, worker: str) -> None:
     assert (entry["stream"], entry["line"]) == ("stdout", "second")
 
 
+def listed(box: Box, worker: str) -> list[tuple[int, str]]:
+    items = box.cli.run("worker", "ports", worker, "--json").json()["items"]
+    return [(each["port"], each["process"]) for each in items]
+
+
 def test_a_listener_is_found_and_nothing_of_the_engine_s(box: Box) -> None:
     box.cli.run("worker", "exec", "hello-1", "--", "sh", "-c", "setsid python3 -m http.server 8123 >/dev/null 2>&1 &")
 
-    def listed() -> list[tuple[int, str]]:
-        items = box.cli.run("worker", "ports", "hello-1", "--json").json()["items"]
-        return [(each["port"], each["process"]) for each in items]
+    found = wait_until(lambda: listed(box, "hello-1"), seconds=10, what="the listener is listed")
+    by_ss = listening.parse(box.cli.run("worker", "exec", "hello-1", "--", *listening.COMMAND).out)
 
-    assert wait_until(listed, seconds=10, what="the listener is listed") == [(8123, "python3")]
+    assert found == [(each.port, each.process) for each in by_ss] == [(8123, "python3")]
+
+
+def test_a_listener_is_found_in_an_image_that_has_no_program_for_it(box: Box, worker: str) -> None:
+    box.cli.run("worker", "exec", worker, "--", "ss", code=127)
+    serving = "setsid nc -l -p 8123 </dev/null >/dev/null 2>&1 &"
+    box.cli.run("worker", "exec", worker, "--", "sh", "-c", serving)
+
+    assert wait_until(lambda: listed(box, worker), seconds=10, what="the listener is listed") == [(8123, "nc")]
 
 
 def test_a_port_is_opened_and_shared_and_its_worker_kept_awake(box: Box, worker: str) -> None:

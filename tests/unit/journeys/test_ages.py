@@ -127,6 +127,7 @@ async def test_what_an_agent_can_do_is_known_to_the_server(harness: Harness) -> 
         "stream:exec",
         "stream:inventory",
         "stream:logs",
+        "stream:ports",
         "stream:stats",
         "stream:terminal",
     )

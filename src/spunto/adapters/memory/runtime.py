@@ -14,11 +14,11 @@ from spunto.adapters.memory.runtime_processes import (
     KILLED,
     TERMINATED,
     FakeContainer,
-    FakeExec,
     FakeLog,
     main_process,
 )
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
     CommandNotStarted,
@@ -43,12 +43,6 @@ from spunto.core.executor.runtime import (
 )
 from spunto.core.kernel.errors import Conflict, SpuntoError
 
-MAX_EXECS = 256
-
-
-def _bytes_of(files: Mapping[str, bytes]) -> int:
-    return sum(map(len, files.values()))
-
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -58,7 +52,7 @@ class FakeRuntime:
     """Keeps images, networks, volumes and containers; the methods without `async` and those at the end are the script.
 
     `commands` extends what `exec` and containers can run; `published` are images that a pull finds at the registry.
-    `disk` is what it says of the disk, whatever is written.
+    `disk` is what it says of the disk, whatever is written; without `sees_processes` it can't tell who listens.
     """
 
     def __init__(
@@ -77,6 +71,7 @@ class FakeRuntime:
         self._pulls_go_on = asyncio.Event()
         self._pulls_go_on.set()
         self.disk: DiskSpace | None = DiskSpace(total_bytes=256 * 1024**3, free_bytes=200 * 1024**3)
+        self.sees_processes = True
         self._commands = {**BUILT_IN, **(commands or {})}
         self._cpu_millis = cpu_millis
         self._memory_bytes = memory_bytes
@@ -247,28 +242,11 @@ class FakeRuntime:
 
     async def stats(self, name: str) -> Stats:
         await self._enter("stats")
-        container = self._require_running(name)
-        return Stats(
-            cpu_percent=0.0,
-            memory_bytes=min(1024 * 1024, container.spec.memory_bytes),
-            memory_limit_bytes=container.spec.memory_bytes,
-            pids=1 + sum(not command.is_over() for command in container.execs),
-            network_rx_bytes=0,
-            network_tx_bytes=0,
-            block_read_bytes=0,
-            block_write_bytes=0,
-            sampled_at=self._now(),
-        )
+        return self._require_running(name).stats(at=self._now())
 
     async def disk_use(self, name: str) -> DiskUse:
         await self._enter("disk_use")
-        files = self._require(name).files
-        return DiskUse(
-            container_bytes=_bytes_of(files.own),
-            volume_bytes=sum(map(_bytes_of, files.volumes.values())),
-            container_files=len(files.own),
-            volume_files=sum(map(len, files.volumes.values())),
-        )
+        return self._require(name).disk_use()
 
     async def disk_space(self) -> DiskSpace | None:
         await self._enter("disk_space")
@@ -283,16 +261,16 @@ class FakeRuntime:
         if spec.working_dir is not None and not container.files.has_directory(spec.working_dir):
             message = f"chdir to cwd ({spec.working_dir!r}) failed: no such file or directory"
             raise CommandNotStarted(message, exit_code=126)
-        container.execs = {command for command in container.execs if not command.is_over()}
-        if len(container.execs) >= MAX_EXECS:
-            raise EngineRefused(f"container {name} runs {MAX_EXECS} commands already")
-        command = FakeExec(spec, container.spec, files=container.files, log=container.log, commands=self._commands)
-        container.execs.add(command)
-        return command
+        return container.exec(spec, commands=self._commands)
 
     async def connect_port(self, name: str, port: int) -> PortConnection:
         await self._enter("connect_port")
         return self._require_running(name).ports.connect(port)
+
+    async def listening_ports(self, name: str) -> Sequence[ListeningPort] | None:
+        await self._enter("listening_ports")
+        container = self._require_running(name)
+        return container.ports.listening() if self.sees_processes else None
 
     async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         await self._enter("put_file")
@@ -361,9 +339,12 @@ class FakeRuntime:
             self._announce(container, "oom")
         await self._end(container, code)
 
-    def serve_port(self, name: str, port: int, handler: PortHandler) -> None:
+    def serve_port(
+        self, name: str, port: int, handler: PortHandler, *, address: str = "0.0.0.0", process: str = "program"
+    ) -> None:
         """The container listens on the port until it ends; the handler is called for each connection."""
-        self._require_running(name).ports.listen(port, handler)
+        listening = ListeningPort(port=port, address=address, process=process)
+        self._require_running(name).ports.listen(listening, handler)
 
     async def write_log(self, name: str, line: str) -> None:
         await self._require(name).log.write("stdout", f"{line}\n".encode())

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortBroken, PortConnection, PortRefused
 
 MAX_UNREAD_BYTES = 256 * 1024
@@ -86,10 +87,15 @@ class FakePorts:
 
     def __init__(self) -> None:
         self._handlers: dict[int, PortHandler] = {}
+        self._listening: dict[int, ListeningPort] = {}
         self._served: set[asyncio.Task[None]] = set()
 
-    def listen(self, port: int, handler: PortHandler) -> None:
-        self._handlers[port] = handler
+    def listen(self, listening: ListeningPort, handler: PortHandler) -> None:
+        self._handlers[listening.port] = handler
+        self._listening[listening.port] = listening
+
+    def listening(self) -> list[ListeningPort]:
+        return [self._listening[port] for port in sorted(self._listening)]
 
     def connect(self, port: int) -> FakePortConnection:
         """Raises PortRefused."""
@@ -105,6 +111,7 @@ class FakePorts:
     def end(self) -> None:
         """The container ends: nobody listens any more, and what is connected breaks off."""
         self._handlers.clear()
+        self._listening.clear()
         for serving in self._served:
             serving.cancel()
 

@@ -8,8 +8,19 @@ from typing import Literal
 
 from spunto.adapters.memory.runtime_commands import Command, Files, Process, StreamName, Terminal, run
 from spunto.adapters.memory.runtime_ports import FakePorts
-from spunto.core.executor.runtime import Container, ContainerSpec, ContainerState, EngineUnavailable, ExecSpec, LogChunk
+from spunto.core.executor.disk import DiskUse
+from spunto.core.executor.runtime import (
+    Container,
+    ContainerSpec,
+    ContainerState,
+    EngineRefused,
+    EngineUnavailable,
+    ExecSpec,
+    LogChunk,
+    Stats,
+)
 
+MAX_EXECS = 256
 MAX_OUTPUT_PIECES = 16
 MAX_READ_BYTES = 64 * 1024
 MAX_LOG_LINES = 10_000
@@ -186,6 +197,40 @@ class FakeContainer:
             exit_code=self.exit_code,
             oom_killed=self.oom_killed,
         )
+
+    def exec(self, spec: ExecSpec, *, commands: Mapping[str, Command]) -> FakeExec:
+        """Raises EngineRefused for one too many."""
+        self.execs = {command for command in self.execs if not command.is_over()}
+        if len(self.execs) >= MAX_EXECS:
+            raise EngineRefused(f"container {self.name} runs {MAX_EXECS} commands already")
+        command = FakeExec(spec, self.spec, files=self.files, log=self.log, commands=commands)
+        self.execs.add(command)
+        return command
+
+    def stats(self, *, at: datetime) -> Stats:
+        return Stats(
+            cpu_percent=0.0,
+            memory_bytes=min(1024 * 1024, self.spec.memory_bytes),
+            memory_limit_bytes=self.spec.memory_bytes,
+            pids=1 + sum(not command.is_over() for command in self.execs),
+            network_rx_bytes=0,
+            network_tx_bytes=0,
+            block_read_bytes=0,
+            block_write_bytes=0,
+            sampled_at=at,
+        )
+
+    def disk_use(self) -> DiskUse:
+        return DiskUse(
+            container_bytes=_bytes_of(self.files.own),
+            volume_bytes=sum(map(_bytes_of, self.files.volumes.values())),
+            container_files=len(self.files.own),
+            volume_files=sum(map(len, self.files.volumes.values())),
+        )
+
+
+def _bytes_of(files: Mapping[str, bytes]) -> int:
+    return sum(map(len, files.values()))
 
 
 def main_process(

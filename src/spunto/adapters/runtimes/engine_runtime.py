@@ -5,6 +5,7 @@ A refusal is understood by looking at what is there, not by its words: the engin
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from spunto.adapters.runtimes.exec_state import NOT_EXECUTABLE_CODE, ExecState
 from spunto.adapters.runtimes.ports import Ports
 from spunto.adapters.runtimes.settling_in import SettlingIn
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
     CommandNotStarted,
@@ -241,6 +243,9 @@ class EngineRuntime(EngineStreams):
 
     async def connect_port(self, name: str, port: int) -> PortConnection:
         return await self._ports.connect(name, port)
+
+    async def listening_ports(self, name: str) -> Sequence[ListeningPort] | None:
+        return await self._ports.listening(name)
 
     async def aclose(self) -> None:
         self._ports.close()

@@ -1,8 +1,8 @@
-"""Connects to ports of containers: in the container's own network where the agent may go there, else at its address."""
+"""Ports of containers: connects in the container's own network where the agent may go there, and sees who listens."""
 
 import asyncio
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,9 @@ from spunto.adapters.runtimes.namespaces import (
     open_namespace,
     sees_processes_of,
 )
+from spunto.adapters.runtimes.proc_net import ports_of
 from spunto.adapters.runtimes.socket_connection import SocketConnection
+from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortRefused, PortUnreachable
 from spunto.core.executor.runtime import ContainerGone, ContainerNotRunning
 
@@ -73,6 +75,25 @@ class Ports:
             return await SocketConnection.on(await self._found(place, port))
         finally:
             place.users -= 1
+
+    async def listening(self, name: str) -> Sequence[ListeningPort] | None:
+        """None where the container's processes are not seen.
+
+        Raises ContainerGone, ContainerNotRunning, EngineUnavailable.
+        """
+        inspected = await self._inspect(name)
+        pid = inspected["State"]["Pid"]
+        try:
+            namespace = open_namespace(pid, inspected["Id"])
+        except NamespaceClosed:
+            return None
+        try:
+            found = await asyncio.to_thread(_seen, pid)
+            if not namespace.is_alive:
+                raise ContainerNotRunning(name)
+            return found
+        finally:
+            namespace.close()
 
     @cached_property
     def include_loopback(self) -> bool:
@@ -161,6 +182,12 @@ class Ports:
         if not inspected["State"].get("Running") or not inspected["State"].get("Pid"):
             raise ContainerNotRunning(name)
         return inspected
+
+
+def _seen(pid: int) -> Sequence[ListeningPort] | None:
+    with suppress(OSError):
+        return ports_of(pid)
+    return None
 
 
 def _addresses(inspected: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

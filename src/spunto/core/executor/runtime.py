@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortConnection
 from spunto.core.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 
@@ -337,6 +338,13 @@ class ContainerRuntime(Protocol):
         """Connect to a TCP port of the container: on its loopback, then on its own address. May take its time.
 
         Raises ContainerGone, ContainerNotRunning, PortRefused, PortUnreachable.
+        """
+
+    async def listening_ports(self, name: str) -> Sequence[ListeningPort] | None:
+        """What listens for TCP in the container now, by port; no command runs there for it, and the engine's own DNS
+        is left out. None where the machine's processes can't be looked at from here.
+
+        Raises ContainerGone, ContainerNotRunning.
         """
 
     async def put_file(self, name: str, path: str, content: bytes, *, mode: int = 0o644) -> None:

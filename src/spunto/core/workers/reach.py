@@ -16,13 +16,14 @@ from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
 from spunto.core.routes.desired import Sharing
 from spunto.core.routes.hosts import Addresses
+from spunto.core.specs.capabilities import of_stream
 from spunto.core.workers import git_status, listening
-from spunto.core.workers.answers import WorkerNotRunning, as_asked
+from spunto.core.workers.answers import WorkerNotRunning, as_asked, unreadable
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.looks import Looks, require_entry, require_output
 from spunto.core.workers.model import Activity, Worker, WorkerId, WorkerState
 from spunto.core.workers.ports import WorkersTransaction
-from spunto.core.workers.transcript import ExecResult, Transcript
+from spunto.core.workers.transcript import ExecResult, Transcript, converse
 from spunto.core.workers.uses import WorkerUses
 
 ANSWER_SECONDS = 15.0
@@ -93,14 +94,17 @@ class WorkerReach:
     async def listening_ports(
         self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
     ) -> Sequence[listening.OpenPort]:
-        """What listens for TCP in the worker, and who reaches it."""
+        """What listens for TCP in the worker now, and who reaches it.
+
+        Raises Conflict `tool_missing` where the node's agent can't tell, and nor can the worker's image.
+        """
         worker = await self._enter(actor, org_id, project_id, worker_id)
-        # As the worker's own user: root may not trace others' processes in there, so it can't tell their sockets.
-        result = await self._run(actor, worker, ExecRequest(command=listening.COMMAND, timeout_seconds=15))
-        if result.exit_code in _NOT_EXECUTABLE:
-            raise _tool_missing("ss")
         async with self._uow.reading() as tx:
-            route = await tx.routes.find(worker.id)
+            node, route = await tx.nodes.find(worker.node_id), await tx.routes.find(worker.id)
+        can_be_asked = node is not None and of_stream(listening.STREAM) in node.capabilities
+        found = await self._ports_by_agent(actor, worker) if can_be_asked else None
+        if found is None:
+            found = await self._ports_by_ss(actor, worker)
         shared = {} if route is None else route.sharing
         return [
             listening.OpenPort(
@@ -108,7 +112,7 @@ class WorkerReach:
                 url=self._addresses.url_of(worker.index, worker.id, each.port),
                 sharing=shared.get(each.port, Sharing.OWNER),
             )
-            for each in listening.parse(result.stdout.decode(errors="replace"))
+            for each in found
         ]
 
     async def stats(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> JsonObject:
@@ -183,6 +187,17 @@ class WorkerReach:
             worker = await tx.workers.find(worker_id)
         return None if worker is None else worker.org_id
 
+    async def _ports_by_agent(self, actor: Actor, worker: Worker) -> Sequence[listening.Listener] | None:
+        async with await self._open(actor, worker, listening.STREAM, {}) as stream, _patience(ANSWER_SECONDS):
+            return listening.read(await _whole(stream, max_bytes=listening.MAX_ANSWER_BYTES))
+
+    async def _ports_by_ss(self, actor: Actor, worker: Worker) -> Sequence[listening.Listener]:
+        # As the worker's own user: root may not trace others' processes in there, so it can't tell their sockets.
+        result = await self._run(actor, worker, ExecRequest(command=listening.COMMAND, timeout_seconds=15))
+        if result.exit_code in _NOT_EXECUTABLE:
+            raise _tool_missing("ss")
+        return listening.parse(result.stdout.decode(errors="replace"))
+
     async def _run(
         self,
         actor: Actor,
@@ -203,7 +218,7 @@ class WorkerReach:
         transcript = Transcript(head_bytes=head_bytes, tail_bytes=tail_bytes)
         patience_seconds = request.timeout_seconds + ANSWER_SECONDS
         async with await self._open(actor, worker, "exec", params) as stream, _patience(patience_seconds):
-            await _converse(stream, request.stdin, transcript)
+            await converse(stream, request.stdin, transcript)
         return transcript.result()
 
     async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:
@@ -273,27 +288,14 @@ async def _log_pieces(stream: Stream) -> AsyncGenerator[bytes, None]:
         yield piece
 
 
-async def _converse(stream: Stream, stdin: bytes, transcript: Transcript) -> None:
-    failure: Unavailable | None = None
-    async with asyncio.TaskGroup() as group:
-        feeding = group.create_task(_feed(stream, stdin), name="exec stdin")
-        try:
-            while (piece := await stream.next()) is not None:
-                transcript.add(piece)
-        except Unavailable as error:
-            # Raised after the group, which would wrap it.
-            failure = error
-        feeding.cancel()
-    if failure is not None:
-        raise failure
-
-
-async def _feed(stream: Stream, stdin: bytes) -> None:
-    """A command need not read all of its input; how the stream ended is for the reader to say."""
-    with suppress(Unavailable):
-        if stdin:
-            await stream.write(stdin)
-        await stream.write_eof()
+async def _whole(stream: Stream, *, max_bytes: int) -> bytes:
+    """Raises Unavailable `node_answer_unreadable` for more than that."""
+    body = bytearray()
+    while (piece := await stream.read()) is not None:
+        body += piece
+        if len(body) > max_bytes:
+            raise unreadable()
+    return bytes(body)
 
 
 def _require_running(worker: Worker) -> None:

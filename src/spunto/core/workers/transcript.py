@@ -1,11 +1,14 @@
-"""What a command in a worker said, gathered up to a limit."""
+"""What is said to a command in a worker, and what it said, gathered up to a limit."""
 
+import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.protocol.messages import JsonObject
+from spunto.core.protocol.stream import Stream
 
 _CODES: Final = range(-(2**31), 2**31)
 
@@ -52,6 +55,30 @@ class Transcript:
             timed_out=self._end.get("timedOut") is True,
             duration_ms=duration_ms if isinstance(duration_ms, int) else 0,
         )
+
+
+async def converse(stream: Stream, stdin: bytes, transcript: Transcript) -> None:
+    """To the end of the stream. Raises Unavailable for one that breaks off."""
+    failure: Unavailable | None = None
+    async with asyncio.TaskGroup() as group:
+        feeding = group.create_task(_feed(stream, stdin), name="exec stdin")
+        try:
+            while (piece := await stream.next()) is not None:
+                transcript.add(piece)
+        except Unavailable as error:
+            # Raised after the group, which would wrap it.
+            failure = error
+        feeding.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _feed(stream: Stream, stdin: bytes) -> None:
+    """A command need not read all of its input; how the stream ended is for the reader to say."""
+    with suppress(Unavailable):
+        if stdin:
+            await stream.write(stdin)
+        await stream.write_eof()
 
 
 class _Output:

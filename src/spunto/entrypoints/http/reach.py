@@ -139,8 +139,19 @@ def reach_blueprint(
     @routes.get("/ports")
     @operation(
         "List the ports that a worker listens on",
+        description=(
+            "Looked at for each request by the worker's node, up to 4,096 of them; nothing runs in the worker for it. "
+            "Where the node's agent is an older one, or can't look at the processes, `ss` is run in the worker."
+        ),
         answers={200: PortsOut},
-        errors=(*_NODE_ERRORS, "not_owner", "engine_refused", "exec_cut_off", "tool_missing"),
+        errors=(
+            *_NODE_ERRORS,
+            "not_owner",
+            "engine_refused",
+            "exec_cut_off",
+            "node_answer_unreadable",
+            "tool_missing",
+        ),
     )
     async def ports(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         looking = reach.listening_ports(actor, org_id, project_id, worker_id)

@@ -1,4 +1,4 @@
-"""What every container engine adapter guarantees of connections to ports."""
+"""What every container engine adapter guarantees of ports: of connections to them, and of telling who listens."""
 
 import asyncio
 import hashlib
@@ -8,14 +8,16 @@ from contextlib import suppress
 
 import pytest
 
+from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortBroken, PortConnection, PortRefused
 from spunto.core.executor.runtime import ContainerGone, ContainerNotRunning
 from spunto.testing.contracts.container_lab import PATIENCE_SECONDS, Lab
 
 LAST_WORD = b"bye"
+LISTENER = "python3"
 Listening = Callable[[Lab, str, str, int], Awaitable[None]]
 """Has a program of that container listen at the address and port, which sends back what it hears and, at its end, the
-last word before it ends itself. The address `own` is the container's on its network."""
+last word before it ends itself; its name is `LISTENER`. The address `own` is the container's on its network."""
 
 
 class ContainerPortContract:
@@ -101,6 +103,37 @@ class ContainerPortContract:
 
         with pytest.raises(ContainerNotRunning):
             await lab.runtime.connect_port(created.name, 8001)
+
+    async def test_what_listens_is_told_with_its_process_and_address(
+        self, lab: Lab, terminal_image: str, listening: Listening
+    ) -> None:
+        name = await lab.started(image=terminal_image)
+        before = await lab.runtime.listening_ports(name)
+        for port, address in ((8001, "127.0.0.1"), (8002, "0.0.0.0"), (8003, "own")):
+            await listening(lab, name, address, port)
+
+        found = await lab.runtime.listening_ports(name)
+
+        assert before == []
+        assert found is not None
+        assert found[:2] == [
+            ListeningPort(port=8001, address="127.0.0.1", process=LISTENER),
+            ListeningPort(port=8002, address="0.0.0.0", process=LISTENER),
+        ]
+        assert [(each.port, each.process, each.is_loopback) for each in found[2:]] == [(8003, LISTENER, False)]
+
+    async def test_a_container_that_does_not_run_listens_nowhere(
+        self, lab: Lab, terminal_image: str, listening: Listening
+    ) -> None:
+        name = await lab.started(image=terminal_image)
+        await listening(lab, name, "0.0.0.0", 8001)
+
+        await lab.runtime.stop_container(name, grace_seconds=0)
+
+        with pytest.raises(ContainerNotRunning):
+            await lab.runtime.listening_ports(name)
+        with pytest.raises(ContainerGone):
+            await lab.runtime.listening_ports("none-of-ours")
 
     async def test_a_name_that_was_given_to_another_container_leads_there(
         self, lab: Lab, terminal_image: str, listening: Listening

@@ -16,7 +16,7 @@ from spunto.core.executor.runtime import (
     Network,
 )
 from spunto.testing.contracts.container_lab import Lab, Mortal, StalledImage, a_subnet
-from spunto.testing.contracts.container_ports import LAST_WORD, Listening
+from spunto.testing.contracts.container_ports import LAST_WORD, LISTENER, Listening
 from spunto.testing.contracts.container_runtime import ContainerRuntimeContract
 
 
@@ -43,8 +43,9 @@ async def _echo(connection: PortConnection) -> None:
 class TestFakeRuntime(ContainerRuntimeContract):
     @pytest.fixture
     def listening(self, runtime: FakeRuntime) -> Listening:
-        async def listen(_: Lab, name: str, __: str, port: int) -> None:
-            runtime.serve_port(name, port, _echo)
+        async def listen(_: Lab, name: str, address: str, port: int) -> None:
+            bound = "10.214.0.2" if address == "own" else address
+            runtime.serve_port(name, port, _echo, address=bound, process=LISTENER)
 
         return listen
 

@@ -48,6 +48,46 @@ LISTEN 0 128 127.0.0.11:53 0.0.0.0:* users:(("dnsmasq",pid=7,fd=3))
     assert listening.parse(output) == [Listener(port=53, address="127.0.0.11", process="dnsmasq")]
 
 
+def test_an_agent_s_ports_are_read_in_their_order() -> None:
+    answer = b"""{"items": [
+        {"port": 8080, "address": "::", "process": "node", "since": "later agents may tell more"},
+        {"port": 22, "address": "127.0.0.1", "process": null},
+        {"port": 22, "address": "127.0.0.1", "process": null}
+    ]}"""
+
+    assert listening.read(answer) == [
+        Listener(port=22, address="127.0.0.1", process=None),
+        Listener(port=8080, address="::", process="node"),
+    ]
+
+
+def test_an_agent_that_can_not_tell_says_so() -> None:
+    assert listening.read(b'{"items": null}') is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"items": {}}',
+        b'{"items": [7]}',
+        b'{"items": [{"port": 0, "address": "::", "process": null}]}',
+        b'{"items": [{"port": 65536, "address": "::", "process": null}]}',
+        b'{"items": [{"port": "80", "address": "::", "process": null}]}',
+        b'{"items": [{"port": 80, "address": null, "process": null}]}',
+        b'{"items": [{"port": 80, "address": "::", "process": 7}]}',
+        b'{"items": [{"port": 80, "address": "::", "process": "%s"}]}' % (b"x" * 65),
+    ],
+)
+def test_an_agent_s_answer_that_is_none_is_not_passed_on(answer: bytes) -> None:
+    with pytest.raises(Unavailable) as unreadable:
+        listening.read(answer)
+
+    assert unreadable.value.code == "node_answer_unreadable"
+
+
 def test_outputs_are_kept_apart_and_the_end_is_told() -> None:
     transcript = Transcript(head_bytes=100, tail_bytes=0)
     for piece in ({"fd": 1}, b"out", {"fd": 2}, b"err", {"fd": 1}, b"put", {"exitCode": 3, "durationMs": 7}):

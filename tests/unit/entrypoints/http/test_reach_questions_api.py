@@ -1,17 +1,21 @@
 """What is asked of a worker's node over HTTP: logs, figures, ports and git status."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 import pytest
 from tests.unit.entrypoints.http.house import problem_of
-from tests.unit.entrypoints.http.site import Site, a_node, container_of
+from tests.unit.entrypoints.http.site import Site, a_node, container_of, id_of
 
 from spunto.adapters.memory.runtime_commands import Command, Process
+from spunto.core.executor.port_connection import PortConnection
+from spunto.core.executor.runtime import EngineRefused
+from spunto.core.executor.streams.serving import STREAMS
 from spunto.core.kernel.errors import Unavailable
 from spunto.entrypoints.http import reach as door
 from spunto.entrypoints.http import reach_shapes as shapes
+from spunto.testing.node import SimulatedNode
 
 
 async def test_the_log_is_plain_text_with_times_where_asked(site: Site) -> None:
@@ -115,16 +119,84 @@ def test_figures_that_are_none_are_the_nodes_trouble(body: dict[str, Any]) -> No
     assert refused.value.code == "node_answer_unreadable"
 
 
+def says(output: bytes) -> Command:
+    async def command(process: Process, _: Sequence[str]) -> int:
+        await process.write("stdout", output)
+        return 0
+
+    return command
+
+
 SS = 'LISTEN 0 128 0.0.0.0:8080 0.0.0.0:* users:(("python3",pid=7,fd=3))\nLISTEN 0 5 [::1]:9 [::]:*\n'
 
 
-async def test_listening_ports_are_told_with_who_listens(site: Site) -> None:
-    async def ss(process: Process, _: Sequence[str]) -> int:
-        await process.write("stdout", SS.encode())
-        return 0
+async def hang_up(_: PortConnection) -> None:
+    pass
 
-    await a_node(site, commands={"ss": ss})
+
+async def test_listening_ports_are_told_with_who_listens_and_nothing_runs_for_it(site: Site) -> None:
+    node = await a_node(site)
     worker = await site.worker()
+    node.serve_port(id_of(worker), 3000, hang_up, address="127.0.0.1", process="node")
+    node.serve_port(id_of(worker), 4000, hang_up)
+    await site.json("PUT", f"{worker}/ports/4000", {"sharing": "public"})
+    node.engine.fail_next("exec", EngineRefused("nothing may run here"))
+
+    ports = await site.json("GET", f"{worker}/ports")
+
+    urls = (await site.json("GET", worker))["urls"]["port"]
+    at = {port: urls.replace("{port}", str(port)) for port in (3000, 4000)}
+    assert ports == {
+        "items": [
+            {"port": 3000, "address": "127.0.0.1", "process": "node", "url": at[3000], "sharing": "owner"},
+            {"port": 4000, "address": "0.0.0.0", "process": "program", "url": at[4000], "sharing": "public"},
+        ]
+    }
+
+
+async def test_each_look_at_the_ports_is_a_new_one(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+
+    before = await site.json("GET", f"{worker}/ports")
+    node.serve_port(id_of(worker), 3000, hang_up)
+    after = await site.json("GET", f"{worker}/ports")
+
+    assert [[item["port"] for item in ports["items"]] for ports in (before, after)] == [[], [3000]]
+
+
+async def test_of_more_ports_than_anybody_looks_at_the_highest_are_left_out(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    for port in range(1, 4098):
+        node.serve_port(id_of(worker), port, hang_up)
+
+    ports = await site.json("GET", f"{worker}/ports")
+
+    assert [item["port"] for item in ports["items"]] == list(range(1, 4097))
+
+
+def is_blind(node: SimulatedNode) -> None:
+    node.engine.sees_processes = False
+
+
+def is_older(node: SimulatedNode) -> None:
+    node.streams = [each for each in STREAMS if each != "ports"]
+    node.restart_agent()
+
+
+AGENTS_THAT_CAN_NOT_TELL = pytest.mark.parametrize("befalls", [is_blind, is_older])
+
+
+@AGENTS_THAT_CAN_NOT_TELL
+async def test_what_the_agent_can_not_tell_is_asked_of_the_worker_itself(
+    site: Site, befalls: Callable[[SimulatedNode], None]
+) -> None:
+    node = await a_node(site, commands={"ss": says(SS.encode())})
+    worker = await site.worker()
+    node.serve_port(id_of(worker), 3000, hang_up)
+    befalls(node)
+    await site.harness.settle()
 
     await site.json("PUT", f"{worker}/ports/8080", {"sharing": "org"})
 
@@ -140,25 +212,31 @@ async def test_listening_ports_are_told_with_who_listens(site: Site) -> None:
     }
 
 
-@pytest.mark.parametrize(("below", "lacking", "tool"), [("/ports", "ss", "ss"), ("/git-status", "sh", "sh")])
-async def test_an_image_that_lacks_a_tool_is_told_so(site: Site, below: str, lacking: str, tool: str) -> None:
-    async def missing(_: Process, __: Sequence[str]) -> int:
-        return 127
+async def missing(_: Process, __: Sequence[str]) -> int:
+    return 127
 
-    await a_node(site, commands={lacking: missing})
+
+@AGENTS_THAT_CAN_NOT_TELL
+async def test_an_image_without_ss_is_told_so_where_the_agent_can_not_tell_either(
+    site: Site, befalls: Callable[[SimulatedNode], None]
+) -> None:
+    node = await a_node(site, commands={"ss": missing})
+    worker = await site.worker()
+    befalls(node)
+    await site.harness.settle()
+
+    problem = await problem_of(await site.call("GET", f"{worker}/ports"))
+
+    assert (problem["status"], problem["code"], problem["tool"]) == (409, "tool_missing", "ss")
+
+
+async def test_an_image_without_a_shell_is_told_so(site: Site) -> None:
+    await a_node(site, commands={"sh": missing})
     worker = await site.worker()
 
-    problem = await problem_of(await site.call("GET", f"{worker}{below}"))
+    problem = await problem_of(await site.call("GET", f"{worker}/git-status"))
 
-    assert (problem["status"], problem["code"], problem["tool"]) == (409, "tool_missing", tool)
-
-
-def says(output: bytes) -> Command:
-    async def command(process: Process, _: Sequence[str]) -> int:
-        await process.write("stdout", output)
-        return 0
-
-    return command
+    assert (problem["status"], problem["code"], problem["tool"]) == (409, "tool_missing", "sh")
 
 
 async def test_an_image_without_git_is_told_so(site: Site) -> None:

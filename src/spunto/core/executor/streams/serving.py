@@ -1,12 +1,13 @@
-"""Serves the streams that the server opens: exec, logs, stats and terminals of containers, and orders to the node."""
+"""Serves the streams that the server opens: exec, logs, stats, ports, terminals of containers, and orders to nodes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
 import orjson
 
+from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.runtime import Container, ContainerGone, ContainerRuntime, LogChunk, Stats
 from spunto.core.executor.streams.exec import run_command
 from spunto.core.executor.streams.params import Params
@@ -19,8 +20,9 @@ from spunto.core.protocol.messages import Inventory
 from spunto.core.protocol.stream import Stream
 
 _MAX_TAIL = 10_000
+_MAX_PORTS = 4096
 _MAX_REQUEST_ID = 128
-STREAMS = ("dial", "exec", "inventory", "logs", "stats", "terminal")
+STREAMS = ("dial", "exec", "inventory", "logs", "ports", "stats", "terminal")
 """The kinds that are served, as the agent announces them."""
 
 
@@ -54,6 +56,7 @@ class NodeStreams:
         self._kinds: dict[str, Callable[[Stream, str, Params], Awaitable[None]]] = {
             "exec": self._exec,
             "logs": self._logs,
+            "ports": self._ports,
             "stats": self._stats,
             "terminal": self._terminal,
         }
@@ -116,6 +119,10 @@ class NodeStreams:
             sending.cancel()
             leaving.cancel()
 
+    async def _ports(self, stream: Stream, name: str, _: Params) -> None:
+        await stream.write(orjson.dumps({"items": _ports_items(await self._runtime.listening_ports(name))}))
+        await stream.write_eof()
+
     async def _stats(self, stream: Stream, name: str, _: Params) -> None:
         await stream.send_control(_stats_body(await self._runtime.stats(name)))
         await stream.write_eof()
@@ -145,6 +152,13 @@ async def _drain(stream: Stream) -> None:
     """Return when the other side ends; a silent log would not notice by itself."""
     while await stream.next() is not None:
         pass
+
+
+def _ports_items(ports: Sequence[ListeningPort] | None) -> list[dict[str, Any]] | None:
+    """Null where they can't be told from here. Of more than anybody would look at, the highest are left out."""
+    if ports is None:
+        return None
+    return [{"port": each.port, "address": each.address, "process": each.process} for each in ports[:_MAX_PORTS]]
 
 
 def _stats_body(stats: Stats) -> dict[str, Any]:
