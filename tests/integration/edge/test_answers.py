@@ -142,6 +142,9 @@ async def test_nobody_is_told_to_continue_who_did_not_ask() -> None:
         b"",
         b"HTTP/1.1 200",
         b"nonsense\r\n\r\n",
+        # Of others, which greet and wait.
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"220 mail.example ESMTP\r\n",
         b"HTTP/2.0 200 OK\r\n\r\n",
         b"HTTP/1.1 099 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\nContent-Length: 0\n\n\r\n\r\n",

@@ -60,6 +60,19 @@ async def test_without_a_timeout_it_runs_for_ever(harness: Harness) -> None:
     assert await worker.state() is S.READY
 
 
+async def test_a_shorter_time_begins_when_it_is_set(harness: Harness) -> None:
+    await harness.add_node("one")
+    worker = await an_idling_worker(harness, seconds=None)
+    await harness.advance(3600)
+
+    await harness.spunto.workers.update(*worker.here, idle_timeout_seconds=5 * MINUTES)
+    await harness.advance(5 * MINUTES - 1)
+    before = await worker.state()
+    await harness.advance(2)
+
+    assert (before, await worker.state()) == (S.READY, S.STOPPED)
+
+
 async def test_its_project_says_it_for_new_workers(harness: Harness) -> None:
     await harness.add_node("one")
     before = await a_ready_worker(harness)

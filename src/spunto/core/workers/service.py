@@ -329,7 +329,11 @@ class WorkerService:
             worker = await own_or_administered(tx, tenant, project_id, worker_id)
             project = await tx.projects.get(tenant, worker.project_id)
             await self._require(precondition, tx, tenant, worker, project)
-            worker = await saving.save(tx, replace(worker, **changes), at=self._clock.now())
+            now, changed = self._clock.now(), replace(worker, **changes)
+            if "idle_timeout_seconds" in changes:
+                # The new time begins now: whoever sets it wants the worker.
+                changed = changed.used(Activity.KEEP_ALIVE, at=now)
+            worker = await saving.save(tx, changed, at=now)
             if worker.stops_at is not None:
                 await tx.due.add(IDLENESS, worker.id, at=worker.stops_at)
             detail = {"name": worker.name, "projectId": worker.project_id}

@@ -24,8 +24,16 @@ _BAD_GATEWAY: Final = frozenset({"connection_refused", "bad_answer", "connection
 _CHALLENGE: Final = (b"www-authenticate", b"Bearer")
 
 
-def refusal(request: RequestHead, error: SpuntoError, *, headers: Headers = (), sign_in: str | None = None) -> Answer:
-    """The error in the form that whoever asked can read. `sign_in` is where a person says who they are."""
+def refusal(
+    request: RequestHead,
+    error: SpuntoError,
+    *,
+    headers: Headers = (),
+    sign_in: str | None = None,
+    again: str = "",
+) -> Answer:
+    """The error in the form that whoever asked can read. `sign_in` is where a person says who they are, `again` where
+    their page looks whether it is over; empty for the same address."""
     status = _status_of(error)
     own: list[tuple[bytes, bytes]] = [(b"cache-control", b"no-store"), *headers]
     if status == HTTPStatus.UNAUTHORIZED:
@@ -34,7 +42,7 @@ def refusal(request: RequestHead, error: SpuntoError, *, headers: Headers = (), 
     if seconds is not None:
         own.append((b"retry-after", str(max(1, round(seconds))).encode()))
     if is_navigation(request.method, request.headers):
-        body = page_of(Problem(code=error.code, message=error.message), sign_in=sign_in)
+        body = page_of(Problem(code=error.code, message=error.message), sign_in=sign_in, again=again)
         own += [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)]
     else:
         body = orjson.dumps(problem_body(status, error.code, error.message, request_id=secrets.token_hex(8)))

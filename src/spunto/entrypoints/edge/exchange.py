@@ -19,6 +19,7 @@ OWN_PATH: Final = "/.spunto/"
 CALLBACK_PATH: Final = "/.spunto/cb"
 LINK_PATH: Final = "/.spunto/link"
 ENTER_PATH: Final = "/.spunto/enter"
+WAIT_PATH: Final = "/.spunto/wait"
 _NONCE_SECONDS: Final = 300
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAX_NEXT: Final = 2048
@@ -77,7 +78,16 @@ def sign_in_url(app_url: str, *, host: str, nonce: str, target: str) -> str:
 
 def enter_path(target: str) -> str:
     """Where somebody says who they are though they need not, on their way to the path."""
-    return f"{ENTER_PATH}?{urlencode({'next': safe_next(target)})}"
+    return _on_the_way(ENTER_PATH, target)
+
+
+def wait_path(target: str) -> str:
+    """Where a page looks whether what it waits for is there. It is no visit: it wakes nothing, and is no use of it."""
+    return _on_the_way(WAIT_PATH, target)
+
+
+def _on_the_way(path: str, target: str) -> str:
+    return f"{path}?{urlencode({'next': safe_next(target)})}"
 
 
 def hash_of(nonce: str) -> str:

@@ -16,12 +16,12 @@ POLICY: Final = (
 )
 
 
-def page(title: str, text: str, *, refresh_seconds: int | None = None, link: tuple[str, str] | None = None) -> bytes:
-    """`link` is an address and its words."""
-    refresh = "" if refresh_seconds is None else f'<meta http-equiv="refresh" content="{refresh_seconds}">'
+def page(title: str, text: str, *, refresh: str | None = None, link: tuple[str, str] | None = None) -> bytes:
+    """`link` is an address and its words, `refresh` says as the header of this name when to look again, and where."""
+    again = "" if refresh is None else f'<meta http-equiv="refresh" content="{escape(refresh, quote=True)}">'
     way = "" if link is None else f'<p><a href="{escape(link[0], quote=True)}">{escape(link[1])}</a></p>'
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1><p>{escape(text)}</p>{way}</body></html>"
     ).encode()
@@ -43,11 +43,13 @@ TITLES: Final = {
 REFRESHING: Final = frozenset({"worker_starting", "nobody_listens", "node_offline", "server_away", "busy"})
 
 
+_REFRESH_SECONDS: Final = "2"
 HELPED_BY_SIGNING_IN: Final = frozenset({"worker_stopped", "forbidden", "code_not_good", "link_not_good"})
 
 
-def page_of(problem: Problem, *, sign_in: str | None = None) -> bytes:
-    """A problem as a person reads it; what passes by itself loads itself again."""
+def page_of(problem: Problem, *, sign_in: str | None = None, again: str = "") -> bytes:
+    """A problem as a person reads it; what passes by itself is looked at again, at that address."""
     title = TITLES.get(problem.code, "This does not work")
     link = (sign_in, "Sign in, and go on") if sign_in is not None and problem.code in HELPED_BY_SIGNING_IN else None
-    return page(title, problem.message, refresh_seconds=2 if problem.code in REFRESHING else None, link=link)
+    refresh = _REFRESH_SECONDS if not again else f"{_REFRESH_SECONDS};url={again}"
+    return page(title, problem.message, refresh=refresh if problem.code in REFRESHING else None, link=link)

@@ -59,7 +59,7 @@ class Reaching:
                 async with asyncio.timeout(seconds):
                     return await self._wait(target, waker)
             except TimeoutError as error:
-                raise _starting() from error
+                raise _starting(self.route_of(target)) from error
 
     def is_public(self, target: HostTarget) -> bool:
         """Whether everybody may use the port, as it stands now."""
@@ -74,15 +74,20 @@ class Reaching:
 
         return Target(key=(route.spec.node_id, route.subject_id, port, route.up_since), connect=connect)
 
+    async def require_there(self, route: KnownRoute, port: int) -> None:
+        """Look whether the port answers, without waking, waiting or using anything. Raises Unavailable for why not."""
+        if route.spec.state is RouteState.UP:
+            await (await self._knock(route, port, until=self._clock.monotonic())).aclose()
+            return
+        raise _FAULTS[route.spec.state](route)
+
     async def _wait(self, target: HostTarget, waker: By | None) -> KnownRoute:
         while True:
             route = self.route_of(target)
             if route.spec.state is RouteState.UP:
                 return route
             if route.spec.state is RouteState.GONE:
-                raise Unavailable(
-                    "worker_error", "The worker has an error; `spunto worker show` tells it, and the way out."
-                )
+                raise _broken(route)
             if route.spec.state is RouteState.DOWN:
                 if waker is None:
                     raise _stopped(route)
@@ -119,7 +124,7 @@ class Reaching:
             return None
 
 
-def _starting() -> Unavailable:
+def _starting(_: KnownRoute) -> Unavailable:
     return Unavailable("worker_starting", "The worker is starting; this goes on by itself.", retry_after_seconds=2)
 
 
@@ -129,6 +134,13 @@ def _stopped(route: KnownRoute) -> Unavailable:
         "worker_stopped",
         f"The worker was stopped {why}. Its owner starts it by opening this page, or with `spunto worker start`.",
     )
+
+
+def _broken(_: KnownRoute) -> Unavailable:
+    return Unavailable("worker_error", "The worker has an error; `spunto worker show` tells it, and the way out.")
+
+
+_FAULTS: Final = {RouteState.COMING: _starting, RouteState.DOWN: _stopped, RouteState.GONE: _broken}
 
 
 def _nobody_listens(port: int) -> Unavailable:

@@ -102,8 +102,15 @@ class Visit:
 
     def refused(self, error: SpuntoError) -> Answer:
         """A page on another port of the worker may read why it was refused."""
-        sign_in = exchange.enter_path(self._path_and_query)
-        return refusal(self._request, error, headers=self._sharing, sign_in=sign_in)
+        path, _, query = self._path_and_query.partition("?")
+        target = _next_of(query) if path == exchange.WAIT_PATH else self._path_and_query
+        return refusal(
+            self._request,
+            error,
+            headers=self._sharing,
+            sign_in=exchange.enter_path(target),
+            again=exchange.wait_path(target),
+        )
 
     @property
     def _path_and_query(self) -> str:
@@ -199,6 +206,7 @@ class Visit:
 
     async def _own(self, path: str, query: str) -> Answer:
         given = {name: values[0] for name, values in parse_qs(query).items()}
+        target = _next_of(query)
         if self._request.method != b"GET":
             raise NotFound("host_unknown", "There is nothing at this address.")
         if path == exchange.CALLBACK_PATH and "code" in given:
@@ -208,12 +216,25 @@ class Visit:
                     "code_not_good", "Signing in took too long, or cookies are off; open the address again."
                 )
             question = Redeem(host=self._host, code=Secret(given["code"]), nonce=Secret(nonce))
-            return await self._let_in(question, given.get("next", "/"))
+            return await self._let_in(question, target)
         if path == exchange.ENTER_PATH:
-            return self._to_sign_in(given.get("next", "/"))
+            return self._to_sign_in(target)
+        if path == exchange.WAIT_PATH:
+            return await self._wait(target)
         if path == exchange.LINK_PATH and "token" in given:
-            return await self._let_in(Redeem(host=self._host, link=Secret(given["token"])), given.get("next", "/"))
+            return await self._let_in(Redeem(host=self._host, link=Secret(given["token"])), target)
         raise NotFound("host_unknown", "There is nothing at this address.")
+
+    async def _wait(self, target: str) -> Answer:
+        """On to the page once it is there; the page that waits is shown again until then."""
+        route = self._doors.reaching.route_of(self._target)
+        try:
+            if route.spec.sharing_of(self._target.port) is not Sharing.PUBLIC:
+                self._require((await self._asker(route)).grant)
+        except Unauthenticated:
+            return self._to_sign_in(target)
+        await self._doors.reaching.require_there(route, self._target.port)
+        return redirect(exchange.safe_next(target))
 
     async def _let_in(self, question: Redeem, target: str) -> Answer:
         try:
@@ -271,6 +292,9 @@ class Visit:
         answer = list(from_worker(headers))
         if self._sharing:
             answer = [*crossings.without_sharing(answer), *self._sharing]
+        else:
+            # Or a browser gives a page of another port what it keeps of a visit, which nobody may read there.
+            answer.append((b"vary", b"Origin"))
         if renewed is not None:
             answer.append((b"set-cookie", renewed))
         return answer
@@ -299,3 +323,7 @@ class Visit:
             return False
         other = target_of(name, base_domain=self._addresses.base_domain)
         return other is not None and other.label == self._target.label
+
+
+def _next_of(query: str) -> str:
+    return parse_qs(query).get("next", ["/"])[0]

@@ -209,7 +209,7 @@ async def test_what_a_worker_sets_for_its_neighbours_is_kept_from_the_browser(ho
         200, [(b"set-cookie", b"a=b; Domain=w.localhost"), (b"set-cookie", b"spw=x"), (b"set-cookie", b"own=1")]
     )
 
-    assert list(answered) == [(b"set-cookie", b"own=1")]
+    assert list(answered) == [(b"set-cookie", b"own=1"), (b"vary", b"Origin")]
 
 
 async def test_a_pass_is_made_anew_by_whatever_goes_by(house: House) -> None:

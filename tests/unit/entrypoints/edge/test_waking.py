@@ -102,6 +102,23 @@ async def test_a_port_that_stays_silent_is_told_so_and_soon_to_a_person(
     assert house.harness.clock.monotonic() - begun == pytest.approx(seconds, abs=0.2)
 
 
+async def test_a_page_that_waits_neither_wakes_nor_uses_the_worker_and_goes_on_when_it_is_there(house: House) -> None:
+    waiting = "/.spunto/wait?next=%2Fx"
+
+    asleep = await house.answer(house.host(), waiting, **bearer(house), **NAVIGATION)
+    await house.settle()
+    state = await state_of(house)
+    await house.harness.finish(house.ask(house.host(), **bearer(house)))
+    await house.harness.advance(30.0)
+    silent = await house.answer(house.host(), waiting, **bearer(house), **NAVIGATION)
+    house.listens_at = 0.0
+    there = await house.answer(house.host(), waiting, **bearer(house), **NAVIGATION)
+
+    assert (asleep.status, b"is stopped" in asleep.body, state) == (503, True, WorkerState.STOPPED)
+    assert b'content="2;url=/.spunto/wait?next=%2Fx"' in silent.body
+    assert (there.status, location_of(there)) == (302, "/x")
+
+
 async def test_past_the_bound_they_are_told_to_come_again(house: House) -> None:
     asking = [asyncio.ensure_future(house.ask(house.host(), **bearer(house))) for _ in range(MAX_OF_A_TARGET + 5)]
 

@@ -8,6 +8,7 @@ from spunto.entrypoints.edge.http.malformed import MalformedMessage
 from spunto.entrypoints.edge.http.responses import MAX_HEAD_BYTES, Outgoing, read_response
 from spunto.entrypoints.edge.seams import Upstream
 
+_BEGINNING: Final = b"HTTP/"
 _MAX_KEPT: Final = 1024
 _MAX_KEPT_EACH: Final = 64
 
@@ -46,6 +47,9 @@ class Origin:
                 raise OriginBroke
             self.has_spoken = True
             self._received += data
+            if not self._received.startswith(_BEGINNING[: len(self._received)]):
+                # Others greet, and wait for an answer that they understand.
+                raise BadAnswer("it does not begin as one of HTTP")
         head, self._received = self._received[: end + 4], self._received[end + 4 :]
         try:
             return read_response(head, method=method)
