@@ -39,6 +39,16 @@ def test_the_sign_in_link_works_once(docker_box: Box) -> None:
     assert (second.status_code, second.headers["content-type"]) == (401, "application/problem+json")
 
 
+def test_another_sign_in_link_is_to_be_had_while_the_box_runs(docker_box: Box) -> None:
+    link = docker_box.cli.run("db", "sign-in-link", SPUNTO_DATA_DIR=str(docker_box.data_dir)).out.strip()
+    host, _, target = link.removeprefix("http://").partition("/")
+
+    answer = httpx.get(f"{docker_box.url}/{target}", headers={"Host": host})
+
+    assert host == f"spunto.localhost:{docker_box.url.rpartition(':')[2]}"
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
 def test_a_second_up_on_the_same_directory_says_so(docker_box: Box) -> None:
     done = docker_box.cli.run("up", "--port", "1", "--data-dir", str(docker_box.data_dir), code=78)
 

@@ -20,6 +20,11 @@ from spunto.core.orgs.model import Identity, User
 from spunto.core.orgs.ports import IdentityProvider, OrgsTransaction
 from spunto.core.orgs.sessions import Way, record_begin
 
+_NO_PROVIDER = (
+    "No sign-in provider is set up here (SPUNTO_OIDC_CLIENT_ID). The owner signs in by the address that "
+    "`spunto db sign-in-link` prints on the server's machine."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
@@ -143,7 +148,7 @@ class SignInService:
 
     def _require_provider(self) -> IdentityProvider:
         if self._provider is None:
-            raise NotFound("sign_in_off", "No sign-in provider is set up here; see SPUNTO_OIDC_CLIENT_ID.")
+            raise NotFound("sign_in_off", _NO_PROVIDER)
         return self._provider
 
 

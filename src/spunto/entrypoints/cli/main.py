@@ -61,6 +61,7 @@ database = typer.Typer()
 app.add_typer(database, name="db", help="The server's database.", no_args_is_help=True)
 database.command()(servers.upgrade)
 database.command("owner-token")(servers.owner_token)
+database.command("sign-in-link")(servers.sign_in_link)
 database.command()(servers.restored)
 
 edges = typer.Typer(cls=EdgeGroup, invoke_without_command=True, callback=servers.edge)

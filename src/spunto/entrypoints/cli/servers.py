@@ -65,6 +65,11 @@ def owner_token(url: DatabaseUrl = None) -> None:
     raise typer.Exit(_entry_point("spunto.entrypoints.db", "owner_token")(url))
 
 
+def sign_in_link(url: DatabaseUrl = None) -> None:
+    """Print an address that signs a browser in as the first owner, once and within 10 minutes."""
+    raise typer.Exit(_entry_point("spunto.entrypoints.db", "sign_in_link")(url))
+
+
 def restored(url: DatabaseUrl = None) -> None:
     """Say that the database was restored from a backup, before a server starts on it again."""
     raise typer.Exit(_entry_point("spunto.entrypoints.db", "restored")(url))
