@@ -25,7 +25,7 @@ from spunto.core.workers.model import WorkerState
 from spunto.entrypoints.library import Spunto
 from spunto.entrypoints.ws.agent_doors import serve_agent
 from spunto.testing.contracts.container_lab import Lab, Mortal, StalledImage
-from spunto.testing.contracts.container_ports import LAST_WORD, Listening
+from spunto.testing.contracts.container_ports import LAST_WORD, LISTENER, Listening
 from spunto.testing.contracts.container_runtime import ContainerRuntimeContract
 from spunto.testing.contracts.whole_store import StoreContract
 from spunto_agent.main import serve
@@ -93,8 +93,9 @@ class TestCountingEngine(ContainerRuntimeContract):
     def listening(self, runtime: CountingEngine) -> Listening:
         """How to have a program in a container listen at a port, and echo what it hears."""
 
-        async def listen(_: Lab, name: str, __: str, port: int) -> None:
-            runtime.serve_port(name, port, _echo)
+        async def listen(_: Lab, name: str, address: str, port: int) -> None:
+            bound = "10.0.0.2" if address == "own" else address
+            runtime.serve_port(name, port, _echo, address=bound, process=LISTENER)
 
         return listen
 
