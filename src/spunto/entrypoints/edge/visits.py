@@ -191,6 +191,8 @@ class Visit:
             raise Unauthenticated(grant.code, "The sign-in has ended or the token is not good; sign in again.")
         if grant.status == HTTPStatus.NOT_FOUND:
             raise NotFound("host_unknown", "No worker has this address, or it is not shared with you.")
+        if grant.code == "missing_scope":
+            raise Forbidden(grant.code, "The key lacks the scope `workers:exec`.")
         raise Forbidden(grant.code, "This port is not shared with you; ask its owner to share it.")
 
     def _ask_who(self, error: Unauthenticated) -> Answer:
