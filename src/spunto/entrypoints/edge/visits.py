@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
@@ -10,15 +9,16 @@ from urllib.parse import parse_qs
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
-from spunto.core.routes.asking import By, ByPass, ByToken, Redeem, Redeemed, Source
+from spunto.core.routes.asking import By, ByPass, ByToken, Source
 from spunto.core.routes.desired import RouteState, Sharing
 from spunto.core.routes.hosts import Addresses, HostTarget, target_of
-from spunto.core.routes.passes import PASS_SECONDS, Pass, sign
+from spunto.core.routes.passes import Pass
 from spunto.entrypoints.edge import crossings, exchange
 from spunto.entrypoints.edge.activity import ActivityLog
 from spunto.entrypoints.edge.answers import redirect, refusal
 from spunto.entrypoints.edge.clients import Clients
 from spunto.entrypoints.edge.credentials import passes_of, token_of
+from spunto.entrypoints.edge.entering import Entering
 from spunto.entrypoints.edge.exchange import CookieNames
 from spunto.entrypoints.edge.grants import Claim, Grant, Grants
 from spunto.entrypoints.edge.http.headers import from_worker, to_worker
@@ -26,12 +26,10 @@ from spunto.entrypoints.edge.parking import PARKED_SECONDS
 from spunto.entrypoints.edge.reaching import PAGE_SECONDS, Reaching
 from spunto.entrypoints.edge.routes import KnownRoute
 from spunto.entrypoints.edge.seams import Answer, Forward, Headers, RequestHead
-from spunto.entrypoints.edge.server_link import ServerAway, ServerLink
+from spunto.entrypoints.edge.server_link import ServerLink
 
 # Each costs a question; a browser has one.
 _MAX_PASSES: Final = 4
-# A pass is made anew well before it ends, by whatever answer goes by.
-_RENEW_SECONDS: Final = PASS_SECONDS - 5 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +71,14 @@ class Visit:
         self._target = target
         self._addresses = addresses
         self._app_url = app_url
-        self._keys = keys
-        self._host = request.host.partition(":")[0]
-        self._names = CookieNames.of(addresses.scheme)
+        self._entering = Entering(
+            link=doors.link,
+            clock=doors.clock,
+            host=request.host.partition(":")[0],
+            names=CookieNames.of(addresses.scheme),
+            app_url=app_url,
+            keys=keys,
+        )
         self._is_navigation = crossings.is_navigation(request.method, request.headers)
 
     async def decide(self) -> Forward | Answer:
@@ -83,22 +86,20 @@ class Visit:
         path, _, query = self._path_and_query.partition("?")
         if path.startswith(exchange.OWN_PATH):
             return await self._own(path, query)
-        route = self._doors.reaching.route_of(self._target)
-        port = self._target.port
         if self._is_own_preflight:
             return Answer(status=HTTPStatus.NO_CONTENT, headers=crossings.preflight_answer(self._request.headers))
-        if route.spec.sharing_of(port) is Sharing.PUBLIC:
-            waker = await self._waker_of_public(route)
-            up = await self._doors.reaching.up(self._target, waker=waker, seconds=self._patience)
-            return self._forward(up, grant=None, renewed=None)
-        try:
-            asker = await self._asker(route)
-            self._require(asker.grant)
-        except Unauthenticated as error:
-            return self._ask_who(error)
-        waker = asker.claim.by if self._is_waking(asker) else None
-        up = await self._doors.reaching.up(self._target, waker=waker, seconds=self._patience)
-        return self._forward(up, grant=asker.grant, renewed=self._renewed(asker.shown))
+        until = self._doors.clock.monotonic() + self._patience
+        while True:
+            route = self._doors.reaching.route_of(self._target)
+            try:
+                asker = None if self._is_public(route) else await self._admitted(route)
+            except Unauthenticated as error:
+                return self._ask_who(error)
+            waker = await self._waker(route, asker)
+            left = until - self._doors.clock.monotonic()
+            if await self._doors.reaching.up(self._target, waker=waker, seconds=left) is route:
+                return self._forward(route, asker)
+            # Whoever waited is asked again: what they may has perhaps changed meanwhile, as the route has.
 
     def refused(self, error: SpuntoError) -> Answer:
         """A page on another port of the worker may read why it was refused."""
@@ -116,9 +117,8 @@ class Visit:
     def _path_and_query(self) -> str:
         return self._request.target.decode("latin1")
 
-    @property
-    def _client(self) -> str:
-        return self._doors.clients.of(self._request)
+    def _is_public(self, route: KnownRoute) -> bool:
+        return route.spec.sharing_of(self._target.port) is Sharing.PUBLIC
 
     @property
     def _patience(self) -> float:
@@ -126,6 +126,12 @@ class Visit:
         return PAGE_SECONDS if self._is_navigation else PARKED_SECONDS
 
     # Who asks
+
+    async def _admitted(self, route: KnownRoute) -> _Asker:
+        """Raises Unauthenticated, Forbidden and NotFound for who may not pass."""
+        asker = await self._asker(route)
+        self._require(asker.grant)
+        return asker
 
     async def _asker(self, route: KnownRoute) -> _Asker:
         """Of several passes the one that lets in, and wakes if any does: a page of another worker may have planted one
@@ -143,7 +149,8 @@ class Visit:
         if token is not None:
             return [(Claim(subject_id, port, generation, ByToken(token=token)), None)]
         now = self._doors.clock.now()
-        passes = passes_of(self._request.headers, self._names, keys=self._keys, host=self._host, now=now)
+        entering = self._entering
+        passes = passes_of(self._request.headers, entering.names, keys=entering.keys, host=entering.host, now=now)
         shown = {each.by: each for each in passes if each.subject == subject_id}
         if not shown:
             raise Unauthenticated(
@@ -156,12 +163,12 @@ class Visit:
             for by, each in list(shown.items())[:_MAX_PASSES]
         ]
 
-    async def _waker_of_public(self, route: KnownRoute) -> By | None:
-        """Who may start the worker does so also where everybody gets in; nobody else is asked who they are."""
+    async def _waker(self, route: KnownRoute, asker: _Asker | None) -> By | None:
+        """Who may start the worker does so also where everybody gets in; nobody else is asked there who they are."""
         if route.spec.state is RouteState.UP:
             return None
         try:
-            asker = await self._asker(route)
+            asker = asker or await self._asker(route)
         except (Unauthenticated, Forbidden, Unavailable):
             return None
         return asker.claim.by if self._is_waking(asker) else None
@@ -200,9 +207,7 @@ class Visit:
         return self._to_sign_in(self._path_and_query) if self._is_navigation else self.refused(error)
 
     def _to_sign_in(self, target: str) -> Answer:
-        nonce = exchange.nonce_of(self._request.headers, self._names)
-        there = exchange.sign_in_url(self._app_url, host=self._host, nonce=nonce, target=target)
-        return redirect(there, headers=[(b"set-cookie", self._names.set_nonce(nonce))])
+        return self._entering.to_sign_in(self._request.headers, target)
 
     # Our own paths on the worker's host
 
@@ -212,73 +217,41 @@ class Visit:
         if self._request.method != b"GET":
             raise NotFound("host_unknown", "There is nothing at this address.")
         if path == exchange.CALLBACK_PATH and "code" in given:
-            nonce = next(exchange.cookies_of(self._request.headers, self._names.nonce), "")
-            if not nonce:
-                raise Forbidden(
-                    "code_not_good", "Signing in took too long, or cookies are off; open the address again."
-                )
-            question = Redeem(host=self._host, code=Secret(given["code"]), nonce=Secret(nonce))
-            return await self._let_in(question, target)
+            return await self._entering.by_code(Secret(given["code"]), self._request.headers, target)
         if path == exchange.ENTER_PATH:
             return self._to_sign_in(target)
         if path == exchange.WAIT_PATH:
             return await self._wait(target)
         if path == exchange.LINK_PATH and "token" in given:
-            return await self._let_in(Redeem(host=self._host, link=Secret(given["token"])), target)
+            return await self._entering.by_link(Secret(given["token"]), target)
         raise NotFound("host_unknown", "There is nothing at this address.")
 
     async def _wait(self, target: str) -> Answer:
         """On to the page once it is there; the page that waits is shown again until then."""
         route = self._doors.reaching.route_of(self._target)
         try:
-            if route.spec.sharing_of(self._target.port) is not Sharing.PUBLIC:
-                self._require((await self._asker(route)).grant)
+            if not self._is_public(route):
+                await self._admitted(route)
         except Unauthenticated:
             return self._to_sign_in(target)
         await self._doors.reaching.require_there(route, self._target.port)
         return redirect(exchange.safe_next(target))
 
-    async def _let_in(self, question: Redeem, target: str) -> Answer:
-        try:
-            redeemed = await self._doors.link.ask(question, Redeemed)
-        except ServerAway:
-            raise
-        except Unavailable as error:
-            raise Forbidden(error.code, error.message) from error
-        given = self._pass(redeemed.by, redeemed.subject_id, until=redeemed.expires_at)
-        cookies = [(b"set-cookie", self._cookie(given)), (b"set-cookie", self._names.drop_nonce())]
-        return redirect(exchange.safe_next(target), status=HTTPStatus.SEE_OTHER, headers=cookies)
-
-    # Passes
-
-    def _pass(self, by: str, subject: str, *, until: datetime | None) -> Pass:
-        ends = self._doors.clock.now() + timedelta(seconds=PASS_SECONDS)
-        return Pass(by=by, subject=subject, host=self._host, expires_at=ends if until is None else min(ends, until))
-
-    def _renewed(self, shown: Pass | None) -> bytes | None:
-        """A new cookie where the pass is not young any more; whoever renews it was granted just now."""
-        if shown is None:
-            return None
-        left = (shown.expires_at - self._doors.clock.now()).total_seconds()
-        return None if left > _RENEW_SECONDS else self._cookie(self._pass(shown.by, shown.subject, until=None))
-
-    def _cookie(self, given: Pass) -> bytes:
-        seconds = int((given.expires_at - self._doors.clock.now()).total_seconds())
-        return self._names.set_access(sign(self._keys[0], given), seconds=max(0, seconds))
-
     # Where it goes
 
-    def _forward(self, route: KnownRoute, *, grant: Grant | None, renewed: bytes | None) -> Forward:
+    def _forward(self, route: KnownRoute, asker: _Asker | None) -> Forward:
+        """`asker` is None where everybody may."""
         subject_id = route.subject_id
+        renewed = None if asker is None else self._entering.renewed(asker.shown)
         source = Source.WEBSOCKET if self._request.wants_upgrade else Source.HTTP
         self._doors.activity.note(subject_id, source)
 
         def still_may(moved: bool) -> bool:
             if moved:
                 self._doors.activity.note(subject_id, source)
-            if grant is None:
+            if asker is None:
                 return self._doors.reaching.is_public(self._target)
-            return self._doors.grants.holds(grant)
+            return self._doors.grants.holds(asker.grant)
 
         return Forward(
             target=self._doors.reaching.target_of(route, self._target.port, seconds=self._patience),

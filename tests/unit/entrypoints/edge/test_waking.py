@@ -119,6 +119,26 @@ async def test_a_page_that_waits_neither_wakes_nor_uses_the_worker_and_goes_on_w
     assert (there.status, location_of(there)) == (302, "/x")
 
 
+async def test_who_waits_is_asked_again_before_they_get_through(house: House) -> None:
+    harness, worker = house.harness, house.worker.worker
+    bob = await harness.add_person("bob")
+    node = harness.nodes["one"]
+    await harness.spunto.sharing.share(harness.owner, worker.org_id, None, worker.id, 3000, Sharing.ORG)
+    node.partition()
+    await harness.spunto.workers.start(harness.owner, worker.org_id, worker.project_id, worker.id)
+    await harness.advance(3.0)
+    asking = asyncio.ensure_future(house.ask(house.host(), authorization=f"Bearer {bob.token.reveal()}"))
+    await harness.advance(1.0)
+
+    await harness.spunto.sharing.share(harness.owner, worker.org_id, None, worker.id, 3000, Sharing.OWNER)
+    is_waiting = not asking.done()
+    await node.reconnect()
+    found = await harness.finish(asking)
+
+    assert isinstance(found, Answer)
+    assert (is_waiting, found.status, await state_of(house)) == (True, 403, WorkerState.READY)
+
+
 async def test_past_the_bound_they_are_told_to_come_again(house: House) -> None:
     asking = [asyncio.ensure_future(house.ask(house.host(), **bearer(house))) for _ in range(MAX_OF_A_TARGET + 5)]
 

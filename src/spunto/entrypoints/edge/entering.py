@@ -1,0 +1,75 @@
+"""How a browser gets into a worker's host: sent to sign in, let in by a code or a link, and kept in by a pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final
+
+from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Forbidden, Unavailable
+from spunto.core.kernel.secret import Secret
+from spunto.core.routes.asking import Redeem, Redeemed
+from spunto.core.routes.passes import PASS_SECONDS, Pass, sign
+from spunto.entrypoints.edge import exchange
+from spunto.entrypoints.edge.answers import redirect
+from spunto.entrypoints.edge.exchange import CookieNames
+from spunto.entrypoints.edge.seams import Answer, Headers
+from spunto.entrypoints.edge.server_link import ServerAway, ServerLink
+
+# A pass is made anew well before it ends, by whatever answer goes by.
+_RENEW_SECONDS: Final = PASS_SECONDS - 5 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entering:
+    """At one host; `app_url` is where people sign in, and the first of the `keys` signs passes."""
+
+    link: ServerLink
+    clock: Clock
+    host: str
+    names: CookieNames
+    app_url: str
+    keys: Sequence[bytes]
+
+    def to_sign_in(self, headers: Headers, target: str) -> Answer:
+        """A person says who they are, and comes back to the target."""
+        nonce = exchange.nonce_of(headers, self.names)
+        there = exchange.sign_in_url(self.app_url, host=self.host, nonce=nonce, target=target)
+        return redirect(there, headers=[(b"set-cookie", self.names.set_nonce(nonce))])
+
+    async def by_code(self, code: Secret, headers: Headers, target: str) -> Answer:
+        """Raises ServerAway, Forbidden `code_not_good`."""
+        nonce = next(exchange.cookies_of(headers, self.names.nonce), "")
+        if not nonce:
+            raise Forbidden("code_not_good", "Signing in took too long, or cookies are off; open the address again.")
+        return await self._let_in(Redeem(host=self.host, code=code, nonce=Secret(nonce)), target)
+
+    async def by_link(self, token: Secret, target: str) -> Answer:
+        """Raises ServerAway, Forbidden `link_not_good`."""
+        return await self._let_in(Redeem(host=self.host, link=token), target)
+
+    def renewed(self, shown: Pass | None) -> bytes | None:
+        """A new cookie where the pass is not young any more; whoever renews it was granted just now."""
+        if shown is None:
+            return None
+        left = (shown.expires_at - self.clock.now()).total_seconds()
+        return None if left > _RENEW_SECONDS else self._cookie(shown.by, shown.subject, until=None)
+
+    async def _let_in(self, question: Redeem, target: str) -> Answer:
+        try:
+            redeemed = await self.link.ask(question, Redeemed)
+        except ServerAway:
+            raise
+        except Unavailable as error:
+            raise Forbidden(error.code, error.message) from error
+        given = self._cookie(redeemed.by, redeemed.subject_id, until=redeemed.expires_at)
+        cookies = [(b"set-cookie", given), (b"set-cookie", self.names.drop_nonce())]
+        return redirect(exchange.safe_next(target), status=HTTPStatus.SEE_OTHER, headers=cookies)
+
+    def _cookie(self, by: str, subject: str, *, until: datetime | None) -> bytes:
+        now = self.clock.now()
+        ends = now + timedelta(seconds=PASS_SECONDS)
+        given = Pass(by=by, subject=subject, host=self.host, expires_at=ends if until is None else min(ends, until))
+        seconds = int((given.expires_at - now).total_seconds())
+        return self.names.set_access(sign(self.keys[0], given), seconds=max(0, seconds))
