@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.fixtures.postgres import fresh_database
 from tests.integration.authorization.databases import opened, vault_of
+from tests.unit.authorization.furnishing import open_world
 from tests.unit.authorization.machine import run_requests
 from tests.unit.authorization.matrix import visit_all
-from tests.unit.authorization.world import open_world
 
 from spunto.adapters.sql.migrate import upgrade
 

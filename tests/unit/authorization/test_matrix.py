@@ -4,8 +4,8 @@ import re
 
 import pytest
 from tests.unit.authorization.decisions import BY_A_CREDENTIAL_OF_ITS_OWN, OPEN, RULES
+from tests.unit.authorization.furnishing import open_world
 from tests.unit.authorization.matrix import visit_all
-from tests.unit.authorization.world import open_world
 
 from spunto.entrypoints.serving.endpoints import HTTP, WEBSOCKETS
 

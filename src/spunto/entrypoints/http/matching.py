@@ -15,4 +15,4 @@ class Route(QuartRule):
 
 
 def _build(*_: object, **__: object) -> NoReturn:
-    raise NotImplementedError("URLs of routes are written, not built.")
+    raise RuntimeError("URLs of routes are written, not built")
