@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """`spunto` in an environment that has the wheel and the locked packages of its extras."""
+    """`spunto` in an environment that has the wheel and the locked packages of the extras that README names."""
     place = tmp_path_factory.mktemp("stranger")
     built = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place)]
     subprocess.run(built, cwd=REPOSITORY, check=True, capture_output=True, timeout=60)
@@ -28,8 +28,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
     subprocess.run([sys.executable, "-m", "venv", str(place / "venv")], check=True, timeout=60)
     python = str(place / "venv/bin/python")
     install = [uv, "pip", "install", "--quiet", "--python", python] if uv else [python, "-m", "pip", "install", "-qq"]
-    locked = REPOSITORY / "requirements/run.txt"
-    subprocess.run([*install, "--require-hashes", "-r", str(locked)], cwd=place, check=True, timeout=300)
+    locked = [str(REPOSITORY / f"requirements/{extra}.txt") for extra in ("server", "agent", "cli")]
+    named = [argument for file in locked for argument in ("-r", file)]
+    subprocess.run([*install, "--require-hashes", *named], cwd=place, check=True, timeout=300)
     subprocess.run([*install, "--no-deps", str(wheel)], cwd=place, check=True, timeout=60)
     return str(place / "venv/bin/spunto")
 

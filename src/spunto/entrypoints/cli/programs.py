@@ -15,7 +15,7 @@ def require(*modules: str) -> None:
 
 
 def become_agent(arguments: Sequence[str]) -> NoReturn:
-    require("aiodocker", "podman", "uvloop", "websockets")
+    require("aiodocker", "picows", "podman", "uvloop", "websockets")
     become("spunto_agent", arguments)
 
 

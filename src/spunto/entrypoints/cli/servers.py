@@ -26,8 +26,8 @@ def up(
     engine: Annotated[Engine, typer.Option(envvar="SPUNTO_ENGINE")] = Engine.AUTO,
     demo: Annotated[bool, typer.Option("--demo", help="With a project and a worker to begin with.")] = False,
 ) -> None:
-    """Run everything on this machine: server, agent and database."""
-    require("aiodocker", "podman")
+    """Run everything on this machine: server, edge, agent and database."""
+    require("httptools", "aiodocker", "picows", "podman")
     run = _entry_point("spunto.entrypoints.box.up", "run")
     raise typer.Exit(run(host=host, port=port, data_dir=data_dir, engine=engine.value, demo=demo))
 
