@@ -48,13 +48,19 @@ async def dial_replica(url: str, authorization: str) -> WebSocketTransport:
         raise Unavailable("replica_away", f"The server at {url} can't be reached: {error}.") from error
 
 
+class _Dial(connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """A credential goes to the address that was named, and nowhere else."""
+        return exc
+
+
 async def dial(
     url: str, authorization: str, *, socket_path: str | None = None, proxy: str | None = None
 ) -> WebSocketTransport:
-    """Connect, by a Unix socket where one is given. Raises OSError with the reason, whatever it is."""
+    """Connect, by a Unix socket where one is given; redirects are refused. Raises OSError with the reason."""
     way: dict[str, Any] = {"proxy": proxy} if socket_path is None else {"unix": True, "path": socket_path}
     try:
-        socket = await connect(
+        socket = await _Dial(
             url,
             additional_headers={"Authorization": authorization},
             compression=None,
@@ -65,7 +71,7 @@ async def dial(
             ping_interval=None,  # the session has its own
             **way,
         )
-    except (InvalidHandshake, InvalidURI, OSError, TimeoutError, EOFError) as error:
+    except (InvalidHandshake, InvalidURI, OSError, TimeoutError, EOFError, ImportError) as error:
         raise ConnectionError(str(error) or type(error).__name__) from error
     return WebSocketTransport(socket)
 

@@ -8,6 +8,7 @@ import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 _ASK_SECONDS = 1.0
@@ -95,25 +96,24 @@ class Doorway:
     async def socket_in(self, namespace: Namespace, family: int) -> socket.socket:
         """A stream socket of that family that lives there. Raises NamespaceClosed, and OSError for a family unknown."""
         # Of its own, because a number that is closed meanwhile may by then be another container's.
-        net = os.dup(namespace.net)
+        net = FileIO(os.dup(namespace.net))
         return await asyncio.get_running_loop().run_in_executor(self._thread, _made_in, net, family)
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _made_in(net: int, family: int) -> socket.socket:
-    """Closes `net`."""
+def _made_in(net: FileIO, family: int) -> socket.socket:
     own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _enter(net)
+        _enter(net.fileno())
         try:
             return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         finally:
             _enter(own)
     finally:
         os.close(own)
-        os.close(net)
+        net.close()
 
 
 def may_enter_namespaces() -> bool:

@@ -57,9 +57,16 @@ class NodeRelays:
         """Dial as the stream says, and end it when the relay stands. What it raises is the stream's reset."""
         params = Params(stream.params)
         url, ticket = params.text("url"), Secret(params.text("ticket"))
-        if self._group is None or self._standing >= MAX_RELAYS:
+        group = self._group
+        if group is None or self._standing >= MAX_RELAYS:
             raise Unavailable("dial_failed", "The agent has too many connections to edges.")
-        transport = await self._dial(url, ticket)
+        # Counted before it stands, or many at once would pass the bound.
+        self._standing += 1
+        try:
+            transport = await self._dial(url, ticket)
+        except BaseException:
+            self._standing -= 1
+            raise
         connection = Connection.agent(
             transport,
             clock=self._clock,
@@ -69,7 +76,7 @@ class NodeRelays:
             on_stream=self._serve,
             settings=RELAY_SETTINGS,
         )
-        self._group.create_task(self._hold(connection, url), name="relay")
+        group.create_task(self._hold(connection, url), name="relay")
         try:
             async with asyncio.timeout(_STAND_SECONDS):
                 await connection.ready()
@@ -79,7 +86,7 @@ class NodeRelays:
         await stream.write_eof()
 
     async def _hold(self, connection: Connection, url: str) -> None:
-        self._standing += 1
+        """Until it ends; it was counted by who dialled."""
         try:
             async with asyncio.TaskGroup() as group:
                 looking = group.create_task(self._end_when_forgotten(connection), name="forgotten relay")

@@ -231,7 +231,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """These subjects were used just now; said at most each 30 s of one subject, and answered by Done."""
+    """These subjects were used just now; said of one subject each 20 s at most, and answered by Done."""
 
     name: ClassVar[str] = "active"
     items: tuple[Activity, ...]

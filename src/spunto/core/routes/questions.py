@@ -9,6 +9,7 @@ from spunto.core.kernel.errors import Conflict, Malformed, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
 from spunto.core.nodes.model import NodeId
 from spunto.core.protocol.multiplexer import StreamReset
+from spunto.core.protocol.relaying import DIAL
 from spunto.core.protocol.stream import ConnectionLost, Stream
 from spunto.core.routes.asking import Active, Authorize, Dial, Done, Redeem, Source, Verdicts, Wake, Woken
 from spunto.core.routes.desired import RouteState
@@ -16,7 +17,6 @@ from spunto.core.routes.doorman import Doorman
 from spunto.core.routes.fields import MAX_BYTES, Said, read, write
 from spunto.core.routes.ports import RoutesTransaction
 
-DIAL_STREAM: Final = "dial"
 ASK_SECONDS: Final = 15.0
 
 Answering = Callable[[bytes], Awaitable[Said]]
@@ -103,7 +103,7 @@ class Questions:
         asked = read(Dial, raw)
         params = {"url": asked.url, "ticket": asked.ticket.reveal()}
         try:
-            async with await self._nodes.open(NodeId(asked.node_id), DIAL_STREAM, params) as stream:
+            async with await self._nodes.open(NodeId(asked.node_id), DIAL, params) as stream:
                 await stream.write_eof()
                 while await stream.next() is not None:
                     pass

@@ -24,7 +24,8 @@ def server_socket(data_dir: Path) -> Path:
     if os.geteuid() == 0:
         return Path("/run/spunto") / name / "server.sock"
     own = os.environ.get("XDG_RUNTIME_DIR")
-    return (Path(own) if own else Path(f"/tmp/spunto-{os.geteuid()}")) / name / "server.sock"  # noqa: S108 - ours alone
+    # Whoever binds the socket looks whether the directory is theirs.
+    return (Path(own) / name if own else Path(f"/tmp/spunto-{os.geteuid()}-{name}")) / "server.sock"  # noqa: S108
 
 
 def node_token_file(data_dir: Path) -> Path:

@@ -4,12 +4,11 @@ Workers' hosts are one site to a browser, so that its cookie travels from any of
 says of a request's origin decides (Fetch Metadata Request Headers, https://www.w3.org/TR/fetch-metadata/).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-Headers = Sequence[tuple[bytes, bytes]]
-"""Names in lower case."""
+from spunto.entrypoints.edge.seams import Headers
 
 _SAFE: Final = frozenset({b"GET", b"HEAD"})
 _ALLOWED_METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"

@@ -34,14 +34,15 @@ class Entering:
 
     def to_sign_in(self, headers: Headers, target: str) -> Answer:
         """A person says who they are, and comes back to the target."""
-        nonce = exchange.nonce_of(headers, self.names)
+        # Tabs that open at once share one.
+        nonce = exchange.nonce_of(headers, self.names) or exchange.new_nonce()
         there = exchange.sign_in_url(self.app_url, host=self.host, nonce=nonce, target=target)
         return redirect(there, headers=[(b"set-cookie", self.names.set_nonce(nonce))])
 
     async def by_code(self, code: Secret, headers: Headers, target: str) -> Answer:
         """Raises ServerAway, Forbidden `code_not_good`."""
-        nonce = next(exchange.cookies_of(headers, self.names.nonce), "")
-        if not nonce:
+        nonce = exchange.nonce_of(headers, self.names)
+        if nonce is None:
             raise Forbidden("code_not_good", "Signing in took too long, or cookies are off; open the address again.")
         return await self._let_in(Redeem(host=self.host, code=code, nonce=Secret(nonce)), target)
 

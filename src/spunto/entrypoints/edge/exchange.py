@@ -3,8 +3,6 @@
 The nonce that the host gave before binds the code to this browser, so that a stolen code opens nothing.
 """
 
-import base64
-import hashlib
 import re
 import secrets
 from collections.abc import Iterator
@@ -12,14 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from spunto.entrypoints.edge.crossings import Headers
+from spunto.core.kernel.secret import Secret
+from spunto.core.routes.asking import nonce_hash
+from spunto.core.routes.hosts import RESERVED_PATH
+from spunto.entrypoints.edge.seams import Headers
 
-OWN_PATH: Final = "/.spunto/"
-"""What is never the worker's."""
-CALLBACK_PATH: Final = "/.spunto/cb"
-LINK_PATH: Final = "/.spunto/link"
-ENTER_PATH: Final = "/.spunto/enter"
-WAIT_PATH: Final = "/.spunto/wait"
+ENTER_PATH: Final = f"{RESERVED_PATH}enter"
+WAIT_PATH: Final = f"{RESERVED_PATH}wait"
 _NONCE_SECONDS: Final = 300
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _MAX_NEXT: Final = 2048
@@ -64,15 +61,18 @@ def cookies_of(headers: Headers, name: str) -> Iterator[str]:
                     yield text
 
 
-def nonce_of(headers: Headers, names: CookieNames) -> str:
-    """The nonce that the browser has, or a new one: several tabs at once share it."""
-    known = (each for each in cookies_of(headers, names.nonce) if _NONCE.fullmatch(each))
-    return next(known, None) or secrets.token_urlsafe(32)
+def nonce_of(headers: Headers, names: CookieNames) -> str | None:
+    """What the browser keeps; a sibling host may have set something else of the name beside it."""
+    return next((each for each in cookies_of(headers, names.nonce) if _NONCE.fullmatch(each)), None)
+
+
+def new_nonce() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def sign_in_url(app_url: str, *, host: str, nonce: str, target: str) -> str:
     """Where the browser gets its code."""
-    query = urlencode({"host": host, "n": hash_of(nonce), "next": safe_next(target)})
+    query = urlencode({"host": host, "n": nonce_hash(Secret(nonce)), "next": safe_next(target)})
     return f"{app_url}/api/auth/worker?{query}"
 
 
@@ -90,13 +90,9 @@ def _on_the_way(path: str, target: str) -> str:
     return f"{path}?{urlencode({'next': safe_next(target)})}"
 
 
-def hash_of(nonce: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(nonce.encode()).digest()).rstrip(b"=").decode()
-
-
 def safe_next(target: str) -> str:
     """A path on the same host, or its first page."""
-    if not target.startswith("/") or target.startswith(("//", OWN_PATH)) or len(target) > _MAX_NEXT:
+    if not target.startswith("/") or target.startswith(("//", RESERVED_PATH)) or len(target) > _MAX_NEXT:
         return "/"
     if "\\" in target or any(not 0x20 < ord(each) < 0x7F for each in target):
         return "/"

@@ -1,5 +1,7 @@
 """Decides what becomes of each request: to the server, to a port of a worker, or an answer from here."""
 
+from typing import Final
+
 from spunto.core.kernel.errors import NotFound, SpuntoError
 from spunto.core.protocol.relaying import RELAY_PATH
 from spunto.core.routes.hosts import target_of
@@ -9,6 +11,8 @@ from spunto.entrypoints.edge.relay_door import RelayDoor
 from spunto.entrypoints.edge.seams import Answer, Forward, Handover, RequestHead, Target
 from spunto.entrypoints.edge.server_link import ServerAway
 from spunto.entrypoints.edge.visits import Doors, Visit
+
+_RELAY: Final = RELAY_PATH.encode()
 
 
 class Gate:
@@ -30,14 +34,14 @@ class Gate:
         return refusal(request, error) if visit is None else visit.refused(error)
 
     async def _decide(self, request: RequestHead) -> Forward | Answer | Handover:
-        if request.target == RELAY_PATH.encode():
-            return self._relay(request)
         told = self._doors.link.told
         if told is None:
             raise ServerAway
         visit = self._visit(request)
         if visit is not None:
             return await visit.decide()
+        if request.target == _RELAY:
+            return self._relay(request)
         name = request.host.partition(":")[0]
         if name == told.addresses.base_domain or name.endswith(f".{told.addresses.base_domain}"):
             raise host_unknown()

@@ -1,7 +1,7 @@
 """Who may pass now: the server's answers, kept for seconds, and asked for again while connections live on them."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from spunto.core.kernel.clock import Clock
@@ -42,7 +42,7 @@ class Grant:
     status: int = 403
     code: str = "forbidden"
     asked_at: float = 0.0
-    used_at: float = field(default=0.0)
+    used_at: float = 0.0
 
 
 class Grants:
@@ -137,6 +137,8 @@ class Grants:
         ]
         surplus = len(self._known) - len(old) - _MAX_KEPT
         if surplus > 0:
-            old.extend(sorted(self._known, key=lambda claim: self._known[claim].asked_at)[:surplus])
+            left = self._known.keys() - set(old)
+            old.extend(sorted(left, key=lambda claim: self._known[claim].asked_at)[:surplus])
         for claim in old:
-            self._known.pop(claim, None)
+            # Connections that live on it notice, for nobody asks about it again.
+            self._known.pop(claim).allowed = False

@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import NotFound, Unavailable
+from spunto.core.kernel.ids import bare
 from spunto.core.routes.asking import By, Wake, Woken
 from spunto.core.routes.desired import RouteState, Sharing
 from spunto.core.routes.hosts import HostTarget
@@ -105,7 +106,7 @@ class Reaching:
         stream = await self._reach(route, port, until=until)
         if stream is not None:
             return stream
-        with self._parking.place(route.subject_id):
+        with self._parking.place(bare(route.subject_id)):
             # Many may wait for one port; one of them knocks.
             async with self._turns.setdefault((route.subject_id, port), asyncio.Lock()):
                 while (stream := await self._reach(route, port, until=until)) is None:

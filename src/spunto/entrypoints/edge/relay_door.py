@@ -24,11 +24,9 @@ class RelayDoor:
         if node_id is None:
             return None
 
-        def take(transport: asyncio.Transport, unread: bytes) -> bool:
+        def take(transport: asyncio.Transport, unread: bytes) -> None:
             taken = take_over(transport, path=request.target, headers=request.headers, unread=unread)
-            if taken is None:
-                return False
-            self._relays.attach(node_id, taken)
-            return True
+            if taken is not None:
+                self._relays.attach(node_id, taken)
 
         return Handover(take=take)

@@ -100,10 +100,10 @@ class Answer:
 class Handover:
     """Let somebody else speak with the client from here on. `take` gets the connection and what came behind the head.
 
-    It sets a protocol of its own before it returns True; after a False, for whoever is not known there, nobody is.
+    It sets a protocol of its own, and answers, before it returns.
     """
 
-    take: Callable[[asyncio.Transport, bytes], bool]
+    take: Callable[[asyncio.Transport, bytes], None]
 
 
 class Decider(Protocol):

@@ -62,14 +62,8 @@ class ServerLink:
         self._log = log
         self._connection: Connection | None = None
         self.instance_id = secrets.token_hex(8)
-        self._lost_at = clock.monotonic()
         self.pass_keys: Sequence[bytes] = ()
         self.told: AddressesSpec | None = None
-
-    @property
-    def away_seconds(self) -> float:
-        """For how long the server has been away; 0 while it is there."""
-        return 0.0 if self._connection is not None else self._clock.monotonic() - self._lost_at
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -117,7 +111,6 @@ class ServerLink:
             ready.cancel()
         if self._connection is connection:
             self._connection = None
-            self._lost_at = self._clock.monotonic()
         self._log("server_lost", code=closed.code, reason=closed.reason, message=closed.message or None)
         if closed.code in (closing.UNAUTHENTICATED, closing.FORBIDDEN):
             return _REFUSED_SECONDS

@@ -11,7 +11,7 @@ from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthen
 from spunto.core.kernel.secret import Secret
 from spunto.core.routes.asking import By, ByPass, ByToken, Source
 from spunto.core.routes.desired import RouteState, Sharing
-from spunto.core.routes.hosts import Addresses, HostTarget, target_of
+from spunto.core.routes.hosts import CALLBACK_PATH, LINK_PATH, RESERVED_PATH, Addresses, HostTarget, target_of
 from spunto.core.routes.passes import Pass
 from spunto.entrypoints.edge import crossings, exchange
 from spunto.entrypoints.edge.activity import ActivityLog
@@ -84,7 +84,7 @@ class Visit:
     async def decide(self) -> Forward | Answer:
         """Raises SpuntoError for whatever is refused."""
         path, _, query = self._path_and_query.partition("?")
-        if path.startswith(exchange.OWN_PATH):
+        if path.startswith(RESERVED_PATH):
             return await self._own(path, query)
         if self._is_own_preflight:
             return Answer(status=HTTPStatus.NO_CONTENT, headers=crossings.preflight_answer(self._request.headers))
@@ -216,13 +216,13 @@ class Visit:
         target = _next_of(query)
         if self._request.method != b"GET":
             raise NotFound("host_unknown", "There is nothing at this address.")
-        if path == exchange.CALLBACK_PATH and "code" in given:
+        if path == CALLBACK_PATH and "code" in given:
             return await self._entering.by_code(Secret(given["code"]), self._request.headers, target)
         if path == exchange.ENTER_PATH:
             return self._to_sign_in(target)
         if path == exchange.WAIT_PATH:
             return await self._wait(target)
-        if path == exchange.LINK_PATH and "token" in given:
+        if path == LINK_PATH and "token" in given:
             return await self._entering.by_link(Secret(given["token"]), target)
         raise NotFound("host_unknown", "There is nothing at this address.")
 
@@ -264,9 +264,9 @@ class Visit:
 
     def _answered(self, headers: Headers, renewed: bytes | None) -> Headers:
         """What the browser gets of the worker's answer."""
-        answer = list(from_worker(headers))
-        if self._sharing:
-            answer = [*crossings.without_sharing(answer), *self._sharing]
+        answer, sharing = list(from_worker(headers)), self._sharing
+        if sharing:
+            answer = [*crossings.without_sharing(answer), *sharing]
         else:
             # Or a browser gives a page of another port what it keeps of a visit, which nobody may read there.
             answer.append((b"vary", b"Origin"))

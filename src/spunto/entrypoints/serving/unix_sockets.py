@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,9 @@ def listening_on_socket(path: Path) -> Iterator[socket.socket]:
     if _is_served(path):
         raise Invalid("cannot_listen", f"another server listens on {path}")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = path.parent.stat()
+    if folder.st_uid != os.geteuid() or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Invalid("cannot_listen", f"{path.parent} is not this user's alone; others could take the socket's place")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         with suppress(FileNotFoundError):
             path.unlink()

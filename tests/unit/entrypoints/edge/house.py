@@ -9,7 +9,7 @@ from http.cookies import SimpleCookie
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.log import silent
 from spunto.core.kernel.secret import Secret
-from spunto.core.protocol.pipe import memory_transport_pair
+from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
 from spunto.core.protocol.transport import Transport
 from spunto.core.routes.hosts import slug_of
 from spunto.core.workers.views import WorkerView
@@ -64,9 +64,10 @@ class House:
     worker: WorkerView
     routes: RouteTable
     link: ServerLink
-    cut: list[Transport]
+    cut: list[MemoryTransport]
     asked_ports: list[int] = field(default_factory=list)
     listens_at: float = float("inf")
+    is_server_away: bool = False
 
     def host(self, port: int | str = PORT, *, worker: WorkerView | None = None) -> str:
         found = (worker or self.worker).worker
@@ -125,9 +126,11 @@ async def a_house() -> AsyncIterator[House]:
         await harness.settle()
         worker = await harness.worker(project, spawned.worker.id)
         _, token = await harness.spunto.edges.create("edge")
-        cut: list[Transport] = []
+        cut: list[MemoryTransport] = []
 
         async def dial() -> Transport:
+            if house.is_server_away:
+                raise Unavailable("server_away", "It is away.")
             ours, theirs = memory_transport_pair()
             cut[:] = [ours]
             group.create_task(harness.spunto.edge_gateway.serve(theirs, token))

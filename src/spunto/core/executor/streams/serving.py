@@ -17,12 +17,13 @@ from spunto.core.kernel.errors import Invalid, SpuntoError, Unavailable
 from spunto.core.kernel.log import Log, silent
 from spunto.core.protocol.codec import encode
 from spunto.core.protocol.messages import Inventory
+from spunto.core.protocol.relaying import DIAL
 from spunto.core.protocol.stream import Stream
 
 _MAX_TAIL = 10_000
 _MAX_PORTS = 4096
 _MAX_REQUEST_ID = 128
-STREAMS = ("dial", "exec", "inventory", "logs", "ports", "stats", "terminal")
+STREAMS = (DIAL, "exec", "inventory", "logs", "ports", "stats", "terminal")
 """The kinds that are served, as the agent announces them."""
 
 
@@ -49,7 +50,7 @@ class NodeStreams:
         self._standing = standing
         self._inventory = inventory
         self._of_node: dict[str, Callable[[Stream], Awaitable[None]]] = {
-            "dial": dial or _dial_nowhere,
+            DIAL: dial or _dial_nowhere,
             "inventory": self._tell_inventory,
         }
         self._terminals = Terminals(runtime, clock=clock, log=log)

@@ -25,7 +25,6 @@ from spunto.entrypoints.serving.problems import problem_body
 _OUR_FAULT: Final = Fault(
     status=500, code="internal_error", detail="The edge has a fault of its own; its log has more."
 )
-_NOBODY: Final = Fault(status=404, code="not_found", detail="There is nothing at this address.")
 
 log = structlog.get_logger()
 
@@ -73,9 +72,8 @@ class _Turn:
         if isinstance(decision, Answer):
             return await self._answer(decision)
         if isinstance(decision, Handover):
-            if decision.take(self._client.transport, self._client.held()):
-                return False
-            return await self._answer(problem_answer(_NOBODY))
+            decision.take(self._client.transport, self._client.held())
+            return False
         exchange = Exchange(self._client, self._request, decision, origins=self._house.origins, times=self._house.times)
         self._house.exchanges.add(exchange)
         # Nobody knows what a client sent behind a request that would have begun another protocol.

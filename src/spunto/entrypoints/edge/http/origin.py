@@ -93,11 +93,10 @@ class Origins:
         return None
 
     def keep(self, origin: Origin, *, until: float) -> None:
-        kept = self._kept.setdefault(origin.key, [])
-        if self._count >= _MAX_KEPT or len(kept) >= _MAX_KEPT_EACH:
+        if self._count >= _MAX_KEPT or len(self._kept.get(origin.key, ())) >= _MAX_KEPT_EACH:
             _end(origin)
             return
-        kept.append((origin, until))
+        self._kept.setdefault(origin.key, []).append((origin, until))
         self._count += 1
 
     def tick(self, now: float) -> None:

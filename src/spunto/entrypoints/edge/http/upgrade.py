@@ -42,6 +42,9 @@ async def pass_on(client: Client, origin: Origin) -> None:
         while data := await origin.more():
             client.write(data)
             await client.drained()
+        if client.is_tls:
+            # It has no half-closing: the client hears of an end by the whole one.
+            return
         client.write_eof()
         await there
     finally:
