@@ -88,4 +88,5 @@ $(RUNNABLE): pyproject.toml requirements/run.txt requirements/uv.txt
 
 $(STAMP): pyproject.toml requirements/dev.txt requirements/uv.txt
 	@scripts/venv $(VENV) dev
+	scripts/clients
 	touch $@ $(RUNNABLE)

@@ -1,4 +1,4 @@
-"""Worker with servers of their own on two ports, which tell what they were asked, and a browser that goes there."""
+"""Workers with servers of their own on two ports, which tell what they were asked, and a browser that goes there."""
 
 import base64
 from dataclasses import dataclass
@@ -80,10 +80,6 @@ class Site:
             [{"name": "session", "value": self.box.token, "url": f"http://spunto.localhost:{self.port}"}]
         )
         return context
-
-    def person(self, name: str) -> BrowserContext:
-        """A browser of another member of the organization."""
-        raise NotImplementedError(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

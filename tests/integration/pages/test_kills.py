@@ -88,6 +88,7 @@ def test_a_download_whose_carrier_dies_is_cut_and_never_looks_whole(site: Site, 
         kill(site, module)
         pace.set()
 
+    assert any(each.error for each in downloads)
     assert all(each.error for each in downloads if each.received < BYTES)
     assert not [each for each in downloads if not each.error and not is_whole(each)]
     wait_until(lambda: answers(worker), seconds=SOON_SECONDS, what=f"requests get through after {module}")
