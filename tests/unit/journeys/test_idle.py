@@ -199,3 +199,17 @@ async def test_a_server_that_was_away_waits_for_what_it_may_be_told(harness: Har
     await harness.advance(3 * MINUTES)
 
     assert (restarted, await worker.state()) == (S.READY, S.STOPPED)
+
+
+async def test_a_command_that_has_run_is_answered_though_nobody_can_write_down_that_it_has(harness: Harness) -> None:
+    async def outage(*_: object) -> int:
+        harness.break_store()
+        return 7
+
+    await harness.add_node("one", commands={"outage": outage})
+    worker = await an_idling_worker(harness)
+
+    result = await harness.spunto.reach.exec(*worker.here, ExecRequest(command=["outage"]))
+    harness.mend_store()
+
+    assert result.exit_code == 7

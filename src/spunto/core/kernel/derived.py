@@ -8,10 +8,14 @@ V = TypeVar("V")
 
 
 class Derived(Generic[S, V]):
-    """Of at most `capacity` things; of an equal one that is another object it is made anew."""
+    """Of at most `capacity` things; of an equal one that is another object it is made anew.
 
-    def __init__(self, *, capacity: int) -> None:
+    `keeps` says of what was made whether it is worth its memory.
+    """
+
+    def __init__(self, *, capacity: int, keeps: Callable[[V], bool] = lambda _: True) -> None:
         self._capacity = capacity
+        self._keeps = keeps
         # With the thing itself: as long as it is kept, no other one has its identity.
         self._made: dict[tuple[int, Hashable], tuple[S, V]] = {}
 
@@ -21,8 +25,10 @@ class Derived(Generic[S, V]):
         known = self._made.get(key)
         if known is not None:
             return known[1]
+        made = make()
+        if not self._keeps(made):
+            return made
         if len(self._made) >= self._capacity:
             self._made.clear()
-        made = make()
         self._made[key] = (source, made)
         return made

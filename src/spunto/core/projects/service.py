@@ -8,6 +8,7 @@ from spunto.core.access.model import Actor, ApiKeyId, OrgId, Tenant, UserId
 from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
+from spunto.core.kernel.errors import Invalid
 from spunto.core.kernel.idempotency import IdempotencyKey, Once
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.marks import require_marks
@@ -21,6 +22,7 @@ from spunto.core.projects.model import Environment, Project, ProjectId, ProjectV
 from spunto.core.projects.ports import ProjectsTransaction
 from spunto.core.projects.variables import require_env
 from spunto.core.routes.desired import Sharing
+from spunto.core.routes.hosts import require_port
 from spunto.core.secrets.names import require_name as require_secret_name
 
 # What a change of makes no new version.
@@ -58,6 +60,7 @@ class ProjectService:
         require_name(name)
         require_marks(tags, metadata)
         require_idle_timeout(idle_timeout_seconds)
+        _require_sharing(sharing)
         _require_sane(environment)
         now = self._clock.now()
         async with self._uow() as tx:
@@ -124,6 +127,7 @@ class ProjectService:
                 require_name(changes["name"])
             require_marks(changes.get("tags"), changes.get("metadata"))
             require_idle_timeout(changes.get("idle_timeout_seconds"))
+            _require_sharing(changes.get("sharing"))
             beside = {key: changes[key] for key in changes.keys() & _BESIDE}
             of_environment = {
                 key: _merged(getattr(before.environment, key), changes[key]) for key in changes.keys() - _BESIDE
@@ -211,6 +215,17 @@ def _merged(present: Any, change: Any) -> Any:
         return change
     both = {} if change is None else {**present, **change}
     return {name: value for name, value in both.items() if value is not None}
+
+
+def _require_sharing(sharing: Mapping[int, Sharing] | None) -> None:
+    """A project's editors must not publish ports of other people's workers.
+
+    Raises NotFound `port_not_found`, Invalid `sharing_invalid`.
+    """
+    for port, level in (sharing or {}).items():
+        require_port(port)
+        if level is Sharing.PUBLIC:
+            raise Invalid("sharing_invalid", "A worker's owner makes its ports public, no project does.")
 
 
 def _require_sane(environment: Environment) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from spunto.core.kernel.errors import NotFound
 from spunto.core.kernel.ids import bare
 
 CODE_PORT: Final = 8080
@@ -19,7 +20,7 @@ LINK_PATH: Final = f"{RESERVED_PATH}link"
 """`?token=…`: what a signed link leads to, with its token."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_MAX_PORT: Final = 65_535
+MAX_PORT: Final = 65_535
 # [0-9] and not \d, which takes the digits of every script.
 _WORKER: Final = re.compile(r"(worker-(0|[1-9][0-9]{0,8})-([0-7][0-9a-hjkmnp-tv-z]{25}))-([1-9][0-9]{0,4}|code)\Z")
 _DOMAIN_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
@@ -57,13 +58,19 @@ def _worker(label: str) -> HostTarget | None:
     slug, index, subject, port = match.groups()
     if port == CODE:
         return HostTarget(subject=subject, index=int(index), port=CODE_PORT, label=slug, is_code=True)
-    if int(port) > _MAX_PORT:
+    if int(port) > MAX_PORT:
         return None
     return HostTarget(subject=subject, index=int(index), port=int(port), label=slug)
 
 
 # Most specific first: one parser for each kind of subject that can be reached.
 _PARSERS: Final[Sequence[Callable[[str], HostTarget | None]]] = (_worker,)
+
+
+def require_port(port: int) -> None:
+    """Raises NotFound `port_not_found`."""
+    if not 1 <= port <= MAX_PORT:
+        raise NotFound("port_not_found", f"{port} is no port; they are numbers from 1 to {MAX_PORT}.")
 
 
 def slug_of(index: int, worker_id: str) -> str:

@@ -71,10 +71,12 @@ class WorkerReach:
     ) -> ExecResult:
         """Run the command to its end. Of each output the first and the last 512 KiB are kept, and a cut is told."""
         worker = await self._enter(actor, org_id, project_id, worker_id)
-        # What runs for long keeps the worker awake until it has ended, or has to.
+        # What runs for long keeps the worker awake for as long as it may.
         await self._uses.used(worker.id, Activity.EXEC, for_seconds=request.timeout_seconds)
         result = await self._run(actor, worker, request)
-        await self._uses.used(worker.id, Activity.EXEC)
+        # What has run is told, also where nobody can write down that it has.
+        with suppress(Conflict, Unavailable):
+            await self._uses.used(worker.id, Activity.EXEC)
         return result
 
     async def git_status(

@@ -19,11 +19,12 @@ from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.projects.model import ProjectId
 from spunto.core.routes.desired import Sharing
 from spunto.core.routes.entry import LinkId, PortLink
-from spunto.core.routes.hosts import LINK_PATH, Addresses
+from spunto.core.routes.hosts import LINK_PATH, Addresses, require_port
 from spunto.core.routes.model import ROUTES_TOPIC, Route
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.looks import require_entry
 from spunto.core.workers.model import Worker, WorkerId
+from spunto.core.workers.owned import of_project, own_or_administered
 from spunto.core.workers.ports import WorkersTransaction
 
 LINK_SECONDS: Final = 3600
@@ -70,10 +71,14 @@ class WorkerSharing:
         port: int,
         sharing: Sharing,
     ) -> SharedPort:
-        """Let others reach the port from now on, or nobody any more. Raises Conflict `too_many_shared_ports`."""
+        """Let others reach the port from now on, or nobody any more.
+
+        Raises Conflict `too_many_shared_ports`, NotFound `port_not_found`.
+        """
         tenant = actor.require(Action.WORKER_SHARE, org_id=org_id)
+        require_port(port)
         async with self._uow() as tx:
-            worker = await _worker_of(tx, tenant, project_id, worker_id)
+            worker = await of_project(tx, tenant, project_id, worker_id)
             if sharing is Sharing.OWNER:
                 tenant.require_own_or_admin(user_id=worker.user_id, api_key_id=worker.api_key_id)
             else:
@@ -107,11 +112,12 @@ class WorkerSharing:
         """
         tenant = actor.require(Action.WORKER_LINK_CREATE, org_id=org_id)
         made_by = actor.require_person()
+        require_port(port)
         if not 0 < seconds <= MAX_LINK_SECONDS:
             raise Invalid("link_too_long", f"A link lasts 1 to {MAX_LINK_SECONDS} seconds.")
         token, now = Secret(f"spl_{secrets.token_urlsafe(32)}"), self._clock.now()
         async with self._uow() as tx:
-            worker = await _worker_of(tx, tenant, project_id, worker_id)
+            worker = await of_project(tx, tenant, project_id, worker_id)
             require_entry(tenant, worker)
             once = Once(tx.idempotency, f"{worker.id}/{port}/links", idempotency, now=now)
             await once.require_first()
@@ -140,8 +146,7 @@ class WorkerSharing:
         """Those that have not ended, the newest first."""
         tenant = actor.require(Action.WORKER_LINK_READ, org_id=org_id)
         async with self._uow.reading() as tx:
-            worker = await _worker_of(tx, tenant, project_id, worker_id)
-            tenant.require_own_or_admin(user_id=worker.user_id, api_key_id=worker.api_key_id)
+            worker = await own_or_administered(tx, tenant, project_id, worker_id)
             return await tx.links.of_port(worker.id, port, now=self._clock.now())
 
     async def revoke_link(
@@ -156,7 +161,7 @@ class WorkerSharing:
         """Whoever came by it is put out within seconds. Raises NotFound `link_not_found`."""
         tenant = actor.require(Action.WORKER_LINK_REVOKE, org_id=org_id)
         async with self._uow() as tx:
-            worker = await _worker_of(tx, tenant, project_id, worker_id)
+            worker = await of_project(tx, tenant, project_id, worker_id)
             found = next(iter(await tx.links.find_all([link_id])), None)
             if found is None or (found.subject_id, found.port) != (worker.id, port):
                 raise NotFound("link_not_found", f"There is no link {link_id!r}.", id=link_id)
@@ -170,15 +175,6 @@ class WorkerSharing:
     ) -> None:
         detail = {"name": worker.name, "port": str(link.port), "linkId": link.id}
         await self._auditor.record(tx, tenant, action, worker.id, **detail)
-
-
-async def _worker_of(
-    tx: WorkersTransaction, tenant: Tenant, project_id: ProjectId | None, worker_id: WorkerId
-) -> Worker:
-    worker = await tx.workers.get(tenant, worker_id)
-    if project_id not in (None, worker.project_id):
-        raise not_found(worker_id)
-    return worker
 
 
 async def _route(tx: WorkersTransaction, worker: Worker) -> Route:

@@ -9,6 +9,7 @@ from quart import Quart, Request
 from quart.ctx import RequestContext
 from quart.globals import request_ctx
 from quart.routing import QuartRule
+from quart.sessions import NullSession
 from quart.typing import ResponseTypes
 from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.exceptions import HTTPException
@@ -16,6 +17,7 @@ from werkzeug.routing import MapAdapter
 
 # With the longest addresses there may be these are 4 MiB.
 MOST_ADDRESSES: Final = 512
+_NO_SESSION: Final = NullSession()
 
 
 class Application(Quart):
@@ -28,7 +30,8 @@ class Application(Quart):
         self.place_of = lru_cache(MOST_ADDRESSES)(self._place_of)
 
     def request_context(self, request: Request) -> RequestContext:
-        return _Context(self, request)
+        # With a session given, Quart opens none.
+        return _Context(self, request, _NO_SESSION)
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         return self._addresses if isinstance(request, Request) else super().create_url_adapter(request)
@@ -71,9 +74,6 @@ class Application(Quart):
 
 class _Context(RequestContext):
     app: Application
-
-    async def _push(self) -> None:
-        self.match_request()
 
     def match_request(self) -> None:
         asked = self.request

@@ -158,6 +158,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "misdirected_request": _e(421, "The server answers only by its public URL.", "Ask at that address."),
     "idle_timeout_invalid": _e(422, "An idle timeout has 60 seconds to 30 days.", "Ask for that, or for null: never."),
     "kept_too_long": _e(422, "A worker is kept alive for a day at a time at most.", "Ask for less, and again later."),
+    "sharing_invalid": _e(422, "A project shares no port with everybody.", "Have each worker's owner say it."),
     "link_too_long": _e(422, "A link lasts at most 30 days.", "Ask for a shorter one."),
     "bad_stream_params": _e(422, "The node can't do what was asked for.", "See `detail`."),
     "env_too_large": _e(422, "Names and values of `env` are too many bytes together.", "Put files in the image."),

@@ -29,7 +29,7 @@ def install_guards(
     async def guard() -> WerkzeugResponse | None:
         _name(request.headers, request.url_rule, came)
         _guard(request.headers, request.path, hosts)
-        if address.is_other_name(request.host) and _is_visit(request.method, request.headers):
+        if _is_visit(request.method, request.headers) and address.is_other_name(request.host):
             return redirect(address.url + request.full_path.removesuffix("?"))
         return None
 

@@ -9,10 +9,10 @@ from quart import Blueprint, Response
 from typing_extensions import TypedDict
 
 from spunto.core.access.model import Actor, OrgId, UserId
-from spunto.core.kernel.errors import NotFound
 from spunto.core.projects.model import ProjectId
 from spunto.core.routes.desired import Sharing
 from spunto.core.routes.entry import LinkId, PortLink
+from spunto.core.routes.hosts import require_port
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.sharing import LINK_SECONDS, MAX_LINK_SECONDS, WorkerSharing
 from spunto.entrypoints.http.operations import operation
@@ -20,7 +20,6 @@ from spunto.entrypoints.http.requests import In, idempotency_key, read
 from spunto.entrypoints.http.responses import json_response, made, no_content
 
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
-_MAX_PORT: Final = 65_535
 
 
 class SharingIn(In):
@@ -156,6 +155,6 @@ def sharing_blueprint(sharing: WorkerSharing, *, name: str, under: str) -> Bluep
 
 def _port(text: str) -> int:
     """Raises NotFound for what is none."""
-    if not _PORT.match(text) or int(text) > _MAX_PORT:
-        raise NotFound("port_not_found", f"{text[:20]!r} is no port; they are numbers from 1 to {_MAX_PORT}.")
-    return int(text)
+    port = int(text) if _PORT.match(text) else 0
+    require_port(port)
+    return port

@@ -23,8 +23,9 @@ from spunto.entrypoints.http.paging import page_bytes
 from spunto.entrypoints.http.responses import Reply, bytes_response, json_bytes
 
 MAX_REMEMBERED: Final = 4096
-# Of fifty workers each some 4 MB; where there are more of them, a page is put together of its workers.
+# Some 4 MB of usual pages of fifty; larger ones are put together of their workers each time.
 MOST_PAGES: Final = 128
+MOST_PAGE_BYTES: Final = 64 * 1024
 
 
 class LastActivityOut(TypedDict):
@@ -188,7 +189,9 @@ class WorkerFragments:
     def __init__(self) -> None:
         # Its owner sees more than others do.
         self._known: dict[tuple[str, bool], tuple[WorkerView, orjson.Fragment]] = {}
-        self._pages: Derived[Page[WorkerView], bytes] = Derived(capacity=MOST_PAGES)
+        self._pages: Derived[Page[WorkerView], bytes] = Derived(
+            capacity=MOST_PAGES, keeps=lambda body: len(body) <= MOST_PAGE_BYTES
+        )
 
     def response(self, page: Page[WorkerView]) -> Response:
         return bytes_response(self._pages.of(page, None, lambda: page_bytes(page, self.of)))

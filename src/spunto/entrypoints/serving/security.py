@@ -95,6 +95,8 @@ class Doorkeeper:
     def __init__(self, access: AccessService, address: PublicAddress) -> None:
         self._access = access
         self._address = address
+        # Asked for with each request.
+        self._cookie_name, self._other_names = address.cookie_name, address.other_names
 
     async def admit(self, headers: Headers, *, method: str, request_id: str) -> Actor:
         """Raises Unauthenticated, Malformed for two credentials, Forbidden for a cookie sent by a foreign page."""
@@ -125,8 +127,8 @@ class Doorkeeper:
 
     def _cookies_of(self, headers: Headers) -> Sequence[Secret]:
         """All of the name: a page of a name below the same one may have planted another beside the good one."""
-        values = cookies_named(headers, self._address.cookie_name)
-        if not values or self._address.is_other_name(headers.get("Host", "")):
+        values = cookies_named(headers, self._cookie_name)
+        if not values or headers.get("Host", "").lower() in self._other_names:
             raise Unauthenticated(
                 "credential_missing", "Sign in, or send a token in the header `Authorization: Bearer <token>`."
             )

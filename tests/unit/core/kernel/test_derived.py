@@ -33,3 +33,16 @@ def test_no_more_than_its_capacity_is_kept() -> None:
         derived.of(source, None, object)
 
     assert derived.of(sources[0], None, object) is not first
+
+
+def test_what_is_not_worth_its_memory_is_made_each_time() -> None:
+    made: list[str] = []
+    derived: Derived[object, str] = Derived(capacity=2, keeps=lambda text: len(text) < 3)
+    source = object()
+
+    def make() -> str:
+        made.append("long")
+        return "long"
+
+    assert [derived.of(source, None, make) for _ in range(2)] == ["long", "long"]
+    assert len(made) == 2

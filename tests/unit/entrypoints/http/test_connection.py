@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from quart import request
+from quart import Quart, request
+from quart.sessions import SecureCookieSessionInterface
+from quart.wrappers.base import BaseRequestWebsocket
 
 from spunto.entrypoints.http.application import Application
 from spunto.entrypoints.http.connection import HttpConnection
@@ -110,3 +112,21 @@ async def test_each_request_has_arguments_of_its_own(app: Application) -> None:
         await Wire("GET", path, NO_BODY).of(app)
 
     assert seen == [("a", {"extra": 0}), ("b", {"extra": 1}), ("a", {"extra": 2})]
+
+
+async def test_no_session_is_opened_for_a_request(app: Application) -> None:
+    opened: list[object] = []
+
+    class Counting(SecureCookieSessionInterface):
+        async def open_session(self, app: Quart, request: BaseRequestWebsocket) -> None:
+            opened.append(request)
+
+    @app.get("/")
+    async def answer() -> str:
+        return "here"
+
+    app.session_interface = Counting()
+    wire = Wire("GET", "/", NO_BODY)
+    await wire.of(app)
+
+    assert (wire.sent[0]["status"], opened) == (200, [])
