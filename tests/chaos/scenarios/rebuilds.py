@@ -97,9 +97,9 @@ async def _has_done(box: Box, action: str, *, more_often_than: int) -> None:
 
 async def _is_rebuilt(box: Box, worker: Worker, before: str) -> None:
     async def alone_and_new() -> bool:
-        return (await _state_of(box, worker)) == "ready" and [each.id for each in await box.engine.containers()] != [
-            before
-        ]
+        now = await _told_of(box, worker)
+        containers = [each.id for each in await box.engine.containers()]
+        return now is not None and now.state == "ready" and containers != [before]
 
     await eventually(alone_and_new, seconds=60, what=f"the rebuild is over\n{box.agent.tail()}")
     await box.settled()
@@ -108,10 +108,15 @@ async def _is_rebuilt(box: Box, worker: Worker, before: str) -> None:
 
 async def _ends_alone(box: Box, worker: Worker) -> None:
     """An engine that is killed takes its containers along, so that the worker may be stopped, or back where it was.
-    Whatever it is, one start makes it run."""
+    Whatever it is, one start makes it run, once the node has told what became of the container: until then the worker
+    is as it was, and a start of what runs changes nothing."""
 
     async def at_rest() -> bool:
-        return (await _state_of(box, worker)) in ("ready", "stopped", "error")
+        now = await _told_of(box, worker)
+        if now is None or now.state not in ("ready", "stopped", "error"):
+            return False
+        is_running = any(each.running for each in await box.engine.containers() if each.id == now.container_id)
+        return is_running == (now.state == "ready")
 
     await eventually(at_rest, seconds=60, what=f"the rebuild is over\n{box.agent.tail()}")
     await box.start(worker)
@@ -119,9 +124,9 @@ async def _ends_alone(box: Box, worker: Worker) -> None:
     assert len(await box.engine.containers()) == 1
 
 
-async def _state_of(box: Box, worker: Worker) -> str | None:
+async def _told_of(box: Box, worker: Worker) -> Worker | None:
     with suppress(ServerUnreachable, NotNow):
-        return (await box.client.workers.get(worker)).state
+        return await box.client.workers.get(worker)
     return None
 
 
