@@ -21,10 +21,11 @@ _CHANGED_SINCE = _GENERATIONS.where(routes.c.changed_at >= bindparam("since", ty
 _OLD = (
     select(routes.c.id)
     .where(routes.c.state == RouteState.GONE.value, routes.c.changed_at < bindparam("before", type_=Instant))
+    .order_by(routes.c.id)
     .limit(one_more())
 )
 _PRUNE = delete(routes).where(routes.c.id.in_(_OLD))
-_PRUNE_APPLIED = delete(applied_routes).where(~applied_routes.c.subject_id.in_(select(routes.c.id)))
+_PRUNE_APPLIED = delete(applied_routes).where(applied_routes.c.subject_id.in_(_OLD))
 
 
 class SqlRouteRepository:
@@ -52,10 +53,9 @@ class SqlRouteRepository:
 
     async def prune_gone(self, *, before: datetime, limit: int) -> int:
         """Also what edges had applied of them."""
-        count = await self._statements.change(_PRUNE, {"before": before, "limit": limit})
-        if count:
-            await self._statements.change(_PRUNE_APPLIED, {})
-        return count
+        old = {"before": before, "limit": limit}
+        await self._statements.change(_PRUNE_APPLIED, old)
+        return await self._statements.change(_PRUNE, old)
 
 
 def _columns(route: Route) -> dict[str, Any]:

@@ -102,6 +102,11 @@ class Tenant:
         if not self.role.includes(Role.ADMIN):
             self.require_own(user_id=user_id, api_key_id=api_key_id)
 
+    def require_entry(self, *, user_id: UserId | None, api_key_id: ApiKeyId | None) -> None:
+        """Its owner enters a thing, and admins what an organization's key owns. Raises Forbidden `not_owner`."""
+        if api_key_id is None or not self.role.includes(Role.ADMIN):
+            self.require_own(user_id=user_id, api_key_id=api_key_id)
+
     def owns(self, *, user_id: UserId | None, api_key_id: ApiKeyId | None) -> bool:
         """Whether a thing with that owner is the actor's own."""
         if self.actor.owning_key_id is not None:

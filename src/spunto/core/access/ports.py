@@ -94,9 +94,12 @@ class GrantRepository(Protocol):
         """Those of them that there are."""
 
 
-class AccessTransaction(Transaction, Protocol):
+class SessionsTransaction(Transaction, Protocol):
     @property
     def sessions(self) -> SessionRepository: ...
+
+
+class AccessTransaction(SessionsTransaction, Protocol):
     @property
     def api_keys(self) -> ApiKeyRepository: ...
     @property

@@ -1,7 +1,6 @@
 """Recognises credentials: tokens in, actors out, remembered for a second."""
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -10,9 +9,9 @@ from spunto.core.access.key_uses import KeyUses
 from spunto.core.access.model import Actor, ActorKind, OrgId, Session, SessionId, UserId
 from spunto.core.access.policy import Role
 from spunto.core.access.ports import AccessTransaction
-from spunto.core.access.sessions import SEEN_EVERY, hash_of
+from spunto.core.access.sessions import hash_of, note_seen
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, Unauthenticated, Unavailable
+from spunto.core.kernel.errors import Unauthenticated
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork
 
@@ -128,14 +127,8 @@ class Recognition:
             if credential.last_used_at is None or now >= credential.last_used_at + USED_EVERY:
                 self._uses.note(credential.id, at=now)
             return credential
-        if credential.idle_seconds is None or now < credential.last_seen_at + SEEN_EVERY:
-            return credential
-        # A request must not fail for this: whoever was faster wrote the same, and the next request tries again.
-        with suppress(Conflict, Unavailable):
-            async with self._uow() as tx:
-                await tx.sessions.mark_seen(credential.id, at=now)
-                await tx.commit()
-        return replace(credential, last_seen_at=now)
+        (seen,) = await note_seen(self._uow, [credential], now=now)
+        return seen
 
 
 def _actor(

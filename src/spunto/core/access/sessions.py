@@ -2,13 +2,17 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from spunto.core.access.model import Session, SessionId, UserId
-from spunto.core.access.ports import AccessTransaction
+from spunto.core.access.ports import AccessTransaction, SessionsTransaction
+from spunto.core.kernel.errors import Conflict, Unavailable
 from spunto.core.kernel.ids import Ids
 from spunto.core.kernel.secret import Secret
+from spunto.core.kernel.uow import UnitOfWork
 
 SESSION_LIFETIME = timedelta(days=7)
 SESSION_IDLE = timedelta(hours=24)
@@ -59,3 +63,19 @@ async def replace_session(tx: AccessTransaction, opened: Opened, old: Secret | N
     if old is not None:
         await tx.sessions.revoke_by_hash(hash_of(old), at=now)
         tx.hint(GRANTS_TOPIC)
+
+
+async def note_seen(
+    uow: UnitOfWork[SessionsTransaction], sessions: Sequence[Session], *, now: datetime
+) -> Sequence[Session]:
+    """The sessions as used now, written down where the last use is a while ago."""
+    late = {each.id for each in sessions if each.idle_seconds is not None and now >= each.last_seen_at + SEEN_EVERY}
+    if not late:
+        return sessions
+    # A request must not fail for this: whoever was faster wrote the same, and the next request tries again.
+    with suppress(Conflict, Unavailable):
+        async with uow() as tx:
+            for session_id in late:
+                await tx.sessions.mark_seen(session_id, at=now)
+            await tx.commit()
+    return [replace(each, last_seen_at=now) if each.id in late else each for each in sessions]

@@ -3,18 +3,17 @@
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from spunto.core.access.model import Actor, Session, SessionId
+from spunto.core.access.model import Actor, SessionId
 from spunto.core.access.policy import Action
 from spunto.core.access.recognition import person_of
-from spunto.core.access.sessions import SEEN_EVERY, hash_of
+from spunto.core.access.sessions import hash_of, note_seen
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
+from spunto.core.kernel.errors import Forbidden, NotFound, Unauthenticated
 from spunto.core.kernel.ids import bare
 from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.uow import UnitOfWork
@@ -177,25 +176,13 @@ class Doorman:
             links = await tx.links.find_all({LinkId(each) for each in passes if each.startswith("lnk_")})
             good = [session for session in sessions if session.is_good(now)]
             roles = await tx.grants.roles_of_all({*(each.user_id for each in good), *(each.made_by for each in links)})
-        await self._mark_seen(good)
+        # Whoever works in the browser alone uses their session as well.
+        await note_seen(self._uow, good, now=now)
         return _Known(
             people={session.id: person_of(session, roles[session.user_id]) for session in good},
             links={link.id: link for link in links if link.org_id in roles[link.made_by]},
             routes={route.id: route for route in routes},
         )
-
-    async def _mark_seen(self, sessions: Sequence[Session]) -> None:
-        """Whoever works in the browser alone uses their session as well."""
-        now = self._clock.now()
-        idle = [each for each in sessions if each.idle_seconds is not None and now >= each.last_seen_at + SEEN_EVERY]
-        if not idle:
-            return
-        # Whoever was faster wrote the same.
-        with suppress(Conflict, Unavailable):
-            async with self._uow() as tx:
-                for session in idle:
-                    await tx.sessions.mark_seen(session.id, at=now)
-                await tx.commit()
 
     async def _note(self, result: Entered, route: Route, port: int) -> None:
         """Once for a credential and a subject. Raises Unavailable where it can't be noted: then nobody is let in."""

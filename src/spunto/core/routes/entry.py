@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, NewType, TypedDict
 
 from spunto.core.access.model import Actor, ApiKeyId, OrgId, SessionId, Tenant, UserId
-from spunto.core.access.policy import Action, Role
+from spunto.core.access.policy import Action
 from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthenticated
 from spunto.core.routes.asking import Allowed, Denied
 from spunto.core.routes.desired import Sharing
@@ -65,8 +65,7 @@ def entered(actor: Actor, route: Route, port: int) -> Entered:
     tenant = actor.require(Action.WORKER_ENTER, org_id=route.org_id)
     if owns(tenant, route) or sharing is Sharing.ORG:
         return Entered(allowed=allowed, tenant=tenant)
-    if not route.owner_id.startswith("key_") or not tenant.role.includes(Role.ADMIN):
-        tenant.require_own(**_owner_of(route))
+    tenant.require_entry(**_owner_of(route))
     return Entered(allowed=allowed, tenant=tenant, is_noted=True)
 
 

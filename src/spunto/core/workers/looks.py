@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from spunto.core.access.model import Tenant
-from spunto.core.access.policy import Action, Role
+from spunto.core.access.policy import Action
 from spunto.core.activity.model import Auditor
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.uow import UnitOfWork
@@ -24,9 +24,8 @@ def owns(tenant: Tenant, worker: Worker) -> bool:
 
 
 def require_entry(tenant: Tenant, worker: Worker) -> None:
-    """Its owner enters a worker, and admins one that an organization's key owns. Raises Forbidden `not_owner`."""
-    if worker.api_key_id is None or not tenant.role.includes(Role.ADMIN):
-        tenant.require_own(user_id=worker.user_id, api_key_id=worker.api_key_id)
+    """Raises Forbidden `not_owner`."""
+    tenant.require_entry(user_id=worker.user_id, api_key_id=worker.api_key_id)
 
 
 def require_output(tenant: Tenant, worker: Worker) -> None:

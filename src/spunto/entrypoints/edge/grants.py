@@ -14,6 +14,8 @@ FRESH_SECONDS: Final = 3.0
 AWAY_SECONDS: Final = 600.0
 """How long what was last granted holds while the server is away."""
 _LOOK_SECONDS: Final = 0.5
+_RENEWED_SECONDS: Final = FRESH_SECONDS - 2 * _LOOK_SECONDS
+"""What is in use is asked for again before its answer is old, so that no request waits for that."""
 _IN_USE_SECONDS: Final = 2.5
 _MAX_KEPT: Final = 50_000
 _AT_ONCE: Final = 200
@@ -56,8 +58,9 @@ class Grants:
 
     async def find(self, claim: Claim) -> Grant:
         """Raises ServerAway where nothing is known that still holds."""
-        known = self._known.get(claim)
-        if known is not None and self._clock.monotonic() - known.asked_at < FRESH_SECONDS:
+        known, now = self._known.get(claim), self._clock.monotonic()
+        if known is not None and now - known.asked_at < FRESH_SECONDS:
+            known.used_at = now
             return known
         asking = self._asking.get(claim)
         if asking is None:
@@ -79,7 +82,7 @@ class Grants:
             due = [
                 claim
                 for claim, grant in self._known.items()
-                if grant.allowed and now - grant.used_at < _IN_USE_SECONDS and now - grant.asked_at >= FRESH_SECONDS
+                if grant.allowed and now - grant.used_at < _IN_USE_SECONDS and now - grant.asked_at >= _RENEWED_SECONDS
             ]
             for begin in range(0, len(due), _AT_ONCE):
                 await self._ask_again(due[begin : begin + _AT_ONCE])
@@ -103,7 +106,9 @@ class Grants:
             if known is None or not known.allowed or self._is_past(known):
                 raise
             return known
-        return self._take(claim, verdict)
+        grant = self._take(claim, verdict)
+        grant.used_at = grant.asked_at
+        return grant
 
     async def _ask(self, claims: list[Claim]) -> tuple[Verdict, ...]:
         question = Authorize(items=tuple(claim.question for claim in claims))
@@ -117,7 +122,7 @@ class Grants:
         grant = self._known.get(claim)
         if grant is None:
             grant = self._known[claim] = Grant()
-        grant.asked_at = grant.used_at = self._clock.monotonic()
+        grant.asked_at = self._clock.monotonic()
         if isinstance(verdict, Allowed):
             grant.allowed, grant.may_wake = True, verdict.may_wake
         else:

@@ -1,6 +1,7 @@
 """How long what the server granted holds, while it can be asked and while it can't."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import pytest
 from tests.unit.entrypoints.edge.house import House, a_house
@@ -30,3 +31,39 @@ async def test_what_lives_on_a_grant_goes_on_without_the_server_and_ends_when_it
         held.append(grants.holds(grant))
 
     assert (grant.allowed, held[60], held[int(AWAY_SECONDS) - 5], held[-1]) == (False, True, True, False)
+
+
+async def test_none_of_those_who_come_again_and_again_waits_for_the_server(house: House) -> None:
+    grants = house.gate._doors.grants
+    claim = Claim(house.worker.worker.id, 3000, 1, ByToken(token=house.harness.owner_token))
+    await grants.find(claim)
+
+    waits = []
+    for _ in range(12):
+        await house.harness.advance(1.0)
+        waits.append(_waits(grants.find(claim)))
+
+    assert waits == [False] * 12
+
+
+async def test_what_nobody_uses_any_more_is_not_asked_for_again(house: House) -> None:
+    grants = house.gate._doors.grants
+    claim = Claim(house.worker.worker.id, 3000, 1, ByToken(token=house.harness.owner_token))
+    grant = await grants.find(claim)
+
+    for _ in range(8):
+        await house.harness.advance(1.0)
+    asked_at = grant.asked_at
+    for _ in range(8):
+        await house.harness.advance(1.0)
+
+    assert grant.asked_at == asked_at
+
+
+def _waits(finding: Coroutine[Any, Any, object]) -> bool:
+    try:
+        finding.send(None)
+    except StopIteration:
+        return False
+    finding.close()
+    return True
