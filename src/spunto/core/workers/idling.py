@@ -13,10 +13,9 @@ from spunto.core.kernel.uow import UnitOfWork, retried
 from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.projects.model import ProjectId
 from spunto.core.specs.worker import KIND as WORKER
-from spunto.core.specs.worker import Power
 from spunto.core.workers import saving
 from spunto.core.workers.answers import WorkerNotRunning
-from spunto.core.workers.assigned import spec_of
+from spunto.core.workers.assigned import asking_to_stop
 from spunto.core.workers.idle import MAX_KEEP_SECONDS, judged
 from spunto.core.workers.model import IDLE, Activity, Worker, WorkerId, WorkerState
 from spunto.core.workers.owned import own_or_administered
@@ -87,8 +86,7 @@ class WorkerIdling:
                 return
             stopping = worker.moved(WorkerState.STOPPING, at=now)
             stopping = replace(stopping, stop_reason=IDLE, generation=worker.generation + 1)
-            spec = replace(spec_of(assignment), power=Power.STOPPED)
-            await tx.assignments.update(assignment.asking(spec, at=now))
+            await tx.assignments.update(asking_to_stop(assignment, at=now))
             saved = await saving.save(tx, stopping, at=now)
             await tx.due.add(WORKER, saved.id, at=saved.deadline_at or now)
             data = {"name": saved.name, "projectId": saved.project_id, "state": saved.state.value, "reason": IDLE}

@@ -11,9 +11,8 @@ from spunto.core.nodes.assignment import Assignment
 from spunto.core.nodes.model import Node
 from spunto.core.nodes.sync import topic as node_topic
 from spunto.core.protocol.messages import Wanted
-from spunto.core.specs.worker import Power
 from spunto.core.workers import saving
-from spunto.core.workers.assigned import spec_of
+from spunto.core.workers.assigned import asking_to_stop
 from spunto.core.workers.idle import KIND as IDLENESS
 from spunto.core.workers.model import PATIENCE, Worker, WorkerId
 from spunto.core.workers.planner import Step, next_step
@@ -95,8 +94,7 @@ class WorkerReconciler:
         if await tx.nodes.reserve_again(assignment.node_id, assignment.demand):
             await tx.assignments.update(replace(assignment, reserves=True))
             return step.worker
-        spec = replace(spec_of(assignment), power=Power.STOPPED)
-        await tx.assignments.update(assignment.asking(spec, at=self._clock.now()))
+        await tx.assignments.update(asking_to_stop(assignment, at=self._clock.now()))
         tx.hint(node_topic(assignment.node_id))
         return step.without_room
 

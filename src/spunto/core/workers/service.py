@@ -24,9 +24,8 @@ from spunto.core.projects.model import Project, ProjectId
 from spunto.core.projects.variables import require_env
 from spunto.core.routes.hosts import Addresses
 from spunto.core.scheduling.placing import place, take_room
-from spunto.core.specs.worker import Power
 from spunto.core.workers import factory, saving
-from spunto.core.workers.assigned import spec_of
+from spunto.core.workers.assigned import asking_to_stop
 from spunto.core.workers.changes import Changes, require_changes
 from spunto.core.workers.explain import Explanation, explain
 from spunto.core.workers.idle import KIND as IDLENESS
@@ -199,8 +198,8 @@ class WorkerService:
                 return await self._unchanged(tx, tenant, worker, project, once if made is None else None)
             worker = worker.moved(WorkerState.STOPPING, at=self._clock.now())
             assignment = await factory.assignment_of(tx, worker)
-            spec = replace(spec_of(assignment), power=Power.STOPPED)
-            await tx.assignments.update(assignment.asking(spec, at=self._clock.now(), cause=actor.request_id))
+            asked = asking_to_stop(assignment, at=self._clock.now(), cause=actor.request_id)
+            await tx.assignments.update(asked)
             return await self._save(tx, tenant, Action.WORKER_STOP, worker, project, once)
 
     @retried
