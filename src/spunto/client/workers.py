@@ -109,6 +109,10 @@ class Workers:
         answer = await self._api.request("GET", _path(worker), params=asked, timeout_seconds=patience_seconds)
         return parsed(Worker, answer)
 
+    async def find(self, org_id: str, worker_id: str) -> Worker:
+        """By its id alone, whichever project it is of. Raises NotThere."""
+        return parsed(Worker, await self._api.request("GET", f"/api/orgs/{org_id}/workers/{worker_id}"))
+
     async def update(
         self,
         worker: AnyWorker,

@@ -10,6 +10,7 @@ from spunto.core.kernel.secret import Secret
 from spunto.core.kernel.wakeups import Wakeups
 from spunto.entrypoints.box.places import url_file
 from spunto.entrypoints.library import Spunto
+from spunto.entrypoints.serving.databases import existing
 from spunto.entrypoints.serving.failures import ended
 from spunto.entrypoints.serving.local_urls import peoples_url
 from spunto.entrypoints.serving.settings import Settings
@@ -31,17 +32,17 @@ def _told(before: str | None) -> str:
 
 def owner_token(url: str | None = None) -> int:
     """Print a new session token of the first owner, who is made where there is none yet; the exit code."""
-    return ended(lambda: print(asyncio.run(_owner_token(_database(url))).reveal()))  # noqa: T201 - asked for
+    return ended(lambda: print(asyncio.run(_owner_token(existing(_database(url)))).reveal()))  # noqa: T201 - asked for
 
 
 def sign_in_link(url: str | None = None) -> int:
     """Print an address that signs the first owner's browser in, once; the exit code."""
-    return ended(lambda: print(asyncio.run(_sign_in_link(_database(url))).reveal()))  # noqa: T201 - asked for
+    return ended(lambda: print(asyncio.run(_sign_in_link(existing(_database(url)))).reveal()))  # noqa: T201 - asked for
 
 
 def restored(url: str | None = None) -> int:
     """Begin a new timeline on a database that was restored from a backup; the exit code."""
-    return ended(lambda: asyncio.run(_restored(_database(url))))
+    return ended(lambda: asyncio.run(_restored(existing(_database(url)))))
 
 
 async def _restored(url: str) -> None:

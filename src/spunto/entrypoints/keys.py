@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from spunto.adapters.crypto.keyring import KeyringFile, new_key
 from spunto.core.secrets.rotation import KeyUse
 from spunto.entrypoints.library import Spunto
+from spunto.entrypoints.serving.databases import existing
 from spunto.entrypoints.serving.failures import EXIT_FAILED, ended
 from spunto.entrypoints.serving.settings import Settings
 
@@ -57,7 +58,7 @@ async def _status(url: str | None) -> list[KeyUse]:
 
 def _beside_a_server(url: str | None) -> AbstractAsyncContextManager[Spunto]:
     settings = Settings()
-    return Spunto.beside_a_server(url or settings.database, keyring=settings.keyring_file)
+    return Spunto.beside_a_server(existing(url or settings.database), keyring=settings.keyring_file)
 
 
 def _state_of(use: KeyUse) -> str:

@@ -42,16 +42,16 @@ class EdgeRegistry:
         async with self._uow.reading() as tx:
             return await tx.edges.all()
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> Edge:
         """By its name or its id; its connection ends within seconds. Raises NotFound `edge_not_found`."""
         async with self._uow() as tx:
-            found = [each for each in await tx.edges.all() if name in (each.id, each.name)]
-            for edge in found:
-                await tx.edges.remove(edge.id)
-                tx.hint(edge_topic(edge.id))
+            found = next((each for each in await tx.edges.all() if name in (each.id, each.name)), None)
+            if found is None:
+                raise NotFound("edge_not_found", f"There is no edge {name!r}; `spunto edge list` shows them.", id=name)
+            await tx.edges.remove(found.id)
+            tx.hint(edge_topic(found.id))
             await tx.commit()
-        if not found:
-            raise NotFound("edge_not_found", f"There is no edge {name!r}.", id=name)
+        return found
 
     async def is_applied(self, subject_id: str, generation: int) -> bool:
         """Whether every edge that may be serving goes by this generation of the subject's route, or by a later one."""

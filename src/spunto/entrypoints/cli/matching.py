@@ -64,8 +64,8 @@ class Matching:
     async def filters(self, session: Session) -> dict[str, str]:
         """By the API's own names."""
         asked = {
-            "projectId": None if self.project is None else (await session.project(self.project)).id,
-            "nodeId": None if self.node is None else (await session.node(self.node)).id,
+            "projectId": None if self.project is None else await session.project_id(self.project),
+            "nodeId": None if self.node is None else await session.node_id(self.node),
             "state": self.state,
             "tag": self.tag,
         }

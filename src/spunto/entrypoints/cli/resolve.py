@@ -1,6 +1,6 @@
 """Names as people type them, turned into the one thing that is meant."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from spunto.client.client import SpuntoClient
@@ -10,6 +10,8 @@ from spunto.client.orgs import Invitation, Member, Organization
 from spunto.client.projects import Project
 from spunto.client.worker_models import Worker
 from spunto.core.kernel.errors import Invalid, NotFound
+from spunto.core.kernel.ids import is_id
+from spunto.core.kernel.names import name_problem
 
 T = TypeVar("T")
 
@@ -78,24 +80,38 @@ async def find_node(client: SpuntoClient, org_id: str, wanted: str) -> Node:
 
 
 async def find_worker(client: SpuntoClient, org_id: str, wanted: str) -> Worker:
-    """A worker by id, by name, or by `project/name`."""
+    """A worker by id, by name, or by `project/name`. Only the last of them asks for projects."""
     project_name, separator, worker_name = wanted.rpartition("/")
     if separator:
         project = await find_project(client, org_id, project_name)
-        placed = [(project, worker) async for worker in client.workers.iter_workers(org_id, project.id)]
+        placed = [(project.name, worker) async for worker in client.workers.iter_workers(org_id, project.id)]
+    elif is_id(wanted, "wkr"):
+        return await client.workers.find(org_id, wanted)
     else:
-        placed = await workers_by_project(client, org_id)
+        placed = await _of_name(client, org_id, worker_name)
     _, worker = one_of(
         placed,
         worker_name,
         kind="worker",
-        names=lambda pair: (pair[1].id, pair[1].name, f"{pair[0].name}/{pair[1].name}"),
+        names=lambda pair: (pair[1].id, pair[1].name, f"{pair[0]}/{pair[1].name}"),
     )
     return worker
 
 
-async def workers_by_project(client: SpuntoClient, org_id: str) -> list[tuple[Project, Worker]]:
-    """Every worker of the organization with its project, the newest first."""
-    projects = {project.id: project async for project in client.projects.iter_projects(org_id)}
-    workers = [worker async for worker in client.workers.iter_all(org_id)]
-    return [(projects[worker.project_id], worker) for worker in workers if worker.project_id in projects]
+async def project_names(client: SpuntoClient, org_id: str) -> Mapping[str, str]:
+    """By id; none for a key that may not read projects."""
+    try:
+        return {project.id: project.name async for project in client.projects.iter_projects(org_id)}
+    except NotAllowed as refusal:
+        if refusal.code != "missing_scope":
+            raise
+        return {}
+
+
+async def _of_name(client: SpuntoClient, org_id: str, name: str) -> list[tuple[str, Worker]]:
+    """With what the project is called, where it takes that to tell them apart."""
+    if name_problem(name) is not None:
+        return []
+    found = [worker async for worker in client.workers.iter_all(org_id, name=name)]
+    names = await project_names(client, org_id) if len(found) > 1 else {}
+    return [(names.get(worker.project_id, worker.project_id), worker) for worker in found]

@@ -107,26 +107,35 @@ def edge_settings() -> str | None:
     except ModuleNotFoundError:
         return None
     fields = settings.model_fields.items()
+    told = (f"SPUNTO_EDGE_{name.upper()}: {field.description}{_default_of(field.default)}" for name, field in fields)
     # A blank line between two keeps them apart, and is not shown.
-    return "\n\n".join(["Settings:", *(f"SPUNTO_EDGE_{name.upper()}: {field.description}" for name, field in fields)])
+    return "\n\n".join(["Settings:", *told])
+
+
+def _default_of(value: Any) -> str:
+    """Nothing where nothing is set, or the setting's sentence tells what stands in for it."""
+    return "" if value in (None, ()) else f"; default: {value:g}" if isinstance(value, float) else f"; default: {value}"
 
 
 EdgeName = Annotated[str, typer.Argument(help="The edge's name.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and errors as JSON on stderr.")]
 
 
-def create_edge(name: EdgeName, url: DatabaseUrl = None) -> None:
+def create_edge(name: EdgeName, url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Register an edge and print its token, which is not shown again."""
-    raise typer.Exit(_entry_point("spunto.entrypoints.edges", "create")(name, url))
+    _entry_point("spunto.entrypoints.edges", "create")(name, url, as_json=as_json)
 
 
-def list_edges(url: DatabaseUrl = None) -> None:
+def list_edges(url: DatabaseUrl = None, as_json: Json = False) -> None:
     """Print each edge with whether it is connected."""
-    raise typer.Exit(_entry_point("spunto.entrypoints.edges", "list_all")(url))
+    _entry_point("spunto.entrypoints.edges", "list_all")(url, as_json=as_json)
 
 
-def remove_edge(name: Annotated[str, typer.Argument(help="The edge's name or id.")], url: DatabaseUrl = None) -> None:
+def remove_edge(
+    name: Annotated[str, typer.Argument(help="The edge's name or id.")], url: DatabaseUrl = None, as_json: Json = False
+) -> None:
     """Have an edge's token end at once, and its connection within seconds."""
-    raise typer.Exit(_entry_point("spunto.entrypoints.edges", "remove")(name, url))
+    _entry_point("spunto.entrypoints.edges", "remove")(name, url, as_json=as_json)
 
 
 def _entry_point(module: str, name: str) -> Any:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from spunto.client.projects import Project
 from spunto.client.watching import WorkerSettledElsewhere
 from spunto.client.worker_models import Port, Worker
 from spunto.core.kernel.errors import Conflict, SpuntoError
@@ -28,17 +27,19 @@ from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes, pairs_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.progress import reporting
 from spunto.entrypoints.cli.rendering import age
+from spunto.entrypoints.cli.resolve import project_names
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 from spunto.entrypoints.cli.worker_fields import stats_fields, worker_fields
 
-Placed = tuple[Project, Worker]
+Placed = tuple[str, Worker]
+"""What its project is called, and the worker."""
 _LAST_LINES = 20
 
 
 WORKERS: Columns[Placed] = (
     ("NAME", lambda placed: placed[1].name),
-    ("PROJECT", lambda placed: placed[0].name),
+    ("PROJECT", lambda placed: placed[0]),
     ("STATE", lambda placed: placed[1].state),
     ("CONTAINER", lambda placed: placed[1].docker_state),
     ("VERSION", lambda placed: f"v{placed[1].project_version}{' (outdated)' if placed[1].outdated else ''}"),
@@ -81,18 +82,18 @@ async def spawn(
     timeout: Timeout = 900.0,
 ) -> None:
     """Make a worker of a project, and wait until it is ready."""
-    found = await session.project(project)
-    node_id = None if node is None else (await session.node(node)).id
+    project_id = await session.project_id(project)
+    node_id = None if node is None else await session.node_id(node)
     ask = partial(
         session.client.workers.spawn,
-        found.org_id,
-        found.id,
+        await session.org_id(),
+        project_id,
         name=name,
         node_id=node_id,
         tags=tag,
         env=pairs_of(env, option="--env") or None,
     )
-    worker = await granted(session, ask, grant=secrets, project_id=found.id)
+    worker = await granted(session, ask, grant=secrets, project_id=project_id)
     await _settle(session, worker, "ready", no_wait=no_wait, timeout_seconds=timeout)
 
 
@@ -108,15 +109,15 @@ async def list_all(
     """List the workers of all projects."""
     org_id = await session.org_id()
     asked = {
-        "projectId": None if project is None else (await session.project(project)).id,
+        "projectId": None if project is None else await session.project_id(project),
         "state": state,
         "tag": tag,
-        "nodeId": None if node is None else (await session.node(node)).id,
+        "nodeId": None if node is None else await session.node_id(node),
         "include": "destroyed" if destroyed else None,
     }
-    names = {each.id: each async for each in session.client.projects.iter_projects(org_id)}
+    names = {} if session.out.as_json else await project_names(session.client, org_id)
     workers = [each async for each in session.client.workers.iter_all(org_id, **asked)]
-    placed = [(names[each.project_id], each) for each in workers if each.project_id in names]
+    placed = [(names.get(each.project_id, each.project_id), each) for each in workers]
     session.out.table(placed, WORKERS, wire=lambda pair: pair[1].to_wire())
 
 
