@@ -1,6 +1,7 @@
 """The typed async client of a Spunto server: `async with SpuntoClient(url, token) as spunto: ...`"""
 
 import re
+import ssl
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -79,7 +80,7 @@ class SpuntoClient:
             base_url=programs_url(url) if transport is None else url,
             timeout=timeout_seconds,
             # With a transport of its own httpx asks the environment for no proxy by itself.
-            transport=transport or _transport(proxy),
+            transport=transport or _transport(url, proxy),
             headers={"Accept": "application/json", "User-Agent": f"spunto-client/{version('spunto')}"},
         )
         self._api = Api(
@@ -144,8 +145,12 @@ def _is_server(url: str) -> bool:
         return False
 
 
-def _transport(proxy: str | None) -> httpx.AsyncHTTPTransport:
+def _transport(url: str, proxy: str | None) -> httpx.AsyncHTTPTransport:
+    # To read all certificate authorities takes as long as a request. Without any, nothing that speaks TLS is believed.
+    is_plain = urlsplit(url).scheme == "http" and proxy is None
     try:
+        if is_plain:
+            return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         return httpx.AsyncHTTPTransport(proxy=proxy)
     except ImportError as error:
         raise Invalid("invalid_proxy", "A SOCKS proxy needs `pip install 'httpx[socks]'`.") from error

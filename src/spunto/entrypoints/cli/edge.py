@@ -3,7 +3,9 @@
 It loads nothing that an installation without extras may lack.
 """
 
+import atexit
 import errno
+import gc
 import json
 import os
 import sys
@@ -20,6 +22,8 @@ BROKEN_PIPE: Final = 141
 INTERRUPTED: Final = 130
 TRACE: Final = "SPUNTO_TRACE"
 
+_OBJECTS_BEFORE_A_COLLECTION: Final = 100_000
+
 _EXTRAS: Final = {
     "up": "server,agent,cli",
     "serve": "server",
@@ -33,6 +37,8 @@ _EXTRAS: Final = {
 
 
 def main() -> None:
+    # The end of the process frees it all at once; to look for circles among all modules first takes far longer.
+    atexit.register(gc.freeze)
     arguments = sys.argv[1:]
     code = _ended(arguments)
     with suppress(OSError):
@@ -75,10 +81,13 @@ def _called(arguments: Sequence[str]) -> int:
         become_agent(arguments[1:])
     if arguments[:1] == ["worker-image"]:
         become("spunto_agent.worker_image", arguments[1:])
-    # httpx brings a command line of its own and HTTP/2, which take longer to load than the rest of it. It does without.
-    refused = ["httpx._main"] if _command(arguments) in _EXTRAS else ["httpx._main", "h2"]
-    for module in refused:
-        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # this is how an import is refused
+    if _command(arguments) in _EXTRAS:
+        _refuse("httpx._main")
+    else:
+        # What is loaded stays, and a command that does one request makes little besides.
+        gc.set_threshold(_OBJECTS_BEFORE_A_COLLECTION)
+        # httpx brings a command line of its own and HTTP/2, which take longer to load than the rest of it.
+        _refuse("httpx._main", "h2")
     from spunto.entrypoints.cli.main import main as run
 
     try:
@@ -86,6 +95,11 @@ def _called(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else FAILURE
     return 0
+
+
+def _refuse(*modules: str) -> None:
+    for module in modules:
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # this is how an import is refused
 
 
 def _missing(arguments: Sequence[str], error: ModuleNotFoundError) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from spunto.client.client import SpuntoClient
 from spunto.entrypoints.cli import (
     audit,
     events,
@@ -128,6 +130,19 @@ except SystemExit:
 
     assert "Can't reach" in loaded.stderr
     assert loaded.stdout == "[]\n"
+
+
+def test_certificate_authorities_are_read_where_the_server_is_reached_by_https(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nothing = tmp_path / "nothing.pem"
+    nothing.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(nothing))
+
+    SpuntoClient("http://spunto.example", "x")
+
+    with pytest.raises(ssl.SSLError):
+        SpuntoClient("https://spunto.example", "x")
 
 
 def test_no_kind_of_answer_is_made_ready_before_one_comes() -> None:
