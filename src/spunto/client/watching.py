@@ -1,7 +1,7 @@
 """Waiting for a worker: asking often at first, then less, and telling every change."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Set
-from typing import Any
+from typing import Any, ClassVar
 
 from spunto.client.errors import NotNow, NotThere, ServerUnreachable
 from spunto.client.worker_models import Worker
@@ -35,9 +35,11 @@ class WorkerGone(SpuntoError):
 class WaitedTooLong(SpuntoError):
     """The time given for waiting is over. What was waited for may still happen."""
 
+    CODE: ClassVar[str] = "waited_too_long"
+
     def __init__(self, worker_id: str, *, timeout_seconds: float) -> None:
-        message = f"The worker was not there after {timeout_seconds:g} s; it may still come."
-        super().__init__("waited_too_long", message, workerId=worker_id)
+        message = f"The worker was not as asked for after {timeout_seconds:g} s; it may still become so."
+        super().__init__(self.CODE, message, workerId=worker_id)
 
 
 def poll_delays_seconds() -> Iterator[float]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ OnNode = Annotated[str | None, typer.Option("--node", help="Those on this node: 
 Every = Annotated[bool, typer.Option("--all", help="All of the organization.")]
 
 _NAMED_WHEN_ASKING = 10
+_WAITED_AT_ONCE = 32
 _EVERY: Mapping[str, Any] = {"all": True}
 _OUTCOMES: Columns[AskedWorker] = (
     ("NAME", lambda asked: asked.name),
@@ -99,7 +100,10 @@ def destroying_by(workers: Workers) -> Verb:
 async def each_matching(
     session: Session, matching: Matching, verb: Verb, *, yes: bool, no_wait: bool, timeout_seconds: float
 ) -> ExitCode:
-    """Ask the person, then the server, and tell what became of each: CONFLICT where one was refused."""
+    """Ask the person, then the server, and tell what became of each.
+
+    CONFLICT where one was refused, TIMEOUT where one is late.
+    """
     org_id, filters = await session.org_id(), await matching.filters(session)
     found = {each.id: each async for each in session.client.workers.iter_all(org_id, **filters)}
     if found and not yes:
@@ -113,7 +117,14 @@ async def each_matching(
         session.out.table(asked, _OUTCOMES, wire=AskedWorker.to_wire)
     else:
         session.out.note("No worker fits.")
-    return ExitCode.CONFLICT if any(each.error for each in asked) else ExitCode.OK
+    return _exit_code({each.error.code for each in asked if each.error})
+
+
+def _exit_code(codes: Set[str]) -> ExitCode:
+    """Of what was refused rather than of what is late."""
+    if not codes:
+        return ExitCode.OK
+    return ExitCode.TIMEOUT if codes == {WaitedTooLong.CODE} else ExitCode.CONFLICT
 
 
 def _confirm(session: Session, verb: str, names: Sequence[str]) -> None:
@@ -129,23 +140,37 @@ def _confirm(session: Session, verb: str, names: Sequence[str]) -> None:
 async def _waited(
     asked: Sequence[AskedWorker], found: Mapping[str, Worker], verb: Verb, *, timeout_seconds: float
 ) -> Sequence[AskedWorker]:
-    """Each with the state in which it settled. Raises WaitedTooLong."""
-    done = []
+    """Each with the state in which it settled, or that it had not when the time was over."""
+    places = asyncio.Semaphore(_WAITED_AT_ONCE)
+    # One that was made after the list was taken is told as it was answered.
+    waiting = {
+        each.id: asyncio.create_task(_settled(each, found[each.id], verb, places))
+        for each in asked
+        if each.id in found and not each.error
+    }
     try:
-        async with asyncio.timeout(timeout_seconds):
-            for each in asked:
-                worker = found.get(each.id)
-                # One that was made after the list was taken is told as it was answered.
-                done.append(each if worker is None or each.error else await _settled(each, worker, verb))
-    except TimeoutError as error:
-        raise WaitedTooLong(asked[len(done)].id, timeout_seconds=timeout_seconds) from error
-    return done
+        if waiting:
+            await asyncio.wait(waiting.values(), timeout=timeout_seconds, return_when=asyncio.FIRST_EXCEPTION)
+        return [_outcome(each, waiting.get(each.id), timeout_seconds=timeout_seconds) for each in asked]
+    finally:
+        for task in waiting.values():
+            task.cancel()
 
 
-async def _settled(asked: AskedWorker, worker: Worker, verb: Verb) -> AskedWorker:
+async def _settled(asked: AskedWorker, worker: Worker, verb: Verb, places: asyncio.Semaphore) -> AskedWorker:
     changes: dict[str, Any]
-    try:
-        changes = {"state": await verb.wait(worker)}
-    except WorkerSettledElsewhere as ended:
-        changes = {"state": ended.worker.state, "error": Failure(code=ended.code, message=ended.message)}
+    async with places:
+        try:
+            changes = {"state": await verb.wait(worker)}
+        except WorkerSettledElsewhere as ended:
+            changes = {"state": ended.worker.state, "error": Failure(code=ended.code, message=ended.message)}
     return asked.model_copy(update=changes)
+
+
+def _outcome(asked: AskedWorker, waiting: "asyncio.Task[AskedWorker] | None", *, timeout_seconds: float) -> AskedWorker:
+    if waiting is None:
+        return asked
+    if waiting.done():
+        return waiting.result()
+    late = WaitedTooLong(asked.id, timeout_seconds=timeout_seconds)
+    return asked.model_copy(update={"error": Failure(code=late.code, message=late.message)})

@@ -8,7 +8,6 @@ import pytest
 import typer
 
 from spunto.client.client import SpuntoClient
-from spunto.client.watching import WaitedTooLong
 from spunto.client.worker_models import Worker
 from spunto.entrypoints.cli.matching import Matching, Verb, destroying_by, each_matching, stopping_by
 from spunto.entrypoints.cli.output import Output
@@ -158,15 +157,32 @@ async def test_where_none_fits_none_is_asked_for(
     assert "No worker fits." in capsys.readouterr().err
 
 
-async def test_waiting_for_those_on_a_node_that_is_away_has_an_end(harness: Harness, client: SpuntoClient) -> None:
-    await workers(harness, client)
+async def test_each_is_told_of_where_the_node_of_one_is_away(
+    harness: Harness, client: SpuntoClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = await workers(harness, client)
+    await harness.add_node("two", cpus=32)
+    here = await client.workers.spawn(
+        made["a"].org_id, made["a"].project_id, name="d", tags=["ci"], node_id=harness.nodes["two"].id
+    )
+    await harness.settle()
     harness.nodes["one"].disconnect()
-    session = Session(client=client, out=Output(as_json=False), org=None)
+    session = Session(client=client, out=Output(as_json=True), org=None)
+    capsys.readouterr()
 
-    with pytest.raises(WaitedTooLong):
-        await harness.finish(
-            each_matching(session, CI, stopping_by(client.workers), yes=True, no_wait=False, timeout_seconds=0.2)
-        )
+    code = await harness.finish(
+        each_matching(session, CI, stopping_by(client.workers), yes=True, no_wait=False, timeout_seconds=2)
+    )
+
+    out = capsys.readouterr().out
+    told = json.loads(out[out.index('{"items"') :].splitlines()[0])["items"]
+    assert [(each["name"], each.get("error", {}).get("code")) for each in told] == [
+        ("d", None),
+        ("b", "waited_too_long"),
+        ("a", "waited_too_long"),
+    ]
+    assert (told[0]["id"], told[0]["state"]) == (here.id, "stopped")
+    assert code == 124
 
 
 @pytest.mark.parametrize(
