@@ -5,7 +5,7 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import ClassVar, Final
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # its stubs leave it out
@@ -17,7 +17,6 @@ from spunto.core.protocol.transport import TransportClosed
 _LOST: Final = 1006
 _UNSUPPORTED: Final = 1003
 _READ_BUFFER_BYTES: Final = 2048
-_MAX_UNREAD_FRAMES: Final = 256
 _MAX_UNSENT_BYTES: Final = 4 * MAX_PAYLOAD_BYTES
 _CLOSE_SECONDS: Final = 1.0
 # picows writes its head in front of the frame, into the same memory.
@@ -29,6 +28,9 @@ _log.setLevel(logging.ERROR)
 
 class LeanTransport(WSListener):
     """Frames that nobody has taken yet stop the reading, and what the other side does not take stops the sending."""
+
+    largest_frame_bytes: ClassVar[int] = MAX_FRAME_BYTES
+    most_unread_frames: ClassVar[int] = 256
 
     def __init__(self) -> None:
         self._socket: WSTransport | None = None
@@ -63,10 +65,13 @@ class LeanTransport(WSListener):
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         frame = self._unread.popleft()
-        if self._is_paused and len(self._unread) < _MAX_UNREAD_FRAMES // 2 and self._socket is not None:
+        self._go_on_reading()
+        return frame
+
+    def _go_on_reading(self) -> None:
+        if self._is_paused and len(self._unread) < self.most_unread_frames // 2 and self._socket is not None:
             self._is_paused = False
             self._socket.underlying_transport.resume_reading()
-        return frame
 
     async def close(self, code: int, reason: str) -> None:
         if self._socket is None:
@@ -110,14 +115,17 @@ class LeanTransport(WSListener):
         if frame.msg_type == WSMsgType.TEXT:
             self._unread.append(frame.get_payload_as_utf8_text())
         else:
-            try:
-                self._unread.append(decode_data(frame.get_payload_as_memoryview()))
-            except ProtocolViolation:
-                self._unread.append(frame.get_payload_as_bytes())  # the session says why it ends
-        if len(self._unread) >= _MAX_UNREAD_FRAMES and not self._is_paused:
+            self._unread.append(self._read(frame))
+        if len(self._unread) >= self.most_unread_frames and not self._is_paused:
             self._is_paused = True
             transport.underlying_transport.pause_reading()
         self._wake_reader()
+
+    def _read(self, frame: WSFrame) -> bytes | Data:
+        try:
+            return decode_data(frame.get_payload_as_memoryview())
+        except ProtocolViolation:
+            return frame.get_payload_as_bytes()  # the session says why it ends
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._end(TransportClosed(_LOST, "connection lost"))
@@ -179,6 +187,18 @@ def take_over(
     It is answered in either case, and the transport is nobody else's any more.
     """
     taken = LeanTransport()
+    return taken if put_on(transport, taken, path=path, headers=headers, unread=unread) else None
+
+
+def put_on(
+    transport: asyncio.Transport,
+    taken: LeanTransport,
+    *,
+    path: bytes,
+    headers: Iterable[tuple[bytes, bytes]],
+    unread: bytes,
+) -> bool:
+    """The same for one that is there already; False where it is no good upgrade."""
     protocol = WSProtocol(
         None,
         None,
@@ -192,7 +212,7 @@ def take_over(
         1.0,
         WSAutoPingStrategy.PING_WHEN_IDLE,
         True,
-        MAX_FRAME_BYTES,
+        taken.largest_frame_bytes,
         None,
         _READ_BUFFER_BYTES,
     )
@@ -204,8 +224,8 @@ def take_over(
     _feed(protocol, head + unread)
     if taken.is_connected and not transport.is_closing():
         transport.resume_reading()
-        return taken
-    return None
+        return True
+    return False
 
 
 def _feed(protocol: WSProtocol, data: bytes) -> None:

@@ -70,8 +70,14 @@ async def reported(connection: ClientConnection, frame: Mapping[str, Any]) -> Sp
 
 async def dial(api: Api, path: str, params: Mapping[str, Any]) -> ClientConnection:
     """An open WebSocket. Raises SpuntoApiError as HTTP would, and ServerUnreachable."""
+    query = urlencode({k: v for k, v in params.items() if v is not None})
+    return await opened(api, f"{api.url}{path}?{query}", proxy=api.proxy, place=api.place)
+
+
+async def opened(api: Api, url: str, *, place: str, **more: Any) -> ClientConnection:
+    """The same to an http or https URL of its own; `more` is what `api.connect` takes, and `place` is for people."""
     # http becomes ws, https becomes wss.
-    url = f"ws{api.url.removeprefix('http')}{path}?{urlencode({k: v for k, v in params.items() if v is not None})}"
+    url = f"ws{url.removeprefix('http')}"
     try:
         connection: ClientConnection = await api.connect(
             url,
@@ -79,18 +85,16 @@ async def dial(api: Api, path: str, params: Mapping[str, Any]) -> ClientConnecti
             # Keystrokes are too small to compress, and waiting for a window would delay them.
             compression=None,
             max_size=_LARGEST_FRAME_BYTES,
-            open_timeout=api.timeout_seconds,
             close_timeout=2,
             ping_interval=15,
-            ping_timeout=30,
-            proxy=api.proxy,
+            **{"open_timeout": api.timeout_seconds, "ping_timeout": 30, **more},
         )
     except InvalidStatus as error:
         answer = error.response
         headers = {name.lower(): value for name, value in answer.headers.raw_items()}
         raise error_of(answer.status_code, headers, bytes(answer.body or b"")) from error
     except (OSError, TimeoutError, ImportError, InvalidHandshake) as error:
-        raise ServerUnreachable("server_unreachable", f"Can't reach {api.place}: {error}") from error
+        raise ServerUnreachable("server_unreachable", f"Can't reach {place}: {error}") from error
     return connection
 
 

@@ -1,34 +1,20 @@
 """Workers, for the client."""
 
 import asyncio
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
-from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from spunto.client.api import Api, Page, json_of, parsed
+from spunto.client.api import Page, json_of, parsed
 from spunto.client.errors import NotThere
-from spunto.client.log_lines import LogLine, lines_of, rfc3339
+from spunto.client.inside_workers import AnyWorker, InsideWorkers, worker_path, workers_path
 from spunto.client.retry import Repeat
 from spunto.client.watching import WaitedTooLong, WorkerGone, has_arrived, watched
-from spunto.client.worker_models import AskedWorker, ExecResult, GitStatus, Port, Stats, Worker, WorkerRef
-
-# The server answers an exec that ran out of time by itself; the client only waits a little longer for that.
-_EXEC_GRACE_SECONDS = 15.0
-_GIT_STATUS_SECONDS = 90.0
-
-if TYPE_CHECKING:
-    from spunto.client.terminal import Terminal
-
-AnyWorker = Worker | WorkerRef
+from spunto.client.worker_models import AskedWorker, Worker
 
 
-class Workers:
+class Workers(InsideWorkers):
     """A worker is named by itself, as it was answered, or by a WorkerRef."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
 
     async def list_all(
         self,
@@ -60,10 +46,10 @@ class Workers:
         return self._api.pages(Worker, f"/api/orgs/{org_id}/workers", **asked)
 
     async def list(self, org_id: str, project_id: str, *, limit: int = 50, cursor: str | None = None) -> Page[Worker]:
-        return await self._api.page(Worker, _workers(org_id, project_id), limit=limit, cursor=cursor)
+        return await self._api.page(Worker, workers_path(org_id, project_id), limit=limit, cursor=cursor)
 
     def iter_workers(self, org_id: str, project_id: str) -> AsyncIterator[Worker]:
-        return self._api.pages(Worker, _workers(org_id, project_id))
+        return self._api.pages(Worker, workers_path(org_id, project_id))
 
     async def spawn(
         self,
@@ -94,7 +80,7 @@ class Workers:
             "withoutSecrets": without_secrets,
         }
         body = {field: value for field, value in wanted.items() if value is not None}
-        path = _workers(org_id, project_id)
+        path = workers_path(org_id, project_id)
         return await self._api.create(Worker, path, body, idempotency_key=idempotency_key)
 
     async def get(
@@ -106,7 +92,7 @@ class Workers:
         """
         asked = {"explain": explain or None, "wait": wait_seconds, "include": include}
         patience_seconds = self._api.timeout_seconds + (wait_seconds or 0)
-        answer = await self._api.request("GET", _path(worker), params=asked, timeout_seconds=patience_seconds)
+        answer = await self._api.request("GET", worker_path(worker), params=asked, timeout_seconds=patience_seconds)
         return parsed(Worker, answer)
 
     async def find(self, org_id: str, worker_id: str) -> Worker:
@@ -128,29 +114,29 @@ class Workers:
         """
         given = {"name": name, "tags": None if tags is None else [*tags], "metadata": metadata}
         changes = {field: value for field, value in given.items() if value is not None}
-        return await self._api.patch(Worker, _path(worker), changes, if_match=if_match)
+        return await self._api.patch(Worker, worker_path(worker), changes, if_match=if_match)
 
     async def rename(self, worker: AnyWorker, name: str) -> Worker:
-        return await self._api.patch(Worker, _path(worker), {"name": name})
+        return await self._api.patch(Worker, worker_path(worker), {"name": name})
 
     async def set_idle_timeout(self, worker: AnyWorker, seconds: int | None) -> Worker:
         """After how long without use it is stopped; None for never."""
-        return await self._api.patch(Worker, _path(worker), {"idleTimeoutSeconds": seconds})
+        return await self._api.patch(Worker, worker_path(worker), {"idleTimeoutSeconds": seconds})
 
     async def keep_alive(self, worker: AnyWorker, *, seconds: int = 0) -> Worker:
         """It counts as used now, and is not stopped by idleness within that time.
 
         Raises StateConflict `worker_not_running`.
         """
-        answer = await self._api.request("POST", f"{_path(worker)}/keep-alive", body={"seconds": seconds})
+        answer = await self._api.request("POST", f"{worker_path(worker)}/keep-alive", body={"seconds": seconds})
         return parsed(Worker, answer)
 
     async def stop(self, worker: AnyWorker) -> Worker:
         """Its file system stays."""
-        return await self._api.create(Worker, f"{_path(worker)}/stop", {})
+        return await self._api.create(Worker, f"{worker_path(worker)}/stop", {})
 
     async def start(self, worker: AnyWorker) -> Worker:
-        return await self._api.create(Worker, f"{_path(worker)}/start", {})
+        return await self._api.create(Worker, f"{worker_path(worker)}/start", {})
 
     async def rebuild(
         self, worker: AnyWorker, *, grant_secrets: Sequence[str] | None = None, without_secrets: bool | None = None
@@ -162,11 +148,11 @@ class Workers:
             "withoutSecrets": without_secrets,
         }
         body = {field: value for field, value in wanted.items() if value is not None}
-        return await self._api.create(Worker, f"{_path(worker)}/rebuild", body)
+        return await self._api.create(Worker, f"{worker_path(worker)}/rebuild", body)
 
     async def destroy(self, worker: AnyWorker, *, if_match: str | None = None) -> Worker:
         """Ask for its end, with all that it holds; it is `destroying` in the answer. Raises ChangedMeanwhile."""
-        return parsed(Worker, await self._api.delete(_path(worker), if_match=if_match))
+        return parsed(Worker, await self._api.delete(worker_path(worker), if_match=if_match))
 
     async def stop_matching(self, org_id: str, **asked: Any) -> Sequence[AskedWorker]:
         """Stop every worker that is all of what is said, each for itself; what was refused has an `error`.
@@ -189,81 +175,6 @@ class Workers:
             if answer.get("nextCursor") is None:
                 return done
             body = {**body, "cursor": answer["nextCursor"]}
-
-    async def logs(
-        self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None, timestamps: bool = False
-    ) -> str:
-        """The end of its log as text."""
-        params = {"tail": tail, "since": rfc3339(since), "timestamps": timestamps or None}
-        headers = {"Accept": "text/plain"}
-        return (await self._api.request("GET", f"{_path(worker)}/logs", params=params, headers=headers)).text
-
-    async def log_lines(
-        self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None
-    ) -> Sequence[LogLine]:
-        """The end of its log, line by line with time and stream."""
-        params = {"tail": tail, "since": rfc3339(since)}
-        headers = {"Accept": "application/x-ndjson"}
-        return lines_of((await self._api.request("GET", f"{_path(worker)}/logs", params=params, headers=headers)).text)
-
-    def follow_logs(
-        self, worker: AnyWorker, *, tail: int = 200, since: datetime | None = None
-    ) -> AsyncIterator[LogLine]:
-        """Its log as it is written; goes on after a lost connection without repeating a line."""
-        # Few open a WebSocket, and its library takes a while to import; so in what follows.
-        from spunto.client.logs import followed
-
-        socket = partial(self._socket, worker, "logs")
-        return followed(socket, tail=tail, since=since, clock=self._api.clock)
-
-    async def stats(self, worker: AnyWorker) -> Stats:
-        """Raises NotNow `worker_not_running`."""
-        return await self._api.get(Stats, f"{_path(worker)}/stats")
-
-    async def git_status(self, worker: AnyWorker) -> GitStatus:
-        """The state of every repository below /workspace. Raises StateConflict `tool_missing`."""
-        answer = await self._api.request("GET", f"{_path(worker)}/git-status", timeout_seconds=_GIT_STATUS_SECONDS)
-        return parsed(GitStatus, answer)
-
-    async def ports(self, worker: AnyWorker) -> Sequence[Port]:
-        answer = json_of(await self._api.request("GET", f"{_path(worker)}/ports"))
-        return [Port.model_validate(port) for port in answer.get("items", ())]
-
-    async def exec(
-        self,
-        worker: AnyWorker,
-        command: str | Sequence[str],
-        *,
-        cwd: str | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: str | bytes | None = None,
-        user: str | None = None,
-        timeout_seconds: float = 60.0,
-    ) -> ExecResult:
-        """Run a command and wait for its end; text is given to `sh -c`. Never sent twice, as it might run twice.
-
-        Raises InvalidRequest for more than 512 KiB of `stdin`.
-        """
-        typed = stdin.encode() if isinstance(stdin, str) else stdin
-        sent = None if typed is None else b64encode(typed).decode()
-        given = {"cwd": cwd, "env": None if env is None else dict(env), "stdin": sent, "user": user}
-        body: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
-        body["encoding"] = "base64"
-        body["command"] = command if isinstance(command, str) else [*command]
-        answer = await self._api.request(
-            "POST",
-            f"{_path(worker)}/exec",
-            body={**body, "timeoutSeconds": timeout_seconds},
-            repeat=Repeat.UNSENT,
-            timeout_seconds=timeout_seconds + _EXEC_GRACE_SECONDS,
-        )
-        return parsed(ExecResult, answer)
-
-    def terminal(self, worker: AnyWorker, *, cols: int = 80, rows: int = 24) -> "Terminal":
-        """A shell in the worker, to be entered with `async with`."""
-        from spunto.client.terminal import Terminal
-
-        return Terminal(partial(self._socket, worker, "terminal"), clock=self._api.clock, cols=cols, rows=rows)
 
     def watch_worker(self, worker: AnyWorker, *, explain: bool = False) -> AsyncIterator[Worker]:
         """The worker as it is and after every change, until it is gone."""
@@ -301,16 +212,3 @@ class Workers:
             raise WaitedTooLong(worker.id, timeout_seconds=timeout_seconds) from error
         except NotThere:
             return
-
-    async def _socket(self, worker: AnyWorker, mode: str, params: Mapping[str, Any]) -> Any:
-        from spunto.client.sockets import dial
-
-        return await dial(self._api, f"/api/workers/{worker.id}/terminal", {"mode": mode, **params})
-
-
-def _workers(org_id: str, project_id: str) -> str:
-    return f"/api/orgs/{org_id}/projects/{project_id}/workers"
-
-
-def _path(worker: AnyWorker) -> str:
-    return f"{_workers(worker.org_id, worker.project_id)}/{worker.id}"

@@ -60,13 +60,14 @@ class CommandLine:
         return done.stdout
 
     @contextmanager
-    def piped(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    def piped(self, *arguments: str, stderr: int | None = None) -> Iterator["subprocess.Popen[str]"]:
         """One that goes on, with a pipe for its output; it is ended with the block."""
         process = subprocess.Popen(
             [self.program, *arguments],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         with process:

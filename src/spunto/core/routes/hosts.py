@@ -18,6 +18,8 @@ CALLBACK_PATH: Final = f"{RESERVED_PATH}cb"
 """`?code=…&next=…`: where the server sends a browser back to, with a code to be redeemed."""
 LINK_PATH: Final = f"{RESERVED_PATH}link"
 """`?token=…`: what a signed link leads to, with its token."""
+TUNNEL_PATH: Final = f"{RESERVED_PATH}tunnel"
+"""A WebSocket here is a connection to the port, for any protocol."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 MAX_PORT: Final = 65_535

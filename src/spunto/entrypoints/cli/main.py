@@ -20,6 +20,7 @@ LAZY = {
     "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),
     "project": ("spunto.entrypoints.cli.projects", "Templates of development environments."),
     "worker": ("spunto.entrypoints.cli.inside", "Development environments."),
+    "port-forward": ("spunto.entrypoints.cli.forwarding", "Lead ports of this machine to ports of a worker."),
     "audit": ("spunto.entrypoints.cli.audit", "Show who did what in the organization, and who was refused what."),
     "events": ("spunto.entrypoints.cli.events", "Follow what happens in the organization."),
     "user": ("spunto.entrypoints.cli.users", "Your own settings."),

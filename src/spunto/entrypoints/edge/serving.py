@@ -32,6 +32,7 @@ from spunto.entrypoints.edge.server_link import CONNECT_PATH, ServerLink
 from spunto.entrypoints.edge.settings import EdgeSettings
 from spunto.entrypoints.edge.sockets import tcp_target, unix_target
 from spunto.entrypoints.edge.tickets import Tickets
+from spunto.entrypoints.edge.tunnels import Tunnels
 from spunto.entrypoints.edge.visits import Doors
 from spunto.entrypoints.serving.crowd import Crowd, connections_at_most
 from spunto.entrypoints.serving.peers import Network, parsed_address, trusts
@@ -54,6 +55,10 @@ async def serve(settings: EdgeSettings, listener: socket.socket, *, stopping: as
         await link.ask(Dial(node_id=node_id, ticket=ticket, url=settings.own_url), Done)
 
     relays = Relays(ask_dial, edge_id=link.instance_id, clock=clock, tickets=tickets)
+    # A request holds a second one, to the server.
+    capacity = connections_at_most(descriptors_each=2)
+    crowd = Crowd(capacity, monotonic=clock.monotonic, each_at_most=_shares(capacity, settings.trusted_proxies))
+    tunnels = Tunnels(crowd=crowd, clock=clock)
     grants, activity = Grants(link, clock=clock), ActivityLog(link, clock=clock)
     doors = Doors(
         link=link,
@@ -61,12 +66,10 @@ async def serve(settings: EdgeSettings, listener: socket.socket, *, stopping: as
         reaching=Reaching(routes, link, relays.connect, parking=Parking(), clock=clock),
         activity=activity,
         clients=Clients(settings.trusted_proxies),
+        tunnels=tunnels,
         clock=clock,
     )
     gate = Gate(doors, server=_server_target(settings), relays=RelayDoor(relays, tickets))
-    # A request holds a second one, to the server.
-    capacity = connections_at_most(descriptors_each=2)
-    crowd = Crowd(capacity, monotonic=clock.monotonic, each_at_most=_shares(capacity, settings.trusted_proxies))
     front = Front(gate, crowd=crowd)
     await front.listen(listener, tls=_tls(settings))
     log.info("edge_listening", url=settings.own_url, server=settings.server)
@@ -76,6 +79,7 @@ async def serve(settings: EdgeSettings, listener: socket.socket, *, stopping: as
             group.create_task(grants.run(), name="grants"),
             group.create_task(activity.run(), name="activity"),
             group.create_task(relays.run(), name="relays"),
+            group.create_task(tunnels.run(), name="tunnels"),
         ]
         await stopping.wait()
         await front.aclose(grace_seconds=settings.grace_seconds)

@@ -1,9 +1,9 @@
 """One request to a worker's host: who asks, whether they may, and where it goes."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qs
 
 from spunto.core.kernel.clock import Clock
@@ -11,7 +11,7 @@ from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthen
 from spunto.core.kernel.secret import Secret
 from spunto.core.routes.asking import By, ByPass, ByToken, Source
 from spunto.core.routes.desired import RouteState, Sharing
-from spunto.core.routes.hosts import CALLBACK_PATH, LINK_PATH, RESERVED_PATH, Addresses, HostTarget, target_of
+from spunto.core.routes.hosts import CALLBACK_PATH, LINK_PATH, RESERVED_PATH, TUNNEL_PATH, Addresses, HostTarget
 from spunto.core.routes.passes import Pass
 from spunto.entrypoints.edge import crossings, exchange
 from spunto.entrypoints.edge.activity import ActivityLog
@@ -21,12 +21,14 @@ from spunto.entrypoints.edge.credentials import passes_of, token_of
 from spunto.entrypoints.edge.entering import Entering
 from spunto.entrypoints.edge.exchange import CookieNames
 from spunto.entrypoints.edge.grants import Claim, Grant, Grants
-from spunto.entrypoints.edge.http.headers import from_worker, to_worker
+from spunto.entrypoints.edge.http.headers import to_worker
+from spunto.entrypoints.edge.own_ports import OwnPorts
 from spunto.entrypoints.edge.parking import PARKED_SECONDS
 from spunto.entrypoints.edge.reaching import PAGE_SECONDS, Reaching
 from spunto.entrypoints.edge.routes import KnownRoute
-from spunto.entrypoints.edge.seams import Answer, Forward, Headers, RequestHead
+from spunto.entrypoints.edge.seams import Answer, Forward, Handover, RequestHead
 from spunto.entrypoints.edge.server_link import ServerLink
+from spunto.entrypoints.edge.tunnels import Tunnels
 
 # Each costs a question; a browser has one.
 _MAX_PASSES: Final = 4
@@ -41,6 +43,7 @@ class Doors:
     reaching: Reaching
     activity: ActivityLog
     clients: Clients
+    tunnels: Tunnels
     clock: Clock
 
 
@@ -51,6 +54,9 @@ class _Asker:
     claim: Claim
     shown: Pass | None
     grant: Grant
+
+
+_A = TypeVar("_A", bound=_Asker | None)
 
 
 class Visit:
@@ -79,27 +85,22 @@ class Visit:
             app_url=app_url,
             keys=keys,
         )
+        self._own_ports = OwnPorts(request=request, target=target, addresses=addresses)
         self._is_navigation = crossings.is_navigation(request.method, request.headers)
 
-    async def decide(self) -> Forward | Answer:
+    async def decide(self) -> Forward | Answer | Handover:
         """Raises SpuntoError for whatever is refused."""
         path, _, query = self._path_and_query.partition("?")
+        if path == TUNNEL_PATH and self._request.wants_upgrade:
+            return await self._tunnel()
         if path.startswith(RESERVED_PATH):
             return await self._own(path, query)
-        if self._is_own_preflight:
+        if self._own_ports.is_preflight:
             return Answer(status=HTTPStatus.NO_CONTENT, headers=crossings.preflight_answer(self._request.headers))
-        until = self._doors.clock.monotonic() + self._patience
-        while True:
-            route = self._doors.reaching.route_of(self._target)
-            try:
-                asker = None if self._is_public(route) else await self._admitted(route)
-            except Unauthenticated as error:
-                return self._ask_who(error)
-            waker = await self._waker(route, asker)
-            left = until - self._doors.clock.monotonic()
-            if await self._doors.reaching.up(self._target, waker=waker, seconds=left) is route:
-                return self._forward(route, asker)
-            # Whoever waited is asked again: what they may has perhaps changed meanwhile, as the route has.
+        try:
+            return self._forward(*await self._up(self._admitted_unless_public))
+        except Unauthenticated as error:
+            return self._ask_who(error)
 
     def refused(self, error: SpuntoError) -> Answer:
         """A page on another port of the worker may read why it was refused."""
@@ -108,7 +109,7 @@ class Visit:
         return refusal(
             self._request,
             error,
-            headers=self._sharing,
+            headers=self._own_ports.sharing,
             sign_in=exchange.enter_path(target),
             again=exchange.wait_path(target),
         )
@@ -132,6 +133,10 @@ class Visit:
         asker = await self._asker(route)
         self._require(asker.grant)
         return asker
+
+    async def _admitted_unless_public(self, route: KnownRoute) -> _Asker | None:
+        """None where everybody may."""
+        return None if self._is_public(route) else await self._admitted(route)
 
     async def _asker(self, route: KnownRoute) -> _Asker:
         """Of several passes the one that lets in, and wakes if any does: a page of another worker may have planted one
@@ -186,7 +191,7 @@ class Visit:
             request.method,
             request.headers,
             is_upgrade=request.wants_upgrade,
-            is_own=self._is_own_origin,
+            is_own=self._own_ports.are_at,
             app_origin=self._app_url,
         ):
             raise Forbidden("foreign_origin", "A page of another site can't use this worker with your cookie.")
@@ -230,8 +235,7 @@ class Visit:
         """On to the page once it is there; the page that waits is shown again until then."""
         route = self._doors.reaching.route_of(self._target)
         try:
-            if not self._is_public(route):
-                await self._admitted(route)
+            await self._admitted_unless_public(route)
         except Unauthenticated:
             return self._to_sign_in(target)
         await self._doors.reaching.require_there(route, self._target.port)
@@ -239,65 +243,51 @@ class Visit:
 
     # Where it goes
 
+    async def _up(self, admit: Callable[[KnownRoute], Awaitable[_A]]) -> tuple[KnownRoute, _A]:
+        """The route once it is up, and who was admitted to it as it stands then."""
+        until = self._doors.clock.monotonic() + self._patience
+        while True:
+            route = self._doors.reaching.route_of(self._target)
+            asker = await admit(route)
+            waker = await self._waker(route, asker)
+            left = until - self._doors.clock.monotonic()
+            if await self._doors.reaching.up(self._target, waker=waker, seconds=left) is route:
+                return route, asker
+            # Whoever waited is asked again: what they may has perhaps changed meanwhile, as the route has.
+
     def _forward(self, route: KnownRoute, asker: _Asker | None) -> Forward:
         """`asker` is None where everybody may."""
-        subject_id = route.subject_id
         renewed = None if asker is None else self._entering.renewed(asker.shown)
-        source = Source.WEBSOCKET if self._request.wants_upgrade else Source.HTTP
-        self._doors.activity.note(subject_id, source)
-
-        def still_may(moved: bool) -> bool:
-            if moved:
-                self._doors.activity.note(subject_id, source)
-            if asker is None:
-                return self._doors.reaching.is_public(self._target)
-            return self._doors.grants.holds(asker.grant)
-
         return Forward(
             target=self._doors.reaching.target_of(route, self._target.port, seconds=self._patience),
             headers=to_worker(
                 self._request, client=self._doors.clients.of(self._request), scheme=self._addresses.scheme
             ),
-            edit_response=lambda _, headers: self._answered(headers, renewed),
-            still_may=still_may,
+            edit_response=lambda _, headers: self._own_ports.answered(headers, renewed=renewed),
+            still_may=self._used(route, asker),
         )
 
-    def _answered(self, headers: Headers, renewed: bytes | None) -> Headers:
-        """What the browser gets of the worker's answer."""
-        answer, sharing = list(from_worker(headers)), self._sharing
-        if sharing:
-            answer = [*crossings.without_sharing(answer), *sharing]
-        else:
-            # Or a browser gives a page of another port what it keeps of a visit, which nobody may read there.
-            answer.append((b"vary", b"Origin"))
-        if renewed is not None:
-            answer.append((b"set-cookie", renewed))
-        return answer
+    async def _tunnel(self) -> Handover:
+        """For programs with a token, also where everybody may send requests. It stands before anybody is told so."""
+        if token_of(self._request.headers) is None:
+            raise Unauthenticated("credential_missing", "Send a token in `Authorization: Bearer <token>`.")
+        route, asker = await self._up(self._admitted)
+        upstream = await self._doors.reaching.target_of(route, self._target.port).connect()
+        return self._doors.tunnels.handover(self._request, upstream, still_may=self._used(route, asker))
 
-    # Other ports of the same worker
+    def _used(self, route: KnownRoute, asker: _Asker | None) -> Callable[[bool], bool]:
+        """It is used from now on; the answer is what Forward asks each second."""
+        source = Source.WEBSOCKET if self._request.wants_upgrade else Source.HTTP
+        self._doors.activity.note(route.subject_id, source)
 
-    @property
-    def _is_own_preflight(self) -> bool:
-        request = self._request
-        return crossings.is_preflight(request.method, request.headers) and self._is_own_origin(self._origin)
+        def still_may(moved: bool) -> bool:
+            if moved:
+                self._doors.activity.note(route.subject_id, source)
+            if asker is None:
+                return self._doors.reaching.is_public(self._target)
+            return self._doors.grants.holds(asker.grant)
 
-    @property
-    def _sharing(self) -> Sequence[tuple[bytes, bytes]]:
-        return crossings.shared_with(self._request.headers) if self._is_own_origin(self._origin) else ()
-
-    @property
-    def _origin(self) -> str:
-        return (crossings.first(self._request.headers, b"origin") or b"").decode("latin1")
-
-    def _is_own_origin(self, origin: str) -> bool:
-        """Whether it is a port of this very worker, under the name by which this request came."""
-        scheme, _, rest = origin.partition("://")
-        name, _, port = rest.partition(":")
-        own_port = self._request.host.partition(":")[2]
-        if scheme != self._addresses.scheme or port != own_port:
-            return False
-        other = target_of(name, base_domain=self._addresses.base_domain)
-        return other is not None and other.label == self._target.label
+        return still_may
 
 
 def _next_of(query: str) -> str:

@@ -1,7 +1,7 @@
 """An edge's gate before the whole product on memory: real routes, real answers, a real session between the two."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -25,7 +25,9 @@ from spunto.entrypoints.edge.routes import RouteTable
 from spunto.entrypoints.edge.seams import Answer, Forward, Handover, RequestHead, Target, Upstream
 from spunto.entrypoints.edge.server_link import ServerLink
 from spunto.entrypoints.edge.tickets import Tickets
+from spunto.entrypoints.edge.tunnels import Tunnels
 from spunto.entrypoints.edge.visits import Doors
+from spunto.entrypoints.serving.crowd import Crowd
 from spunto.testing.harness import Harness
 
 PORT = 3000
@@ -66,6 +68,7 @@ class House:
     link: ServerLink
     cut: list[MemoryTransport]
     asked_ports: list[int] = field(default_factory=list)
+    upstream: Callable[[], Upstream] = Listening
     listens_at: float = float("inf")
     is_server_away: bool = False
 
@@ -139,7 +142,7 @@ async def a_house() -> AsyncIterator[House]:
         async def connect(node_id: str, subject_id: str, port: int) -> Upstream:
             house.asked_ports.append(port)
             if harness.clock.monotonic() >= house.listens_at:
-                return Listening()
+                return house.upstream()
             raise Unavailable("connection_refused", "Nobody listens.")
 
         clock, routes, tickets = harness.clock, RouteTable(), Tickets(harness.clock)
@@ -149,12 +152,14 @@ async def a_house() -> AsyncIterator[House]:
             raise Unavailable("dial_refused", "Nobody dials here.")
 
         grants = Grants(link, clock=clock)
+        tunnels = Tunnels(crowd=Crowd(2, monotonic=clock.monotonic), clock=clock)
         doors = Doors(
             link=link,
             grants=grants,
             reaching=Reaching(routes, link, connect, parking=Parking(), clock=clock),
             activity=ActivityLog(link, clock=clock),
             clients=Clients(),
+            tunnels=tunnels,
             clock=clock,
         )
         relays = Relays(ask_dial, edge_id="edge", clock=clock, tickets=tickets)
@@ -164,6 +169,7 @@ async def a_house() -> AsyncIterator[House]:
             group.create_task(link.run()),
             group.create_task(grants.run()),
             group.create_task(doors.activity.run()),
+            group.create_task(tunnels.run()),
         ]
         await harness.settle()
         yield house
