@@ -17,10 +17,10 @@ class MemoryEntryCodes:
 
     async def take(self, code_hash: bytes, *, now: datetime) -> EntryCode | None:
         code = self._codes.get(code_hash)
-        if code is None:
-            return None
-        self._codes.drop(code_hash)
-        return code if now < code.expires_at else None
+        used = {code_hash} if code is not None else set()
+        for known in used | {each.code_hash for each in self._codes.values() if each.expires_at <= now}:
+            self._codes.drop(known)
+        return code if code is not None and now < code.expires_at else None
 
 
 class MemoryPortLinks:

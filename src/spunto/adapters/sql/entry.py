@@ -53,7 +53,6 @@ class SqlEntryCodeRepository:
         )
 
     async def take(self, code_hash: bytes, *, now: datetime) -> EntryCode | None:
-        """Also forgets what has expired, so that it doesn't pile up."""
         row = await first(self._statements, _TAKE, {"code_hash": code_hash, "now": now})
         await self._statements.change(_FORGET_CODES, {"now": now})
         if row is None:

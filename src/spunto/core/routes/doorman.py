@@ -26,17 +26,16 @@ from spunto.core.routes.entry import (
     denied,
     entered,
     entered_by_link,
+    link_not_good,
     may_wake,
     not_found,
 )
-from spunto.core.routes.hosts import HostTarget, target_of
+from spunto.core.routes.hosts import target_of
 from spunto.core.routes.model import Route
 from spunto.core.routes.ports import RoutesTransaction
 
 CODE_LIFETIME: Final = timedelta(seconds=60)
 _MAX_NOTED: Final = 4096
-_CODE_NOT_GOOD: Final = Unauthenticated("code_not_good", "The code was used already, or is too old; begin again.")
-_LINK_NOT_GOOD: Final = Unauthenticated("link_not_good", "The link has ended or was taken back; ask for a new one.")
 
 Recognise = Callable[[Secret], Awaitable[Actor]]
 """The actor behind a token. Raises Unauthenticated."""
@@ -49,6 +48,15 @@ class _Known:
     people: Mapping[str, Actor]
     links: Mapping[str, PortLink]
     routes: Mapping[str, Route]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A host, and what it leads to."""
+
+    host: str
+    port: int
+    route: Route
 
 
 class Doorman:
@@ -84,33 +92,33 @@ class Doorman:
             raise Forbidden("may_not_wake", "Only its owner and admins start a worker.")
         return actor, route
 
-    async def route_at(self, host: str) -> Route:
+    async def door_at(self, host: str) -> Door:
         """What the host leads to. Raises NotFound also where it has another worker's number."""
-        target = self._target(host)
+        target = target_of(host, base_domain=self._base_domain)
+        if target is None:
+            raise NotFound("worker_not_found", f"No worker has the host {host[:253]!r}.", id=host[:253])
         async with self._uow.reading() as tx:
             route = await tx.routes.find(f"wkr_{target.subject}")
         if route is None or route.is_gone or route.index != target.index:
             raise not_found(f"wkr_{target.subject}")
-        return route
+        return Door(host=host, port=target.port, route=route)
 
-    async def issue_code(self, actor: Actor, *, host: str, nonce: str) -> Secret:
-        """A code that this session gets in with at that host, once. `nonce` is the hash of what the browser keeps.
+    async def issue_code(self, actor: Actor, door: Door, *, nonce: str) -> Secret:
+        """A code that this session gets in with there, once. `nonce` is the hash of what the browser keeps.
 
-        Raises NotFound `worker_not_found` also for what is no worker's host, Forbidden `session_required` for a key.
+        Raises NotFound, Forbidden `not_owner`, and `session_required` for a key.
         """
-        target = self._target(host)
         if actor.api_key_id is not None:
             raise Forbidden("session_required", "API keys can't do this; send the key to the worker's host itself.")
-        route = await self.route_at(host)
-        await self._note(entered(actor, route, target.port), route, target.port)
+        await self._note(entered(actor, door.route, door.port), door.route, door.port)
         code = Secret(secrets.token_urlsafe(32))
         async with self._uow() as tx:
             await tx.entry_codes.add(
                 EntryCode(
                     code_hash=hash_of(code),
                     session_id=SessionId(actor.credential_id),
-                    subject_id=route.id,
-                    host=host,
+                    subject_id=door.route.id,
+                    host=door.host,
                     nonce_hash=nonce,
                     expires_at=self._clock.now() + CODE_LIFETIME,
                 )
@@ -130,7 +138,7 @@ class Doorman:
             found = await tx.entry_codes.take(hash_of(code), now=self._clock.now())
             await tx.commit()
         if found is None or found.host != host or not hmac.compare_digest(found.nonce_hash, nonce_hash(nonce)):
-            raise _CODE_NOT_GOOD
+            raise _code_not_good()
         return Redeemed(by=found.session_id, subject_id=found.subject_id)
 
     async def _redeem_link(self, token: Secret, *, host: str) -> Redeemed:
@@ -140,7 +148,7 @@ class Doorman:
             route = None if link is None else await tx.routes.find(link.subject_id)
             roles = {} if link is None else await tx.grants.roles_of(link.made_by)
         if link is None or target is None or link.org_id not in roles or target.subject != bare(link.subject_id):
-            raise _LINK_NOT_GOOD
+            raise link_not_good()
         entered_by_link(link, route, target.port, now=self._clock.now())
         return Redeemed(by=link.id, subject_id=link.subject_id, expires_at=link.expires_at)
 
@@ -196,8 +204,6 @@ class Doorman:
             self._noted.clear()
         self._noted[key] = None
 
-    def _target(self, host: str) -> HostTarget:
-        target = target_of(host, base_domain=self._base_domain)
-        if target is None:
-            raise NotFound("worker_not_found", f"No worker has the host {host[:253]!r}.", id=host[:253])
-        return target
+
+def _code_not_good() -> Unauthenticated:
+    return Unauthenticated("code_not_good", "The code was used already, or is too old; begin again.")

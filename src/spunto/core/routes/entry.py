@@ -72,7 +72,7 @@ def entered(actor: Actor, route: Route, port: int) -> Entered:
 def entered_by_link(link: PortLink | None, route: Route | None, port: int, *, now: datetime) -> Allowed:
     """A link leads in, and never wakes anything. Raises Unauthenticated `link_not_good`, NotFound."""
     if link is None or not link.is_good(now) or link.port != port or route is None or link.subject_id != route.id:
-        raise Unauthenticated("link_not_good", "The link has ended or was taken back; ask for a new one.")
+        raise link_not_good()
     if route.is_gone:
         raise not_found(route.id)
     return Allowed(by=link.id, user_id=None, may_wake=False)
@@ -95,6 +95,10 @@ def owns(tenant: Tenant, route: Route) -> bool:
 def denied(error: SpuntoError) -> Denied:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
     return Denied(code=error.code, status=status)
+
+
+def link_not_good() -> Unauthenticated:
+    return Unauthenticated("link_not_good", "The link has ended or was taken back; ask for a new one.")
 
 
 def not_found(subject_id: str) -> NotFound:

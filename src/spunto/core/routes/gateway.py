@@ -26,10 +26,8 @@ LEASE: Final = timedelta(seconds=30)
 RENEW_SECONDS: Final = 10.0
 _LEAVE_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 2.0
+_NOT_GOOD: Final = "edge_token_not_good"
 _LIMITS: Final = Limits(max_streams=4096)
-_NOT_GOOD: Final = Unauthenticated(
-    "edge_token_not_good", "The edge's token is unknown; `spunto edge create` makes one."
-)
 
 
 class EdgeGateway:
@@ -61,8 +59,8 @@ class EdgeGateway:
         edge_id = edge_of_token(token)
         edge = None if edge_id is None else await self.find(EdgeId(edge_id))
         if edge is None or not hmac.compare_digest(edge.token_hash, token_hash(token)):
-            self.log("edge_refused", edge=edge_id, reason=_NOT_GOOD.code)
-            await transport.close(UNAUTHENTICATED, _NOT_GOOD.code)
+            self.log("edge_refused", edge=edge_id, reason=_NOT_GOOD)
+            await transport.close(UNAUTHENTICATED, _NOT_GOOD)
             return
         await _Attendance(self, edge, transport).serve()
 
@@ -124,7 +122,7 @@ class _Attendance:
         async with self._gateway.uow() as tx:
             edge = await tx.edges.find(self._edge.id)
             if edge is None or edge.token_hash != self._edge.token_hash:
-                raise _NOT_GOOD
+                raise Unauthenticated(_NOT_GOOD, "The edge's token is unknown; `spunto edge create` makes one.")
             edge = await tx.edges.update(edge.connected_anew(url=url, at=now, lease_until=now + LEASE))
             self._applied = dict(await tx.edges.acknowledged(edge.id))
             tx.hint(edge_topic(edge.id))

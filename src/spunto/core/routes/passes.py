@@ -29,6 +29,10 @@ class Pass:
     host: str
     expires_at: datetime
 
+    @property
+    def is_of_link(self) -> bool:
+        return self.by.startswith("lnk_")
+
 
 def sign(key: bytes, given: Pass) -> str:
     """The pass as a cookie's value. Its host is sealed, not told: whoever reads it knows at which host it stands."""

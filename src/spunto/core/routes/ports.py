@@ -64,7 +64,10 @@ class EntryCodeRepository(Protocol):
     async def add(self, code: EntryCode) -> None: ...
 
     async def take(self, code_hash: bytes, *, now: datetime) -> EntryCode | None:
-        """Use the code up: of any number of callers at most one gets it, and none after its expiry."""
+        """Use the code up: of any number of callers at most one gets it, and none after its expiry.
+
+        Also forgets all that have expired, so that what nobody came with doesn't pile up.
+        """
 
 
 class PortLinkRepository(Protocol):

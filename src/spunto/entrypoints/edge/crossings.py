@@ -20,10 +20,19 @@ def first(headers: Headers, name: bytes) -> bytes | None:
     return next((value for key, value in headers if key == name), None)
 
 
+def is_ahead(headers: Headers) -> bool:
+    """Whether the browser asks before anybody went there (Sec-Purpose; the others are older browsers')."""
+    return any(
+        value.lower().startswith((b"prefetch", b"preview"))
+        for name, value in headers
+        if name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
+    )
+
+
 def is_navigation(method: bytes, headers: Headers) -> bool:
     """Whether a person goes to the page: by Fetch Metadata, and where the browser sends none (over plain http on a LAN)
-    by asking for HTML."""
-    if method != b"GET":
+    by asking for HTML. A browser that asks ahead asks again when the person goes there, if it is refused."""
+    if method != b"GET" or is_ahead(headers):
         return False
     destination, mode = first(headers, b"sec-fetch-dest"), first(headers, b"sec-fetch-mode")
     if destination is not None or mode is not None:

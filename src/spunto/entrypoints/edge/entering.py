@@ -13,12 +13,16 @@ from spunto.core.routes.asking import Redeem, Redeemed
 from spunto.core.routes.passes import PASS_SECONDS, Pass, sign
 from spunto.entrypoints.edge import exchange
 from spunto.entrypoints.edge.answers import redirect
+from spunto.entrypoints.edge.credentials import passes_of
 from spunto.entrypoints.edge.exchange import CookieNames
+from spunto.entrypoints.edge.grants import link_ended
 from spunto.entrypoints.edge.seams import Answer, Headers
 from spunto.entrypoints.edge.server_link import ServerAway, ServerLink
 
 # A pass is made anew well before it ends, by whatever answer goes by.
 _RENEW_SECONDS: Final = PASS_SECONDS - 5 * 60
+# So long after its end whoever came by a link is told that it was one.
+_REMEMBERED: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +54,17 @@ class Entering:
         """Raises ServerAway, Forbidden `link_not_good`."""
         return await self._let_in(Redeem(host=self.host, link=token), target)
 
+    def require_no_ended_link(self, headers: Headers) -> None:
+        """Raises Forbidden `link_not_good` for who came by a link that has ended since: signing in is no way for
+        whoever has no account."""
+        then = self.clock.now() - _REMEMBERED
+        passes = passes_of(headers, self.names, keys=self.keys, host=self.host, now=then)
+        if any(each.is_of_link for each in passes):
+            raise link_ended()
+
     def renewed(self, shown: Pass | None) -> bytes | None:
         """A new cookie where the pass is not young any more; whoever renews it was granted just now."""
-        if shown is None:
+        if shown is None or shown.is_of_link:
             return None
         left = (shown.expires_at - self.clock.now()).total_seconds()
         return None if left > _RENEW_SECONDS else self._cookie(shown.by, shown.subject, until=None)
@@ -69,8 +81,9 @@ class Entering:
         return redirect(exchange.safe_next(target), status=HTTPStatus.SEE_OTHER, headers=cookies)
 
     def _cookie(self, by: str, subject: str, *, until: datetime | None) -> bytes:
+        """Of a link until that ends, since whoever has it can't come back by themselves as a sign-in does."""
         now = self.clock.now()
-        ends = now + timedelta(seconds=PASS_SECONDS)
-        given = Pass(by=by, subject=subject, host=self.host, expires_at=ends if until is None else min(ends, until))
-        seconds = int((given.expires_at - now).total_seconds())
-        return self.names.set_access(sign(self.keys[0], given), seconds=max(0, seconds))
+        ends = now + timedelta(seconds=PASS_SECONDS) if until is None else until
+        given = Pass(by=by, subject=subject, host=self.host, expires_at=ends)
+        kept = ends - now + (_REMEMBERED if given.is_of_link else timedelta())
+        return self.names.set_access(sign(self.keys[0], given), seconds=int(kept.total_seconds()))

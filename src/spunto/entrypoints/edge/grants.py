@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from spunto.core.routes.asking import Access, Allowed, Authorize, By, Verdict, Verdicts
 from spunto.entrypoints.edge.server_link import ServerAway, ServerLink
 
+LINK_NOT_GOOD: Final = "link_not_good"
 FRESH_SECONDS: Final = 3.0
 """How long an answer is taken for true; what lives on it notices a revocation within two seconds more."""
 AWAY_SECONDS: Final = 600.0
@@ -45,6 +47,29 @@ class Grant:
     code: str = "forbidden"
     asked_at: float = 0.0
     used_at: float = 0.0
+
+
+def require(grant: Grant) -> None:
+    """Raises Unauthenticated, Forbidden and NotFound for one that lets nobody in."""
+    if grant.allowed:
+        return
+    if grant.code == LINK_NOT_GOOD:
+        raise link_ended()
+    if grant.status == HTTPStatus.UNAUTHORIZED:
+        raise Unauthenticated(grant.code, "The sign-in has ended or the token is not good; sign in again.")
+    if grant.status == HTTPStatus.NOT_FOUND:
+        raise NotFound("host_unknown", "No worker has this address, or it is not shared with you.")
+    if grant.code == "missing_scope":
+        raise Forbidden(grant.code, "The key lacks the scope `workers:exec`.")
+    raise Forbidden(grant.code, "This port is not shared with you; ask its owner to share it.")
+
+
+def link_ended() -> Forbidden:
+    return Forbidden(
+        LINK_NOT_GOOD,
+        "The link that you came by has ended, or was taken back. Ask whoever gave it to you for a new one. "
+        "If you have an account here, sign in.",
+    )
 
 
 class Grants:

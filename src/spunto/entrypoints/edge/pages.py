@@ -36,7 +36,7 @@ TITLES: Final = {
     "node_offline": "This worker's node is away",
     "server_away": "Spunto is restarting",
     "busy": "Too many are waiting",
-    "forbidden": "This is somebody else's",
+    "not_owner": "This is somebody else's",
     "link_not_good": "This link is no longer good",
     "code_not_good": "That took too long",
 }
@@ -44,7 +44,7 @@ REFRESHING: Final = frozenset({"worker_starting", "nobody_listens", "node_offlin
 
 
 _REFRESH_SECONDS: Final = "2"
-HELPED_BY_SIGNING_IN: Final = frozenset({"worker_stopped", "forbidden", "code_not_good", "link_not_good"})
+HELPED_BY_SIGNING_IN: Final = frozenset({"worker_stopped", "not_owner", "code_not_good", "link_not_good"})
 
 
 def page_of(problem: Problem, *, sign_in: str | None = None, again: str = "") -> bytes:

@@ -20,8 +20,8 @@ from spunto.entrypoints.edge.clients import Clients
 from spunto.entrypoints.edge.credentials import passes_of, token_of
 from spunto.entrypoints.edge.entering import Entering
 from spunto.entrypoints.edge.exchange import CookieNames
-from spunto.entrypoints.edge.grants import Claim, Grant, Grants
-from spunto.entrypoints.edge.http.headers import to_worker
+from spunto.entrypoints.edge.grants import Claim, Grant, Grants, require
+from spunto.entrypoints.edge.http.headers import asked_for_again, to_worker
 from spunto.entrypoints.edge.own_ports import OwnPorts
 from spunto.entrypoints.edge.parking import PARKED_SECONDS
 from spunto.entrypoints.edge.reaching import PAGE_SECONDS, Reaching
@@ -87,6 +87,7 @@ class Visit:
         )
         self._own_ports = OwnPorts(request=request, target=target, addresses=addresses)
         self._is_navigation = crossings.is_navigation(request.method, request.headers)
+        self._is_ahead = crossings.is_ahead(request.headers)
 
     async def decide(self) -> Forward | Answer | Handover:
         """Raises SpuntoError for whatever is refused."""
@@ -124,14 +125,14 @@ class Visit:
     @property
     def _patience(self) -> float:
         """A person is told soon what is waited for; a program waits."""
-        return PAGE_SECONDS if self._is_navigation else PARKED_SECONDS
+        return PAGE_SECONDS if self._is_navigation or self._is_ahead else PARKED_SECONDS
 
     # Who asks
 
     async def _admitted(self, route: KnownRoute) -> _Asker:
         """Raises Unauthenticated, Forbidden and NotFound for who may not pass."""
         asker = await self._asker(route)
-        self._require(asker.grant)
+        require(asker.grant)
         return asker
 
     async def _admitted_unless_public(self, route: KnownRoute) -> _Asker | None:
@@ -158,6 +159,7 @@ class Visit:
         passes = passes_of(self._request.headers, entering.names, keys=entering.keys, host=entering.host, now=now)
         shown = {each.by: each for each in passes if each.subject == subject_id}
         if not shown:
+            entering.require_no_ended_link(self._request.headers)
             raise Unauthenticated(
                 "credential_missing",
                 "Open this address in a browser, or send a token in `Authorization: Bearer <token>`.",
@@ -182,7 +184,7 @@ class Visit:
         """Whether somebody who may start the worker wants it: a person who goes there, or a program that is no page's
         script."""
         is_script = crossings.first(self._request.headers, b"sec-fetch-mode") is not None
-        is_meant = self._is_navigation or (asker.shown is None and not is_script)
+        is_meant = self._is_navigation or (asker.shown is None and not is_script and not self._is_ahead)
         return is_meant and asker.grant.allowed and asker.grant.may_wake
 
     def _require_own_site(self) -> None:
@@ -195,17 +197,6 @@ class Visit:
             app_origin=self._app_url,
         ):
             raise Forbidden("foreign_origin", "A page of another site can't use this worker with your cookie.")
-
-    def _require(self, grant: Grant) -> None:
-        if grant.allowed:
-            return
-        if grant.status == HTTPStatus.UNAUTHORIZED:
-            raise Unauthenticated(grant.code, "The sign-in has ended or the token is not good; sign in again.")
-        if grant.status == HTTPStatus.NOT_FOUND:
-            raise NotFound("host_unknown", "No worker has this address, or it is not shared with you.")
-        if grant.code == "missing_scope":
-            raise Forbidden(grant.code, "The key lacks the scope `workers:exec`.")
-        raise Forbidden(grant.code, "This port is not shared with you; ask its owner to share it.")
 
     def _ask_who(self, error: Unauthenticated) -> Answer:
         """A person is sent to sign in, and comes back here."""
@@ -263,7 +254,9 @@ class Visit:
             headers=to_worker(
                 self._request, client=self._doors.clients.of(self._request), scheme=self._addresses.scheme
             ),
-            edit_response=lambda _, headers: self._own_ports.answered(headers, renewed=renewed),
+            edit_response=lambda status, headers: self._own_ports.answered(
+                headers if asker is None else asked_for_again(status, headers), renewed=renewed
+            ),
             still_may=self._used(route, asker),
         )
 
@@ -278,10 +271,12 @@ class Visit:
     def _used(self, route: KnownRoute, asker: _Asker | None) -> Callable[[bool], bool]:
         """It is used from now on; the answer is what Forward asks each second."""
         source = Source.WEBSOCKET if self._request.wants_upgrade else Source.HTTP
-        self._doors.activity.note(route.subject_id, source)
+        is_use = not self._is_ahead
+        if is_use:
+            self._doors.activity.note(route.subject_id, source)
 
         def still_may(moved: bool) -> bool:
-            if moved:
+            if moved and is_use:
                 self._doors.activity.note(route.subject_id, source)
             if asker is None:
                 return self._doors.reaching.is_public(self._target)

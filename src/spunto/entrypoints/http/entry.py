@@ -60,16 +60,16 @@ def entry_blueprint(doorman: Doorman, addresses: Addresses, doorkeeper: Doorkeep
             raise MethodNotAllowed(["GET"])
         asked = query(EntryQuery)
         next_path = safe_next(asked.next)
-        route = await doorman.route_at(asked.host)
+        door = await doorman.door_at(asked.host)
         try:
             actor = await doorkeeper.admit(request.headers, method="GET", request_id=g.request_id)
         except Unauthenticated:
             return redirect(f"{LOGIN}?{urlencode({'next': _back(asked, next_path)})}", 303)
-        _note_who(actor, route.id)
+        _note_who(actor, door.route.id)
         try:
-            code = await doorman.issue_code(actor, host=asked.host, nonce=asked.n)
+            code = await doorman.issue_code(actor, door, nonce=asked.n)
         except Forbidden:
-            g.org_id = route.org_id
+            g.org_id = door.route.org_id
             raise
         origin = addresses.origin_of(asked.host)
         return redirect(f"{origin}{CALLBACK_PATH}?{urlencode({'code': code.reveal(), 'next': next_path})}", 303)

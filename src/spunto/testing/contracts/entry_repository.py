@@ -1,5 +1,6 @@
 """The contract of what people get in by: codes once, and links until they end."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from spunto.core.access.model import OrgId, SessionId, UserId
@@ -19,6 +20,13 @@ class EntryCodeRepositoryContract:
         code = a_code(expires_at=NOW)
         await added(store, code)
 
+        assert await taken(store, code.code_hash) is None
+
+    async def test_codes_that_nobody_came_with_in_time_are_forgotten(self, store: Store) -> None:
+        code = a_code(expires_at=NOW + timedelta(seconds=1))
+        await added(store, code)
+
+        assert await taken(store, b"another", now=LATER) is None
         assert await taken(store, code.code_hash) is None
 
 
@@ -87,9 +95,9 @@ async def added(store: Store, code: EntryCode) -> None:
         await tx.commit()
 
 
-async def taken(store: Store, code_hash: bytes) -> EntryCode | None:
+async def taken(store: Store, code_hash: bytes, *, now: datetime = NOW) -> EntryCode | None:
     async with store() as tx:
-        found = await tx.entry_codes.take(code_hash, now=NOW)
+        found = await tx.entry_codes.take(code_hash, now=now)
         await tx.commit()
     return found
 

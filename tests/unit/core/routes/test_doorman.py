@@ -79,7 +79,7 @@ class House:
         return await self.memory.access.authenticate(opened.token), opened
 
     async def code(self, actor: Actor) -> Secret:
-        return await self.doorman.issue_code(actor, host=self.host, nonce=nonce_hash(NONCE))
+        return await self.doorman.issue_code(actor, await self.doorman.door_at(self.host), nonce=nonce_hash(NONCE))
 
     async def redeem(self, code: Secret, *, host: str | None = None, nonce: Secret = NONCE) -> Redeemed:
         return await self.doorman.redeem(Redeem(host=host or self.host, code=code, nonce=nonce))
@@ -138,7 +138,7 @@ async def test_only_hosts_of_workers_get_codes(house: House, host: str) -> None:
     actor, _ = await house.signed_in()
 
     with pytest.raises(NotFound):
-        await house.doorman.issue_code(actor, host=host, nonce="n")
+        await house.doorman.issue_code(actor, await house.doorman.door_at(host), nonce="n")
 
 
 async def test_a_host_with_another_number_is_no_host_of_the_worker(house: House) -> None:
@@ -146,7 +146,7 @@ async def test_a_host_with_another_number_is_no_host_of_the_worker(house: House)
     host = house.host.replace("worker-1-", "worker-2-")
 
     with pytest.raises(NotFound):
-        await house.doorman.issue_code(actor, host=host, nonce="n")
+        await house.doorman.issue_code(actor, await house.doorman.door_at(host), nonce="n")
 
 
 async def test_who_may_not_enter_gets_no_code_and_no_key_does(house: House) -> None:
@@ -386,3 +386,14 @@ async def a_key(house: House, owner_type: OwnerType, *scopes: Scope) -> Secret:
         owner, ORG, name="k", owner_type=owner_type, scopes=frozenset(scopes or {Scope.ALL})
     )
     return made.token
+
+
+async def test_each_refusal_is_its_own_and_keeps_nothing_of_those_before(house: House) -> None:
+    refused = []
+    for question in [Redeem(host=house.host, code=Secret("x"), nonce=NONCE), Redeem(host=house.host, link=Secret("x"))]:
+        for _ in range(2):
+            with pytest.raises(Unauthenticated) as each:
+                await house.doorman.redeem(question)
+            refused.append(each.value)
+
+    assert len(set(map(id, refused))) == 4

@@ -33,6 +33,6 @@ def test_every_code_stands_on_the_page_about_ports() -> None:
 
 
 def test_pages_have_titles_for_codes_that_there_are() -> None:
-    asked_for = {"link_not_good", "forbidden", "node_offline"}  # the server's own
+    asked_for = {"link_not_good", "not_owner", "node_offline"}  # the server's own
 
     assert set(TITLES) - codes() == asked_for

@@ -28,7 +28,8 @@ async def enter(house: House, target: str = "/", *, port: int = PORT, token: Sec
     sent = await house.answer(host, target, **NAVIGATION)
     asked = parse_qs(urlsplit(location_of(sent)).query)
     actor = await house.harness.spunto.access.authenticate(token or house.harness.owner_token)
-    code = await house.harness.spunto.doorman.issue_code(actor, host=asked["host"][0], nonce=asked["n"][0])
+    doorman = house.harness.spunto.doorman
+    code = await doorman.issue_code(actor, await doorman.door_at(host), nonce=asked["n"][0])
     back = await house.answer(
         host, f"/.spunto/cb?code={code.reveal()}&next={target}", cookie=f"spn={cookies_of(sent)['spn']}", **NAVIGATION
     )
@@ -133,7 +134,8 @@ async def test_a_stolen_code_opens_nothing(house: House) -> None:
     host = house.host()
     sent = await house.answer(host, "/", **NAVIGATION)
     asked = parse_qs(urlsplit(location_of(sent)).query)
-    code = await house.harness.spunto.doorman.issue_code(house.harness.owner, host=host, nonce=asked["n"][0])
+    doorman = house.harness.spunto.doorman
+    code = await doorman.issue_code(house.harness.owner, await doorman.door_at(host), nonce=asked["n"][0])
     callback, own = f"/.spunto/cb?code={code.reveal()}", f"spn={cookies_of(sent)['spn']}"
 
     stolen = await house.answer(host, callback, cookie=f"spn={'x' * 43}", **NAVIGATION)
@@ -191,6 +193,7 @@ async def test_a_page_of_another_port_of_the_worker_reads_what_it_fetches(house:
         b"access-control-allow-origin": origin.encode(),
         b"access-control-allow-credentials": b"true",
         b"vary": b"Origin",
+        b"cache-control": b"private, no-cache",
     }
 
 
@@ -209,7 +212,25 @@ async def test_what_a_worker_sets_for_its_neighbours_is_kept_from_the_browser(ho
         200, [(b"set-cookie", b"a=b; Domain=w.localhost"), (b"set-cookie", b"spw=x"), (b"set-cookie", b"own=1")]
     )
 
-    assert list(answered) == [(b"set-cookie", b"own=1"), (b"vary", b"Origin")]
+    assert list(answered) == [
+        (b"set-cookie", b"own=1"),
+        (b"cache-control", b"private, no-cache"),
+        (b"vary", b"Origin"),
+    ]
+
+
+async def test_what_not_everybody_may_see_is_asked_for_again_before_a_browser_shows_it(house: House) -> None:
+    own, told = [(b"content-type", b"text/html")], [(b"content-type", b"text/html"), (b"cache-control", b"max-age=60")]
+    private = await house.forward(house.host(), **bearer(house.harness.owner_token))
+    await share(house, Sharing.PUBLIC)
+    public = await house.forward(house.host())
+
+    def kept(visit: Forward, status: int, headers: list[tuple[bytes, bytes]]) -> list[bytes]:
+        return [value for name, value in visit.edit_response(status, headers) if name == b"cache-control"]
+
+    assert [kept(private, status, own) for status in (200, 404, 304, 101)] == [[b"private, no-cache"]] * 2 + [[]] * 2
+    assert [kept(private, 200, told), kept(public, 200, own)] == [[b"max-age=60"], []]
+    assert kept(private, 200, [(b"expires", b"0")]) == kept(private, 200, [(b"pragma", b"no-cache")]) == []
 
 
 async def test_a_pass_is_made_anew_by_whatever_goes_by(house: House) -> None:
@@ -239,22 +260,6 @@ async def test_a_session_that_ended_ends_what_lives_on_it_within_five_seconds(ho
         held.append(visit.still_may(False))
 
     assert held[-1] is False
-
-
-async def test_a_link_opens_the_port_for_whoever_has_it_until_it_is_taken_back(house: House) -> None:
-    harness, worker = house.harness, house.worker.worker
-    link, url = await harness.spunto.sharing.create_link(harness.owner, worker.org_id, None, worker.id, PORT)
-    parts = urlsplit(url.reveal())
-
-    entered = await house.answer(parts.netloc.partition(":")[0], f"{parts.path}?{parts.query}", **NAVIGATION)
-    cookie = f"spw={cookies_of(entered)['spw']}"
-    visit = await house.ask(house.host(), cookie=cookie)
-    await harness.spunto.sharing.revoke_link(harness.owner, worker.org_id, None, worker.id, PORT, link.id)
-    await harness.advance(5.0)
-    after = await house.answer(house.host(), cookie=cookie)
-    again = await house.answer(parts.netloc.partition(":")[0], f"{parts.path}?{parts.query}", **NAVIGATION)
-
-    assert (entered.status, isinstance(visit, Forward), after.status, again.status) == (303, True, 401, 403)
 
 
 async def test_our_own_paths_are_never_the_workers(house: House) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import cast
 
 import pytest
@@ -35,6 +36,13 @@ async def state_of(house: House) -> WorkerState:
     return found.worker.state
 
 
+async def activity_of(house: House) -> datetime:
+    await house.harness.advance(60)
+    worker = house.worker.worker
+    found = await house.harness.spunto.workers.get(house.harness.owner, worker.org_id, worker.project_id, worker.id)
+    return found.worker.last_activity_at
+
+
 def bearer(house: House) -> dict[str, str]:
     return {"authorization": f"Bearer {house.harness.owner_token.reveal()}"}
 
@@ -65,6 +73,36 @@ async def test_what_a_page_does_in_the_background_does_not_wake_it(house: House,
 
     assert (answer.status, b"worker_stopped" in answer.body) == (503, True)
     assert await state_of(house) is WorkerState.STOPPED
+
+
+@pytest.mark.parametrize(
+    "ahead",
+    [
+        {"sec_purpose": "prefetch", "sec_fetch_dest": "empty"},
+        {"sec_purpose": "prefetch;prerender"},
+        {"purpose": "prefetch"},
+        {"x_moz": "prefetch"},
+        {"x_purpose": "preview"},
+    ],
+)
+async def test_what_a_browser_fetches_before_anybody_goes_there_neither_wakes_nor_uses_it(
+    house: House, ahead: dict[str, str]
+) -> None:
+    asleep = await house.answer(house.host(), **bearer(house), **{**NAVIGATION, **ahead})
+    plain = await house.answer(house.host(), **bearer(house), **ahead)
+    stranger = await house.answer(house.host(), **{**NAVIGATION, **ahead})
+    await house.settle()
+    state = await state_of(house)
+    await house.harness.finish(house.ask(house.host(), **bearer(house)))
+    used = await activity_of(house)
+    await house.harness.advance(120)
+    shown = await house.ask(house.host(), **bearer(house), **{**NAVIGATION, **ahead})
+    assert isinstance(shown, Forward)
+    shown.still_may(True)
+    await house.harness.advance(60)
+
+    assert [each.status for each in (asleep, plain, stranger)] == [503, 503, 401]
+    assert (state, await activity_of(house)) == (WorkerState.STOPPED, used)
 
 
 async def test_many_at_once_wake_it_once_and_all_get_through(house: House) -> None:

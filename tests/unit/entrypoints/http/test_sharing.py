@@ -51,7 +51,7 @@ async def test_new_workers_begin_with_what_their_project_says_and_keep_it(site: 
 
     assert [each["sharing"] for each in (project, changed, cleared)] == [{"3000": "org"}, {"4000": "org"}, {}]
     assert changed["version"] == project["version"]
-    route = await site.house.spunto.doorman.route_at(host_of(worker))
+    route = (await site.house.spunto.doorman.door_at(host_of(worker))).route
     assert route.sharing == {3000: Sharing.ORG}
 
 

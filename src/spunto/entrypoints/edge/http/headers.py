@@ -31,6 +31,7 @@ _OUR_BEARER: Final = re.compile(rb"[ \t]*bearer[ \t]+(?:sp[a-z]|sst)_", re.IGNOR
 _NOT_FROM_A_WORKER: Final = frozenset(
     (b"clear-site-data", b"alt-svc", b"strict-transport-security", b"public-key-pins")
 )
+_ON_KEEPING: Final = frozenset((b"cache-control", b"expires", b"pragma"))
 _DOMAIN: Final = re.compile(rb";[ \t]*domain[ \t]*(?:=|;|\Z)", re.IGNORECASE)
 
 
@@ -80,6 +81,14 @@ def without_client(headers: Headers) -> list[tuple[bytes, bytes]]:
 def from_worker(headers: Headers) -> list[tuple[bytes, bytes]]:
     """What a browser is told by a worker."""
     return [field for field in headers if field[0] not in _NOT_FROM_A_WORKER and not _is_harmful(*field)]
+
+
+def asked_for_again(status: int, headers: Headers) -> Headers:
+    """Not everybody may have it, and whoever may now may not later: a browser asks before it shows it again, where the
+    worker itself says nothing of how long it is good. With 304 it has said so before."""
+    if status < 200 or status == 304 or any(name in _ON_KEEPING for name, _ in headers):
+        return headers
+    return [*headers, (b"cache-control", b"private, no-cache")]
 
 
 @lru_cache(maxsize=4096)
