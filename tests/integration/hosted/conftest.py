@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import pytest
 from tests.fixtures.browsers import chromium
 from tests.fixtures.postgres import fresh_database
-from tests.integration.hosted.hosted import running_hosted
+from tests.integration.hosted.hosted import Hosted, running_hosted
 from tests.integration.hosted.site import Site, site_of
 
 
 @pytest.fixture(scope="module")
-def site(postgres_url: str, docker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(postgres_url: str, docker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site[Hosted]]:
     with (
         _database(postgres_url) as url,
         running_hosted(tmp_path_factory.mktemp("hosted"), url) as hosted,

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from playwright.sync_api import Browser, BrowserContext
 from tests.fixtures.waiting import wait_until
-from tests.integration.hosted.hosted import BASE_DOMAIN, Hosted
+from tests.integration.hosted.place import BASE_DOMAIN, Place
 
 PORT: Final = 3000
 _SERVED: Final = base64.b64encode(Path(__file__).with_name("served.py").read_bytes()).decode()
@@ -21,9 +21,12 @@ _PROJECT: Final = {
 }
 
 
+P = TypeVar("P", bound=Place)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    hosted: Hosted
+class Site(Generic[P]):
+    hosted: P
     browser: Browser
     org: str
     worker: dict[str, Any]
@@ -35,7 +38,7 @@ class Site:
 
     @property
     def url(self) -> str:
-        return f"https://{self.host}:{self.hosted.port}"
+        return self.hosted.url_of(self.host)
 
     def signed_in(self) -> BrowserContext:
         """The owner's browser."""
@@ -51,7 +54,7 @@ class Site:
 
 
 @contextmanager
-def site_of(hosted: Hosted, browser: Browser, engine_url: str) -> Iterator[Site]:
+def site_of(hosted: P, browser: Browser, engine_url: str) -> Iterator[Site[P]]:
     with hosted.client() as owner:
 
         def made(path: str, body: dict[str, Any], **query: int) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page
 from tests.fixtures.browsers import visited
 from tests.fixtures.waiting import wait_until
-from tests.integration.hosted.hosted import APP_DOMAIN, EDGES
+from tests.integration.hosted.hosted import Hosted
+from tests.integration.hosted.place import APP_DOMAIN, EDGES
 from tests.integration.hosted.site import Site
 
 pytestmark = [pytest.mark.docker, pytest.mark.postgres, pytest.mark.browser, pytest.mark.long]
@@ -29,7 +30,7 @@ def echoes(page: Page) -> bool:
     return bool(page.evaluate(ECHO) == "hello")
 
 
-def test_a_signed_in_person_opens_a_page_and_a_socket_of_their_worker(site: Site) -> None:
+def test_a_signed_in_person_opens_a_page_and_a_socket_of_their_worker(site: Site[Hosted]) -> None:
     with site.signed_in() as context:
         page = context.new_page()
 
@@ -46,7 +47,7 @@ def test_a_signed_in_person_opens_a_page_and_a_socket_of_their_worker(site: Site
         assert told["x-forwarded-host"] == f"{site.host}:{site.hosted.port}"
 
 
-def test_a_stranger_is_led_to_the_server_s_own_address(site: Site) -> None:
+def test_a_stranger_is_led_to_the_server_s_own_address(site: Site[Hosted]) -> None:
     with site.browser.new_context() as context:
         page = context.new_page()
 
@@ -57,7 +58,7 @@ def test_a_stranger_is_led_to_the_server_s_own_address(site: Site) -> None:
         assert program.get("/").status_code == 401
 
 
-def test_a_program_sends_as_much_as_it_likes(site: Site) -> None:
+def test_a_program_sends_as_much_as_it_likes(site: Site[Hosted]) -> None:
     body = os.urandom(5_000_000)
     with site.hosted.client(site.host) as program:
         whole = program.post("/", content=body)
@@ -67,7 +68,7 @@ def test_a_program_sends_as_much_as_it_likes(site: Site) -> None:
     assert [whole.text, in_pieces.text] == [hashlib.sha256(body).hexdigest()] * 2
 
 
-def test_a_worker_is_told_the_client_s_address_and_nothing_that_the_client_says_of_itself(site: Site) -> None:
+def test_a_worker_is_told_the_client_s_address_and_nothing_that_the_client_says_of_itself(site: Site[Hosted]) -> None:
     with site.hosted.client(site.host) as program:
         told = program.get("/headers", headers={"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "http"}).json()
 
@@ -75,7 +76,7 @@ def test_a_worker_is_told_the_client_s_address_and_nothing_that_the_client_says_
     assert "authorization" not in told
 
 
-def test_the_names_of_edges_answer_nothing_but_nodes_with_a_ticket(site: Site) -> None:
+def test_the_names_of_edges_answer_nothing_but_nodes_with_a_ticket(site: Site[Hosted]) -> None:
     for edge in EDGES:
         with site.hosted.client(f"{edge}.{APP_DOMAIN}") as client:
             answers = [client.get(path).status_code for path in ("/", "/api/orgs", "/api/tunnel/relay")]
@@ -83,14 +84,14 @@ def test_the_names_of_edges_answer_nothing_but_nodes_with_a_ticket(site: Site) -
         assert answers == [404, 404, 404]
 
 
-def test_the_operator_is_told_of_both_edges(site: Site) -> None:
+def test_the_operator_is_told_of_both_edges(site: Site[Hosted]) -> None:
     told = site.hosted.cli.run("edge", "list", code=0, **site.hosted.database).out.splitlines()
 
     assert [line.split()[1:3] for line in told] == [[edge, "connected"] for edge in EDGES]
     assert [line.split()[-1] for line in told] == [f"https://{edge}.{APP_DOMAIN}:{site.hosted.port}" for edge in EDGES]
 
 
-def test_plain_http_is_sent_to_https(site: Site) -> None:
+def test_plain_http_is_sent_to_https(site: Site[Hosted]) -> None:
     port = int(site.hosted.caddy.environment["HTTP_PORT"])
     with socket.create_connection(("127.0.0.1", port)) as plain:
         plain.sendall(f"GET /page HTTP/1.1\r\nHost: {site.host}\r\nConnection: close\r\n\r\n".encode())
@@ -101,14 +102,14 @@ def test_plain_http_is_sent_to_https(site: Site) -> None:
 
 
 @pytest.fixture
-def mended(site: Site) -> Iterator[Site]:
+def mended(site: Site[Hosted]) -> Iterator[Site[Hosted]]:
     """Whatever was ended runs again afterwards."""
     yield site
     site.hosted.start()
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_where_an_edge_is_killed_the_other_one_serves(mended: Site, place: int) -> None:
+def test_where_an_edge_is_killed_the_other_one_serves(mended: Site[Hosted], place: int) -> None:
     mended.hosted.edges[place].kill()
 
     with mended.signed_in() as context:
@@ -120,7 +121,7 @@ def test_where_an_edge_is_killed_the_other_one_serves(mended: Site, place: int) 
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_where_a_server_is_killed_ports_of_workers_are_served_on(mended: Site, place: int) -> None:
+def test_where_a_server_is_killed_ports_of_workers_are_served_on(mended: Site[Hosted], place: int) -> None:
     mended.hosted.servers[place].kill()
 
     with mended.signed_in() as context:

@@ -125,7 +125,8 @@ class Worker:
             assert answer.is_success, answer.text
 
 
-def site_of(box: Box, browser: Browser) -> Site:
+def site_of(box: Box, browser: Browser, **asked: Any) -> Site:
+    """`asked` are further fields of its project."""
     with box.api() as api:
         org_id = api.get("/api/orgs").json()["items"][0]["id"]
         project = api.post(
@@ -135,6 +136,7 @@ def site_of(box: Box, browser: Browser) -> Site:
                 "image": "localhost/spunto/worker:1",
                 "postCreateCommand": _MADE,
                 "postStartCommand": _STARTED,
+                **asked,
             },
         )
         assert project.status_code == 201, project.text
