@@ -32,7 +32,7 @@ COPIED: Final = ("src", "agent", "tests", "docs", "scripts", "pyproject.toml", "
 
 _CORE: Final = "src/spunto/core"
 _DOORS: Final = "src/spunto/entrypoints"
-_ENUMS: Final = (f"{_CORE}/access/policy.py", f"{_CORE}/access/model.py", f"{_DOORS}/limits.py")
+_ENUMS: Final = (f"{_CORE}/access/policy.py", f"{_CORE}/access/model.py", f"{_DOORS}/serving/limits.py")
 _TABLE: Final = "tests/unit/authorization/test_table.py"
 _ACCESS: Final = "tests/unit/core/access"
 _SESSIONS: Final = "tests/unit/core/orgs/test_orgs_sessions.py"
@@ -52,8 +52,8 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     f"{_CORE}/access/standing.py": (_ACCESS, _TERMINAL),
     f"{_CORE}/orgs/api_keys.py": _KEYS,
     f"{_CORE}/orgs/sessions.py": (_SESSIONS, _ACCESS),
-    f"{_DOORS}/endpoints.py": (_TABLE, f"{_HTTP}/test_limits.py"),
-    f"{_DOORS}/security.py": (*_DOOR, _TERMINAL),
+    f"{_DOORS}/serving/endpoints.py": (_TABLE, f"{_HTTP}/test_limits.py"),
+    f"{_DOORS}/serving/security.py": (*_DOOR, _TERMINAL),
     f"{_DOORS}/http/admission.py": (f"{_HTTP}/test_admission.py", *_DOOR, f"{_HTTP}/test_orgs_api.py"),
 }
 """Each module with its tests, those first that are fast and likely to notice."""

@@ -15,7 +15,7 @@ UNSAFE: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CREDENTIAL: Final = ("credential_missing", "credential_not_good", "duplicate_cookie", "duplicate_header")
 _BODY: Final = ("invalid_json", "json_too_deep", "nul_character", "request_timeout", "body_too_large")
 _TOO_OFTEN: Final = ("rate_limited",)
-_EVERYWHERE: Final = ("misdirected_request", "too_many_headers")
+_EVERYWHERE: Final = ("bad_request", "address_too_long", "head_too_large", "misdirected_request", "too_many_headers")
 _EXAMPLE_ID: Final = "0f8fad5bd9cb469fa16570867728950e"
 
 
