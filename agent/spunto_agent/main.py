@@ -112,7 +112,7 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
         )
         relays = NodeRelays(
             EdgeDialler(settings.server_url, settings.edge_hosts),
-            TcpStreams(runtime, standing=runner.standing, limits=settings.tcp_limits),
+            TcpStreams(runtime, clock=clock, standing=runner.standing, limits=settings.tcp_limits),
             clock=clock,
             log=log,
             settings=node,

@@ -84,6 +84,9 @@ class AgentSettings(BaseModel):
     )
     max_worker_connections: int = Field(default=1024, ge=0, description="connections to a worker's ports at most")
     max_connections: int = Field(default=8192, ge=0, description="connections to ports of all workers at most")
+    max_idle_seconds: int = Field(
+        default=600, ge=0, description="how long a connection to a port may move nothing; 0: for ever"
+    )
     concurrent_starts: int = Field(default=CONCURRENT_STARTS, ge=1, le=256, description="containers started at once")
     log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
 
@@ -125,7 +128,11 @@ class AgentSettings(BaseModel):
 
     @property
     def tcp_limits(self) -> TcpLimits:
-        return TcpLimits(per_subject=self.max_worker_connections, per_node=self.max_connections)
+        return TcpLimits(
+            per_subject=self.max_worker_connections,
+            per_node=self.max_connections,
+            idle_seconds=self.max_idle_seconds or None,
+        )
 
     def read_token(self) -> Secret:
         """The node's token. Raises SettingsError."""

@@ -60,7 +60,7 @@ class SimulatedAgent:
         self._runner = NodeRunner(
             runtime, journal=journal, clock=clock, settings=settings, reading=reading, streams=streams, log=log
         )
-        tcp = TcpStreams(runtime, standing=self._runner.standing)
+        tcp = TcpStreams(runtime, clock=clock, standing=self._runner.standing)
         self._relays = NodeRelays(self._dial_edge, tcp, clock=clock, settings=settings, log=log)
         self._streams = NodeStreams(
             runtime,

@@ -11,6 +11,7 @@ from spunto.core.kernel.ids import bare
 from spunto.core.routes.asking import By, Wake, Woken
 from spunto.core.routes.desired import RouteState, Sharing
 from spunto.core.routes.hosts import HostTarget
+from spunto.entrypoints.edge.fair_turns import FairTurns, InTurn
 from spunto.entrypoints.edge.parking import PARKED_SECONDS, Parking
 from spunto.entrypoints.edge.routes import KnownRoute, RouteTable
 from spunto.entrypoints.edge.seams import Target, Upstream
@@ -41,6 +42,7 @@ class Reaching:
         self._connect = connect
         self._parking = parking
         self._clock = clock
+        self._fair = FairTurns(clock)
         self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
     def route_of(self, target: HostTarget) -> KnownRoute:
@@ -116,7 +118,8 @@ class Reaching:
     async def _reach(self, route: KnownRoute, port: int, *, until: float) -> Upstream | None:
         """None where nobody listens yet, until that moment."""
         try:
-            return await self._connect(route.spec.node_id, route.subject_id, port)
+            stream = await self._connect(route.spec.node_id, route.subject_id, port)
+            return InTurn(stream, self._fair, org_id=route.spec.org_id)
         except Unavailable as error:
             if error.code != REFUSED:
                 raise

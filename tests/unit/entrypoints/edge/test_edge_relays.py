@@ -49,7 +49,9 @@ class Lab:
         self.tickets = Tickets(self.clock)
         self.edge = Relays(self._ask_dial, edge_id="edg_1", clock=self.clock, tickets=self.tickets)
         settings = NodeSettings(node_id=NODE, instance_id="i", boot_id="b", agent_version="1", engine="fake")
-        self.tcp = TcpStreams(self.engine, standing=lambda each: self.standing.get(each), limits=limits)
+        self.tcp = TcpStreams(
+            self.engine, clock=self.clock, standing=lambda each: self.standing.get(each), limits=limits
+        )
         self.node = NodeRelays(self._dial, self.tcp, clock=self.clock, settings=settings, log=silent)
         self.standing: dict[str, Container] = {}
         self.dials: list[str | None] = []
@@ -330,3 +332,36 @@ async def test_connections_beyond_the_limit_are_refused_until_one_ends(limits: T
         await third.write(b"hello")
 
         assert (refused, await third.read()) == ("too_many_connections", b"hello")
+
+
+async def test_a_connection_that_has_moved_nothing_for_long_ends_and_is_told_why(lab: Lab) -> None:
+    lab.engine.serve_port("one", PORT, echo)
+    stream = await lab.connect()
+
+    await settling.advance(lab.clock, 601)
+
+    assert await why_reset(stream) == "connection_idle"
+
+
+async def test_what_moves_keeps_a_connection(lab: Lab) -> None:
+    lab.engine.serve_port("one", PORT, echo)
+    stream = await lab.connect()
+
+    said = []
+    for _ in range(3):
+        await settling.advance(lab.clock, 590)
+        await stream.write(b"x")
+        said.append(await stream.read())
+
+    assert said == [b"x"] * 3
+
+
+async def test_a_connection_may_move_nothing_for_as_long_as_it_likes_where_the_node_lets_it() -> None:
+    async with a_lab(limits=TcpLimits(idle_seconds=None)) as lab:
+        lab.engine.serve_port("one", PORT, echo)
+        stream = await lab.connect()
+
+        await settling.advance(lab.clock, 3600)
+        await stream.write(b"x")
+
+        assert await stream.read() == b"x"

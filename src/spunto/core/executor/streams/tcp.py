@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from spunto.core.executor.port_connection import PortConnection, PortUnreachable
 from spunto.core.executor.runtime import Container, ContainerGone, ContainerNotRunning, ContainerRuntime, ContainerState
 from spunto.core.executor.streams.params import Params
+from spunto.core.kernel.clock import Clock, Timer
 from spunto.core.kernel.errors import Invalid, QuotaExceeded
 from spunto.core.protocol.relaying import CONNECTED
 from spunto.core.protocol.stream import Stream
@@ -19,10 +20,12 @@ _AGAIN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpLimits:
-    """How many connections to ports stand at once, whoever asks for them."""
+    """How many connections to ports stand at once, whoever asks for them, and for how long they may move nothing; None
+    is for ever."""
 
     per_subject: int = 1024
     per_node: int = 8192
+    idle_seconds: float | None = 600.0
 
 
 class TcpStreams:
@@ -32,10 +35,12 @@ class TcpStreams:
         self,
         runtime: ContainerRuntime,
         *,
+        clock: Clock,
         standing: Callable[[str], Container | None],
         limits: TcpLimits = TcpLimits(),
     ) -> None:
         self._runtime = runtime
+        self._clock = clock
         self._standing = standing
         self._limits = limits
         self._open: Counter[str] = Counter()
@@ -53,7 +58,8 @@ class TcpStreams:
             raise ContainerNotRunning(container.name)
         self._count(subject_id)
         try:
-            await carry(stream, await self._connect(container.name, port))
+            connection = await self._connect(container.name, port)
+            await _Carrier(stream, connection, clock=self._clock, idle_seconds=self._limits.idle_seconds).run()
         finally:
             self._open[subject_id] -= 1
             if not self._open[subject_id]:
@@ -73,41 +79,68 @@ class TcpStreams:
             raise PortUnreachable(port, f"no answer within {CONNECT_SECONDS:g} s") from error
 
 
-async def carry(stream: Stream, connection: PortConnection) -> None:
-    """Say that somebody listens, and pass bytes on both ways until both directions have ended, or it is given up.
+class _Carrier:
+    """Says that somebody listens, and passes bytes on both ways until both directions have ended, or it is given up.
 
     The connection ends with it. Each side's slowness holds the other: by credit there, by the socket's buffer here.
     """
-    try:
-        await stream.send_control(CONNECTED)
-        async with asyncio.TaskGroup() as group:
-            there = group.create_task(_there(stream, connection), name="to the port")
-            back = group.create_task(_back(stream, connection), name="from the port")
-            # Who has said all that they had to say, or waits for a program that takes nothing, may yet stop listening.
-            leaving = group.create_task(stream.given_up(), name="leaving the port")
-            under_way = {there, back}
-            while under_way and not leaving.done():
-                await asyncio.wait({*under_way, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                under_way = {each for each in under_way if not each.done()}
-            leaving.cancel()
-            if under_way:
-                connection.abort()
-            for each in under_way:
-                each.cancel()
-    except BaseException:
-        connection.abort()
-        raise
-    finally:
-        await connection.aclose()
 
+    def __init__(self, stream: Stream, connection: PortConnection, *, clock: Clock, idle_seconds: float | None) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._clock = clock
+        self._idle_seconds = idle_seconds
+        self._moved_at = clock.monotonic()
+        self._timer: Timer | None = None
 
-async def _there(stream: Stream, connection: PortConnection) -> None:
-    while (data := await stream.read()) is not None:
-        await connection.write(data)
-    await connection.write_eof()
+    async def run(self) -> None:
+        self._look_later()
+        try:
+            await self._stream.send_control(CONNECTED)
+            async with asyncio.TaskGroup() as group:
+                there = group.create_task(self._there(), name="to the port")
+                back = group.create_task(self._back(), name="from the port")
+                # Who has said all that they had to say, or waits for a program that takes nothing, may yet stop
+                # listening.
+                leaving = group.create_task(self._stream.given_up(), name="leaving the port")
+                under_way = {there, back}
+                while under_way and not leaving.done():
+                    await asyncio.wait({*under_way, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                    under_way = {each for each in under_way if not each.done()}
+                leaving.cancel()
+                if under_way:
+                    self._connection.abort()
+                for each in under_way:
+                    each.cancel()
+        except BaseException:
+            self._connection.abort()
+            raise
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._connection.aclose()
 
+    async def _there(self) -> None:
+        while (data := await self._stream.read()) is not None:
+            await self._connection.write(data)
+            self._moved_at = self._clock.monotonic()
+        await self._connection.write_eof()
 
-async def _back(stream: Stream, connection: PortConnection) -> None:
-    while (data := await connection.read()) is not None:
-        await stream.write(data)
-    await stream.write_eof()
+    async def _back(self) -> None:
+        while (data := await self._connection.read()) is not None:
+            await self._stream.write(data)
+            self._moved_at = self._clock.monotonic()
+        await self._stream.write_eof()
+
+    def _look_later(self) -> None:
+        # A timer, not a task: a thousand idle connections cost little.
+        if self._idle_seconds is not None:
+            left = self._moved_at + self._idle_seconds - self._clock.monotonic()
+            self._timer = self._clock.call_later(left, self._look)
+
+    def _look(self) -> None:
+        seconds = self._idle_seconds
+        if seconds is not None and self._clock.monotonic() - self._moved_at >= seconds:
+            self._stream.reset("connection_idle", f"Nothing moved on the connection for {seconds:g} seconds.")
+        else:
+            self._look_later()
