@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from spunto.adapters.sql.errors import DRIVER_ERRORS, translated
-from spunto.adapters.sql.sqlite_statements import DirectStatements, SqliteTransaction
+from spunto.adapters.sql.sqlite_statements import DirectStatements, Reader, SqliteTransaction
 from spunto.adapters.sql.statements import STATEMENT_SECONDS, Statements, in_turn
 from spunto.adapters.sql.types import to_json
 from spunto.adapters.sql.written import Writer
@@ -35,7 +35,7 @@ class SqliteDatabase:
         self._file = url.database or ":memory:"
         self._words = Writer(_dialect())
         self._writer: aiosqlite.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
+        self._reader: Reader | None = None
         # A queue in the order of arrival; SQLite's own waiting is by repetition and starves the unlucky.
         self._turns = asyncio.Semaphore(1)
 
@@ -52,7 +52,7 @@ class SqliteDatabase:
     def reading(self) -> AbstractAsyncContextManager[Statements]:
         try:
             # One for all: each statement is over before the next one begins.
-            self._reader = self._reader or _reading(self._file)
+            self._reader = self._reader or Reader(_reading(self._file))
         except DRIVER_ERRORS as error:
             raise translated(error) from error
         return nullcontext(DirectStatements(self._reader, self._words))

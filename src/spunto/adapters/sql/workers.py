@@ -16,6 +16,7 @@ from spunto.adapters.sql.tables.projects import projects
 from spunto.adapters.sql.tables.workers import workers
 from spunto.adapters.sql.types import IdList, is_in
 from spunto.adapters.sql.versioned import Versioned
+from spunto.adapters.sql.written import KEPT
 from spunto.core.access.model import Tenant
 from spunto.core.kernel.matching import said_by
 from spunto.core.kernel.paging import Order, Page, PageRequest
@@ -32,7 +33,7 @@ def _listing(said: frozenset[str], order: Order, dialect: str) -> Select[Any]:
     """The list narrowed by those fields; each way to ask becomes one statement, which the driver keeps."""
     # As the driver has it: making a bool of it would take every row apart, and most are as they were.
     connected = type_coerce(nodes.c.connected, NullType())
-    found = select(workers.c.id, workers.c.version, connected, projects.c.number)
+    found = select(workers.c.id, workers.c.version, connected, projects.c.number).execution_options(**{KEPT: True})
     found = found.join(projects, projects.c.id == workers.c.project_id)
     found = found.outerjoin(nodes, nodes.c.id == workers.c.node_id).where(_IN_TENANT)
     if order.is_by_name:

@@ -3,10 +3,13 @@ running, which would take longer than most of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Dialect, Executable
 from sqlalchemy.sql.compiler import SQLCompiler
+
+KEPT: Final = "spunto_kept"
+"""An execution option of SQLAlchemy's."""
 
 _Processor = Callable[[Any], Any] | None
 
@@ -14,12 +17,13 @@ _Processor = Callable[[Any], Any] | None
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """`fixed` are the values that are part of the statement; `columns` are the results that don't come from the driver
-    as they should be read, by place."""
+    as they should be read, by place. `kept`: the answer is small, and asked for again and again."""
 
     sql: str
     binds: Sequence[tuple[str, _Processor]]
     fixed: Mapping[str, Any]
     columns: Sequence[tuple[int, Callable[[Any], Any]]]
+    kept: bool
 
     def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
         values = {**self.fixed, **parameters}
@@ -68,4 +72,5 @@ def _written(statement: Any, names: Sequence[str], dialect: Dialect) -> Written:
         binds=[(name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in places],
         fixed={name: compiled.binds[name].effective_value for name in places if not compiled.binds[name].required},
         columns=[(place, process) for place, process in enumerate(read) if process is not None],
+        kept=bool(statement.get_execution_options().get(KEPT)),
     )
