@@ -73,6 +73,20 @@ def test_a_body_that_is_too_large_gets_its_answer_whatever_is_still_sent(
         assert (answer.status, answer.headers["connection"]) == (status, "close")
 
 
+def test_the_answer_to_head_tells_the_length_of_a_body_that_does_not_come(live: Live) -> None:
+    with wire(live.url) as connection:
+        connection.send(HEALTH)
+        body = connection.answer()
+        connection.send(HEALTH.replace(b"GET", b"HEAD") + HEALTH)
+        told, after = connection.answer(to_head=True), connection.answer()
+
+    assert body is not None
+    assert told is not None
+    assert after is not None
+    assert told.headers["content-length"] == body.headers["content-length"] == str(len(body.body))
+    assert after.body == body.body
+
+
 def test_a_body_that_came_whole_keeps_the_connection(live: Live) -> None:
     with wire(live.url) as connection:
         for _ in range(3):

@@ -13,6 +13,7 @@ from quart.typing import ResponseTypes
 from quart.utils import encode_headers
 from quart.wrappers.response import DataBody
 
+from spunto.entrypoints.serving.answers import WHOLE
 from spunto.entrypoints.serving.targets import path_of
 
 # Messages are as big as Hypercorn lets them be (1 MiB), so their number decides how much a socket can hold.
@@ -63,9 +64,15 @@ class HttpConnection(ASGIHTTPConnection):
         if not isinstance(body, DataBody):
             await super()._send_response(send, response)
             return
+        data = body.data[body.begin : body.end]
         headers = encode_headers(response.headers)
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": body.data[body.begin : body.end], "more_body": False})
+        start: Any = {"type": "http.response.start", "status": response.status_code, "headers": headers}
+        if WHOLE in (self.scope.get("extensions") or {}):
+            start[WHOLE] = data
+            await send(start)
+            return
+        await send(start)
+        await send({"type": "http.response.body", "body": data, "more_body": False})
 
     def _has_body(self) -> bool:
         named = any(name in _OF_A_BODY for name, _ in self.scope["headers"])

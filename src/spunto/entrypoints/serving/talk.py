@@ -9,10 +9,11 @@ import h11
 import orjson
 from hypercorn.events import Event, RawData
 from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Response
-from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.events import Request, Response
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 
+from spunto.entrypoints.serving.answers import Whole, WholeStream
 from spunto.entrypoints.serving.heads import TOO_LARGE, UNKNOWN_CODING, Fault, bad, fault_of_bytes, fault_of_request
 from spunto.entrypoints.serving.problems import problem_body
 
@@ -83,9 +84,29 @@ class Talk(H11Protocol):
         await super().handle(event)
 
     async def stream_send(self, event: StreamEvent) -> None:
+        if isinstance(event, Whole):
+            await self._answer(event)
+            return
         if isinstance(event, Response) and event.status_code >= 200 and self._ends_here():
             event = replace(event, headers=[*_without_connection(event.headers), (b"connection", b"close")])
         await super().stream_send(event)
+
+    async def _answer(self, answer: Whole) -> None:
+        """As the parts of an answer one after the other, and the end of its stream."""
+        headers = [*answer.headers, *self.config.response_headers("h11")]
+        if self._ends_here() or self.keep_alive_requests >= self.config.keep_alive_max_requests:
+            headers = [*_without_connection(headers), (b"connection", b"close")]
+        events = [h11.Response(status_code=answer.status_code, headers=headers), h11.EndOfMessage()]
+        if answer.body:
+            events.insert(1, h11.Data(data=answer.body))
+        try:
+            pieces = [self.connection.send(event) for event in events]
+        except h11.LocalProtocolError:
+            if self.connection.their_state is not h11.ERROR:
+                raise
+        else:
+            await self.send(RawData(data=b"".join(pieces)))
+        await self._maybe_recycle()
 
     def _ends_here(self) -> bool:
         """Whether the server stops, or the next request on this connection could not be told from this one's body.
@@ -102,6 +123,25 @@ class Talk(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         pass
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        if any(name == b"upgrade" for name, _ in request.headers):
+            await super()._create_stream(request)
+            return
+        around = self.app, self.config, self.context, self.task_group, self.ssl, self.client, self.server
+        self.stream = WholeStream(*around, self.stream_send, STREAM_ID)
+        await self.stream.handle(
+            Request(
+                stream_id=STREAM_ID,
+                headers=list(request.headers),
+                http_version=request.http_version.decode(),
+                method=request.method.decode("ascii").upper(),
+                raw_path=request.target,
+                state=self.connection_state,
+            )
+        )
+        self.keep_alive_requests += 1
+        await self.context.mark_request()
 
     async def _send_error_response(self, status_code: int) -> None:
         self._refused = True

@@ -1,6 +1,7 @@
 """A request is handled in the task that brought it, and no longer than its client stays."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from quart.wrappers.base import BaseRequestWebsocket
 
 from spunto.entrypoints.http.application import Application
 from spunto.entrypoints.http.connection import HttpConnection
+from spunto.entrypoints.serving.answers import WHOLE
 
 NO_BODY: list[tuple[bytes, bytes]] = []
 A_BODY = [(b"content-length", b"2")]
@@ -47,6 +49,46 @@ class Wire:
 @pytest.fixture
 def app() -> Application:
     return Application("test")
+
+
+@pytest.mark.parametrize("extensions", [{}, {WHOLE: {}}])
+async def test_an_answer_is_one_message_where_the_server_takes_it_whole(
+    app: Application, extensions: dict[str, Any]
+) -> None:
+    @app.get("/")
+    async def hello() -> str:
+        return "hello"
+
+    wire = Wire("GET", "/", NO_BODY)
+    wire.scope["extensions"] = extensions
+
+    await wire.of(app)
+
+    start, *rest = wire.sent
+    assert (start["type"], start["status"]) == ("http.response.start", 200)
+    assert (b"content-length", b"5") in start["headers"]
+    if extensions:
+        assert (start[WHOLE], rest) == (b"hello", [])
+    else:
+        assert rest == [{"type": "http.response.body", "body": b"hello", "more_body": False}]
+
+
+async def test_an_answer_that_comes_in_pieces_is_sent_in_pieces(app: Application) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"a"
+        yield b"b"
+
+    @app.get("/")
+    async def answer() -> AsyncIterator[bytes]:
+        return pieces()
+
+    wire = Wire("GET", "/", NO_BODY)
+    wire.scope["extensions"] = {WHOLE: {}}
+
+    await wire.of(app)
+
+    assert [message.get("body") for message in wire.sent] == [None, b"a", b"b", b""]
+    assert not any(WHOLE in message for message in wire.sent)
 
 
 @pytest.mark.parametrize(("method", "headers"), [("GET", NO_BODY), ("POST", A_BODY), ("POST", NO_BODY)])
