@@ -44,8 +44,11 @@ test-servers:
 test-rest:
 	@$(BIN)/pytest --ignore tests/integration
 
-.PHONY: quick
-quick: lint ## lint, and run the tests that need no engine, no database server and no browser
+.PHONY: quick test-quick
+quick: $(STAMP) ## lint, and run the tests that need no engine, no database server and no browser
+	@$(MAKE) -j2 lint test-quick
+
+test-quick:
 	@$(BIN)/pytest -n auto --hypothesis-profile=quick -m "not docker and not podman and not postgres and not browser and not long"
 
 .PHONY: lint

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
@@ -125,7 +126,13 @@ def _require_honoured(method: str, said: Operation | None) -> None:
 
 def path_of(rule: Rule) -> str:
     """The route as the table and OpenAPI write it: `/api/orgs/{orgId}`."""
-    return _ARGUMENT.sub(lambda found: f"{{{to_camel(found[1])}}}", rule.rule)
+    return _written(rule.rule)
+
+
+# Asked three times of each route while an application is made, and by who watches at every request.
+@lru_cache(maxsize=1024)
+def _written(rule: str) -> str:
+    return _ARGUMENT.sub(lambda found: f"{{{to_camel(found[1])}}}", rule)
 
 
 def _accesses(rules: Iterable[Rule]) -> Mapping[tuple[str, str], tuple[Access, Limit | None]]:

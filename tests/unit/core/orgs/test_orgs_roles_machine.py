@@ -108,4 +108,4 @@ class Roles(RuleBasedStateMachine):
 
 
 TestRoles = Roles.TestCase
-TestRoles.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestRoles.settings = settings(max_examples=min(60, settings().max_examples), stateful_step_count=50, deadline=None)

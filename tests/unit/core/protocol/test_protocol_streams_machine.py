@@ -189,4 +189,6 @@ def volume(pieces: list[Any]) -> int:
 TestTwoSessions = TwoSessions.TestCase
 
 
-TestTwoSessions.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestTwoSessions.settings = settings(
+    max_examples=min(60, settings().max_examples), stateful_step_count=60, deadline=None
+)

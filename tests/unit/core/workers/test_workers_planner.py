@@ -343,4 +343,4 @@ class Story(RuleBasedStateMachine):
 
 
 TestStory = Story.TestCase
-TestStory.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestStory.settings = settings(max_examples=min(60, settings().max_examples), stateful_step_count=40, deadline=None)

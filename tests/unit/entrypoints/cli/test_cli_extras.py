@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 
 import pytest
@@ -77,7 +78,7 @@ def _run(
     there = set(_with_what_they_need(["spunto", *(f"spunto[{extra}]" for extra in extras)]))
     hidden = [
         module
-        for module, distributions in packages_distributions().items()
+        for module, distributions in installed().items()
         if module.isidentifier() and not there.intersection(map(_plain, distributions))
     ]
     return subprocess.run(
@@ -88,6 +89,10 @@ def _run(
         check=False,
         env={**os.environ, **(environment or {})},
     )
+
+
+# It reads the lists of files of all that is installed.
+installed = cache(packages_distributions)
 
 
 def _with_what_they_need(wanted: list[str]) -> Iterator[str]:
