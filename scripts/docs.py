@@ -40,6 +40,7 @@ Every error is an RFC 9457 problem, `application/problem+json`:
 Programs look at `code`, which never changes its meaning; people read `detail`. Some codes bring more fields, which
 are named below. `requestId` is also the header `X-Request-Id`, and stands in every log line that the request caused.
 A WebSocket is refused by the same problems before its upgrade, and afterwards closed with 4000 and the status.
+Whoever asks for `text/html`, as a browser does that goes to an address, gets the same as a page.
 """
 WHOSE: Final = """\
 Beyond that, members change, stop, start, rebuild and destroy what is their own, and admins what is anybody's: a project

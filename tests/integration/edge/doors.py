@@ -16,6 +16,7 @@ from spunto.entrypoints.edge.http.headers import from_worker, to_worker
 from spunto.entrypoints.edge.http.times import Times
 from spunto.entrypoints.edge.seams import Answer, Forward, Handover, Headers, RequestHead, Target
 from spunto.entrypoints.serving.crowd import Crowd
+from spunto.entrypoints.serving.heads import Fault
 
 SOON_SECONDS: Final = 10.0
 QUICK: Final = Times(tick=0.02, head=0.3, idle=0.4, stalled=0.5, leaving=0.3, connect=1.0)
@@ -64,6 +65,9 @@ class OneWay:
             edit_response=edit,
             still_may=lambda moved: self.still_may(moved),
         )
+
+    def shown(self, request: RequestHead, fault: Fault) -> Answer | None:
+        return None
 
     def failed(self, request: RequestHead, error: SpuntoError) -> Answer:
         return Answer(status=502, headers=[(b"content-type", b"text/plain")], body=error.code.encode())

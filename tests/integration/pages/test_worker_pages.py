@@ -126,3 +126,28 @@ def test_no_credential_is_ever_logged_or_told_to_the_worker(site: Site, worker: 
     logged = site.box.up.log.read_text()
     assert [secret for secret in secrets if secret in logged or secret in told] == []
     assert [url for url in seen if passes[0] in url or site.box.token in url] == []
+
+
+def test_a_page_that_floods_the_browser_with_cookies_locks_nobody_out(site: Site, worker: Worker) -> None:
+    with site.signed_in() as context:
+        page = context.new_page()
+        page.goto(worker.url(3000, "/page"))
+        page.evaluate(
+            """() => { for (let i = 0; i < 40; i++)
+                 document.cookie = `bomb${i}=${"x".repeat(4000)}; Domain=w.localhost; Path=/`; }"""
+        )
+
+        flooded = page.goto(worker.url(3000, "/page"))
+        told = page.title()
+        for _ in range(5):
+            # The browser may still be about to forget them.
+            if page.title() != told:
+                break
+            with page.expect_navigation():
+                page.get_by_role("link", name="Go on").click()
+
+        assert flooded is not None
+        assert (flooded.status, told) == (431, "Your browser sends too much")
+        assert (page.title(), page.url) == ("of 3000", worker.url(3000, "/page"))
+        session = {each["name"] for each in context.cookies(f"http://spunto.localhost:{site.port}/")}
+        assert session == {"session"}

@@ -43,11 +43,15 @@ def refusal(
         own.append((b"retry-after", str(max(1, round(seconds))).encode()))
     if is_navigation(request.method, request.headers):
         body = page_of(Problem(code=error.code, message=error.message), sign_in=sign_in, again=again)
-        own += [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY)]
-    else:
-        body = orjson.dumps(problem_body(status, error.code, error.message, request_id=secrets.token_hex(8)))
-        own.append((b"content-type", b"application/problem+json"))
-    return Answer(status=status, headers=own, body=body)
+        return page_answer(status, body, headers=own)
+    body = orjson.dumps(problem_body(status, error.code, error.message, request_id=secrets.token_hex(8)))
+    return Answer(status=status, headers=[*own, (b"content-type", b"application/problem+json")], body=body)
+
+
+def page_answer(status: int, body: bytes, *, headers: Headers = ()) -> Answer:
+    """One of our own pages."""
+    own = ((b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY))
+    return Answer(status=status, headers=[*headers, *own], body=body)
 
 
 def redirect(location: str, *, status: HTTPStatus = HTTPStatus.FOUND, headers: Headers = ()) -> Answer:

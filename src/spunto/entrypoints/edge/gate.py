@@ -5,12 +5,15 @@ from typing import Final
 from spunto.core.kernel.errors import NotFound, SpuntoError
 from spunto.core.protocol.relaying import RELAY_PATH
 from spunto.core.routes.hosts import target_of
+from spunto.entrypoints.edge import flooded
 from spunto.entrypoints.edge.answers import refusal
+from spunto.entrypoints.edge.crossings import is_navigation
 from spunto.entrypoints.edge.reaching import host_unknown
 from spunto.entrypoints.edge.relay_door import RelayDoor
 from spunto.entrypoints.edge.seams import Answer, Forward, Handover, RequestHead, Target
 from spunto.entrypoints.edge.server_link import ServerAway
 from spunto.entrypoints.edge.visits import Doors, Visit
+from spunto.entrypoints.serving.heads import Fault
 
 _RELAY: Final = RELAY_PATH.encode()
 
@@ -28,6 +31,14 @@ class Gate:
             return await self._decide(request)
         except SpuntoError as error:
             return self.failed(request, error)
+
+    def shown(self, request: RequestHead, fault: Fault) -> Answer | None:
+        if not is_navigation(request.method, request.headers):
+            return None
+        told, name = self._doors.link.told, request.host.partition(":")[0]
+        if told is None or target_of(name, base_domain=told.addresses.base_domain) is None:
+            return flooded.refused(request, fault)
+        return flooded.refused_at_worker(request, fault, addresses=told.addresses, app_url=told.app_url)
 
     def failed(self, request: RequestHead, error: SpuntoError) -> Answer:
         visit = self._visit(request)

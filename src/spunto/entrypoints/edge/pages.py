@@ -39,6 +39,7 @@ TITLES: Final = {
     "not_owner": "This is somebody else's",
     "link_not_good": "This link is no longer good",
     "code_not_good": "That took too long",
+    "head_too_large": "Your browser sends too much",
 }
 REFRESHING: Final = frozenset({"worker_starting", "nobody_listens", "node_offline", "server_away", "busy"})
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from spunto.core.kernel.errors import SpuntoError
+from spunto.entrypoints.serving.heads import Fault
 
 Headers = Sequence[tuple[bytes, bytes]]
 """In order, with names in lower case."""
@@ -111,6 +112,10 @@ class Decider(Protocol):
 
     async def decide(self, request: RequestHead) -> Forward | Answer | Handover:
         """May take as long as the request may be parked; nothing of its body is read meanwhile."""
+
+    def shown(self, request: RequestHead, fault: Fault) -> Answer | None:
+        """What a person sees where a request is refused before anybody decides; None for a program. Of the request no
+        more may be known than its beginning."""
 
     def failed(self, request: RequestHead, error: SpuntoError) -> Answer:
         """What the client is told when the target could not be reached, or gave no answer that can be read."""

@@ -26,6 +26,7 @@ from spunto.entrypoints.http.metrics import Figures, metrics_blueprint
 from spunto.entrypoints.http.nodes import nodes_blueprint
 from spunto.entrypoints.http.oauth import metadata_blueprint
 from spunto.entrypoints.http.orgs import organizations_blueprint
+from spunto.entrypoints.http.pages import install_pages
 from spunto.entrypoints.http.projects import projects_blueprint
 from spunto.entrypoints.http.reach import reach_blueprint
 from spunto.entrypoints.http.reference import reference_blueprint
@@ -82,6 +83,7 @@ def create_app(spunto: Spunto, place: Place, *, doors: Sequence[Blueprint] = ())
     install_watching(app, place.telemetry.request_took)
     install_refusals(app, spunto.refusals)
     _install_headers(app, place.address)
+    install_pages(app, sign_in_on=spunto.sign_in.is_on)
     if place.telemetry.stand_before is not None:
         app.asgi_app = place.telemetry.stand_before(app.asgi_app)  # type: ignore[method-assign]  # as Quart advises
     return app

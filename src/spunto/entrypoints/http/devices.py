@@ -18,7 +18,7 @@ from spunto.core.orgs.devices import DEVICE_LIFETIME, DeviceRequest
 from spunto.entrypoints.http import oauth
 from spunto.entrypoints.http.oauth import DEVICE, DEVICE_GRANT, Form
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.http.pages import page, refusal
+from spunto.entrypoints.http.pages import NEW_LINK, page
 from spunto.entrypoints.http.requests import Name, Query, query
 from spunto.entrypoints.http.responses import json_response
 from spunto.entrypoints.serving.limits import Gate
@@ -45,9 +45,7 @@ DECIDE: Final = """<p>A terminal wants to be signed in as you, with all that you
 <button name="decision" value="deny">Deny</button>
 </form>"""
 
-SIGN_IN_FIRST: Final = """<p>Sign in in this browser first, by the one-time link that the server printed when it
-started; then open this page again.</p>"""
-
+SIGN_IN_FIRST: Final = f"<p>{NEW_LINK}</p>"
 
 NOBODY_TO_APPROVE: Final = (
     "No sign-in provider is set up here, so nobody could approve the code; take a token: that in `owner.token` of a "
@@ -179,7 +177,6 @@ def device_page_blueprint(
     devices: DeviceSignInService, address: PublicAddress, gate: Gate, *, sign_in_on: bool
 ) -> Blueprint:
     routes = Blueprint("device_page", __name__)
-    routes.register_error_handler(SpuntoError, refusal)
 
     @routes.get(PAGE)
     @operation(

@@ -10,11 +10,10 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from spunto.core.access.model import Actor
 from spunto.core.access.policy import Action
-from spunto.core.kernel.errors import Forbidden, SpuntoError, Unauthenticated
+from spunto.core.kernel.errors import Forbidden, Unauthenticated
 from spunto.core.routes.doorman import Doorman
 from spunto.core.routes.hosts import CALLBACK_PATH, Addresses
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.http.pages import refusal
 from spunto.entrypoints.http.redirects import MAX_CHARACTERS, safe_next
 from spunto.entrypoints.http.requests import Query, query
 from spunto.entrypoints.http.sign_in import LOGIN
@@ -33,7 +32,6 @@ class EntryQuery(Query):
 
 def entry_blueprint(doorman: Doorman, addresses: Addresses, doorkeeper: Doorkeeper) -> Blueprint:
     routes = Blueprint("entry", __name__)
-    routes.register_error_handler(SpuntoError, refusal)
 
     @routes.get(ENTER)
     @operation(

@@ -50,6 +50,8 @@ FRAMEWORK: Final[Mapping[int, tuple[str, str]]] = {
     431: ("too_many_headers", "The request has too many headers."),
 }
 
+PROBLEM: Final = "application/problem+json"
+
 log = structlog.get_logger()
 
 
@@ -74,9 +76,7 @@ def problem(
 ) -> Response:
     request_id = g.get("request_id", "")
     body = problem_body(status, code, detail, request_id=request_id, fields=fields)
-    return Response(
-        orjson.dumps(body, default=str), status, headers=dict(headers or {}), content_type="application/problem+json"
-    )
+    return Response(orjson.dumps(body, default=str), status, headers=dict(headers or {}), content_type=PROBLEM)
 
 
 def invalid_fields(errors: Sequence[Mapping[str, str]]) -> Invalid:

@@ -36,8 +36,9 @@ SIGNED_IN = """<p>You are signed in.</p>
 SIGN_IN = """<p>You are not signed in.</p>
 <p><a href="/api/auth/login">Sign in</a></p>"""
 
-SIGNED_OUT = """<p>You are not signed in. The server prints a one-time sign-in link when it starts,
-and keeps the owner's token in the file <code>owner.token</code> of its data directory.</p>"""
+SIGNED_OUT = """<p>You are not signed in. The server prints a one-time sign-in link when it starts, and
+<code>spunto db sign-in-link</code>, on its machine, prints another; the owner's token is kept in the file
+<code>owner.token</code> of its data directory.</p>"""
 
 
 def home_blueprint(access: AccessService, address: PublicAddress, *, sign_in_on: bool) -> Blueprint:

@@ -1,11 +1,22 @@
 """Small pages of our own for people: plain HTML, no script, no style but the browser's."""
 
 from html import escape
+from typing import Final
 
-from quart import Response, g, request
+import orjson
+from quart import Quart, Response, request
 
-from spunto.core.kernel.errors import SpuntoError
-from spunto.entrypoints.http.errors import problem_response
+from spunto.entrypoints.http.errors import PROBLEM
+
+NEW_LINK: Final = (
+    "Sign in by a one-time link: <code>spunto db sign-in-link</code>, on the server's machine, prints one. "
+    "Then go on to where you were."
+)
+_ONE_TIME: Final = f"<p>{NEW_LINK}</p>"
+_FRONT_PAGE: Final = '<p>Go to the <a href="/">front page</a>.</p>'
+_SIGN_IN: Final = '<p><a href="/api/auth/login">Sign in again</a> or go to the <a href="/">front page</a>.</p>'
+# Who they are may be the reason.
+_HELPED: Final = frozenset({401, 403, 404})
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -23,19 +34,31 @@ def page(title: str, body: str, status: int = 200) -> Response:
     return Response(_PAGE.format(title=escape(title), body=body), status, content_type="text/html; charset=utf-8")
 
 
-async def refusal(error: SpuntoError) -> Response:
-    """The problem, as a page for whoever asks for pages."""
-    answer = await problem_response(error)
-    if "text/html" not in request.headers.get("Accept", ""):
-        return answer
-    request_id = escape(g.get("request_id", ""))
-    shown = page(
-        "That did not work",
-        f"<p>{escape(error.message)}</p>\n"
-        '<p><a href="/api/auth/login">Sign in again</a> or go to the <a href="/">front page</a>.</p>\n'
-        f"<p><small><code>{escape(error.code)}</code>, request <code>{request_id}</code></small></p>",
-        answer.status_code,
-    )
-    if "Retry-After" in answer.headers:
-        shown.headers["Retry-After"] = answer.headers["Retry-After"]
-    return shown
+def install_pages(app: Quart, *, sign_in_on: bool) -> None:
+    """Have people see a page where programs get a problem, whatever refuses them."""
+    sign_in = _SIGN_IN if sign_in_on else _ONE_TIME
+
+    @app.after_request
+    async def as_page(response: Response) -> Response:
+        if response.content_type != PROBLEM or not _is_person():
+            return response
+        problem = orjson.loads(await response.get_data())
+        way = sign_in if response.status_code in _HELPED else _FRONT_PAGE
+        if problem["code"] == "code_not_good":
+            way = _ONE_TIME
+        shown = page(
+            "That did not work",
+            f"<p>{escape(problem['detail'])}</p>\n{way}\n"
+            f"<p><small><code>{escape(problem['code'])}</code>, request <code>{escape(problem['requestId'])}</code>"
+            "</small></p>",
+        )
+        response.set_data(await shown.get_data())
+        response.content_type = shown.content_type
+        return response
+
+
+def _is_person() -> bool:
+    """Whether the answer is shown to somebody, who went there or sent a form."""
+    asked = request.headers
+    is_script = asked.get("Sec-Fetch-Mode", "navigate") != "navigate" or "X-Requested-With" in asked
+    return "text/html" in asked.get("Accept", "") and not is_script

@@ -10,7 +10,6 @@ from quart import Blueprint, g, redirect, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from spunto.core.kernel.errors import SpuntoError
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.flow import FLOW_LIFETIME, Flow, flow_in
 from spunto.core.orgs.sign_in import Callback, SignInService
@@ -22,7 +21,6 @@ from spunto.entrypoints.http.cookies import (
     without_cookie,
 )
 from spunto.entrypoints.http.operations import operation
-from spunto.entrypoints.http.pages import refusal
 from spunto.entrypoints.http.redirects import safe_next
 from spunto.entrypoints.http.requests import Query, query
 from spunto.entrypoints.serving.security import PublicAddress, cookies_named
@@ -50,7 +48,6 @@ class CallbackQuery(Query):
 
 def sign_in_blueprint(sign_in: SignInService, address: PublicAddress) -> Blueprint:
     routes = Blueprint("sign_in", __name__, url_prefix="/api/auth")
-    routes.register_error_handler(SpuntoError, refusal)
     redirect_uri = f"{address.url}{CALLBACK}"
 
     @routes.get("/login")

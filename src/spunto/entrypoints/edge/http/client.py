@@ -141,6 +141,11 @@ class Client(asyncio.Protocol):
         return self._taken(len(self._received))
 
     @property
+    def unread(self) -> bytes:
+        """What came and was not taken."""
+        return self._received
+
+    @property
     def held_bytes(self) -> int:
         return len(self._received)
 

@@ -15,7 +15,7 @@ from spunto.entrypoints.edge.http.client import Client
 from spunto.entrypoints.edge.http.exchange import Exchange
 from spunto.entrypoints.edge.http.headers import passing
 from spunto.entrypoints.edge.http.origin import Origins
-from spunto.entrypoints.edge.http.requests import Incoming, read_request
+from spunto.entrypoints.edge.http.requests import Incoming, glimpse, read_request
 from spunto.entrypoints.edge.http.times import Times
 from spunto.entrypoints.edge.http.upload import ClientFailed
 from spunto.entrypoints.edge.seams import Answer, Decider, Forward, Handover, RequestHead
@@ -48,7 +48,8 @@ async def converse(client: Client, house: House) -> None:
         client.is_served = True
         request = received if isinstance(received, Fault) else read_request(received, client.peer, is_tls=client.is_tls)
         if isinstance(request, Fault):
-            await _refuse(client, request)
+            seen = client.unread if isinstance(received, Fault) else received
+            await _refuse(client, house, request, glimpse(seen, client.peer, is_tls=client.is_tls))
             return
         if not await _Turn(client, house, request).run():
             return
@@ -93,7 +94,7 @@ class _Turn:
             return await self._house.decider.decide(self._head)
         except Exception as error:  # the edge of a request; the others on this process go on
             log.error("request_failed", exc_info=error)
-            return problem_answer(_OUR_FAULT)
+            return self._house.decider.shown(self._head, _OUR_FAULT) or problem_answer(_OUR_FAULT)
 
     def _failed(self, error: SpuntoError | ClientFailed) -> Answer:
         if isinstance(error, ClientFailed):
@@ -118,8 +119,9 @@ class _Turn:
             await self._client.linger()
 
 
-async def _refuse(client: Client, fault: Fault) -> None:
-    client.write(write_answer(problem_answer(fault), None, connection=b"close"))
+async def _refuse(client: Client, house: House, fault: Fault, seen: RequestHead | None) -> None:
+    page = None if seen is None else house.decider.shown(seen, fault)
+    client.write(write_answer(page or problem_answer(fault), None, connection=b"close"))
     await client.linger()
 
 

@@ -79,6 +79,28 @@ def read_request(received: bytes, peer: str, *, is_tls: bool) -> Incoming | Faul
     return _checked(parser.get_method(), version, fields, peer=peer, is_tls=is_tls)
 
 
+def glimpse(received: bytes, peer: str, *, is_tls: bool) -> RequestHead | None:
+    """What can be told of a head that is refused, or of its beginning, whose last header may be cut off. It says in
+    which form to refuse it, and goes no further."""
+    line, _, rest = received.partition(b"\r\n\r\n")[0].partition(b"\r\n")
+    words = line.split(b" ")
+    if len(words) != 3 or words[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
+        return None
+    fields = (each.partition(b":") for each in rest.split(b"\r\n"))
+    headers = [(name.lower(), value.strip(b" \t")) for name, colon, value in fields if colon]
+    host = next((value for name, value in headers if name == b"host"), b"")
+    return RequestHead(
+        method=words[0],
+        target=words[1],
+        version=words[2].removeprefix(b"HTTP/"),
+        headers=headers,
+        host=host.decode("latin1").lower(),
+        peer=peer,
+        is_tls=is_tls,
+        wants_upgrade=False,
+    )
+
+
 def _checked(method: bytes, version: bytes, fields: _Fields, *, peer: str, is_tls: bool) -> Incoming | Fault:
     target, headers = fields.target, fields.headers
     if target[:1] != b"/" or b"#" in target:

@@ -1,8 +1,10 @@
 """Chunked bodies in pieces of any size, with what comes behind them."""
 
+import re
+
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from spunto.entrypoints.edge.http.chunks import ChunkReader, chunk, last_chunk
@@ -74,6 +76,8 @@ def test_nothing_is_taken_that_a_strict_server_reads_in_another_way(words: list[
         content, trailers, behind = read(raw, cuts)
     except MalformedMessage:
         return
+    # Blanks before an extension, which RFC 9112 lets pass and h11 does not.
+    assume(re.search(rb"[ \t];", raw) is None)
 
     other = h11.Connection(h11.SERVER)
     other.receive_data(HEAD + raw)
