@@ -165,7 +165,8 @@ class EngineRuntime(EngineStreams):
     async def start_container(self, name: str) -> None:
         try:
             await self._settling_in.before_start(name)
-            await self._start_container(name)
+            with self._ports.changing(name):
+                await self._start_container(name)
         except Refusal as refusal:
             if await self.find_container(name) is None:
                 raise ContainerGone(name) from refusal
@@ -174,20 +175,21 @@ class EngineRuntime(EngineStreams):
     async def stop_container(self, name: str, *, grace_seconds: float) -> None:
         seconds = translate.whole_seconds(grace_seconds)
         try:
-            await self._stop_container(name, grace_seconds=seconds)
+            with self._ports.changing(name):
+                await self._stop_container(name, grace_seconds=seconds)
         except Refusal:
             found = await self.find_container(name)
             if found is not None and found.state is ContainerState.PAUSED:
                 await self._socket.call("POST", f"containers/{name}/unpause", seconds=self._timeouts.start_seconds)
-                await self._stop_container(name, grace_seconds=seconds)
+                with self._ports.changing(name):
+                    await self._stop_container(name, grace_seconds=seconds)
             elif found is not None and found.state is ContainerState.RUNNING:
                 raise
 
     async def rename_container(self, name: str, new_name: str) -> None:
-        self._ports.forget(name)
-        self._ports.forget(new_name)
         try:
-            await self._rename_container(name, new_name)
+            with self._ports.changing(name, new_name):
+                await self._rename_container(name, new_name)
         except Refusal as refusal:
             named = await self.find_container(new_name)
             if await self.find_container(name) is None:
@@ -201,7 +203,8 @@ class EngineRuntime(EngineStreams):
 
     async def remove_container(self, name: str) -> None:
         try:
-            await self._remove_container(name)
+            with self._ports.changing(name):
+                await self._remove_container(name)
         except Refusal:
             if await self.find_container(name) is not None:
                 raise

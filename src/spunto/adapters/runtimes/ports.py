@@ -3,11 +3,12 @@
 import asyncio
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal
 from spunto.adapters.runtimes.namespaces import (
@@ -54,6 +55,14 @@ class _Place:
         yield from self.addresses
 
 
+@dataclass(slots=True, weakref_slot=True, kw_only=True, eq=False)
+class _Look:
+    """At one name; `changes` counts what has happened meanwhile to what it means."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    changes: int = 0
+
+
 class Ports:
     """The engine is asked once in a while, not for each connection."""
 
@@ -64,12 +73,11 @@ class Ports:
         self._doorway = Doorway()
         self._places: dict[str, _Place] = {}
         self._known: set[_Place] = set()
+        self._looks: WeakValueDictionary[str, _Look] = WeakValueDictionary()
 
     async def connect(self, name: str, port: int) -> SocketConnection:
         """Raises ContainerGone, ContainerNotRunning, PortRefused, PortUnreachable, EngineUnavailable."""
-        place = self._places.get(name)
-        if place is None or not place.still_holds:
-            place = await self._place_of(name)
+        place = self._place(name) or await self._looked_up(name)
         place.users += 1
         try:
             return await SocketConnection.on(await self._found(place, port))
@@ -109,9 +117,14 @@ class Ports:
     def _may_enter(self) -> bool:
         return may_enter_namespaces()
 
-    def forget(self, name: str) -> None:
-        """The name is about to mean another container."""
-        self._places.pop(name, None)
+    @contextmanager
+    def changing(self, *names: str) -> Iterator[None]:
+        """Forget where their containers are, before and after what changes that."""
+        self._forget(names)
+        try:
+            yield
+        finally:
+            self._forget(names)
 
     def close(self) -> None:
         for place in self._known:
@@ -149,8 +162,22 @@ class Ports:
             raise
         return made
 
-    async def _place_of(self, name: str) -> _Place:
-        inspected = await self._inspect(name)
+    def _place(self, name: str) -> _Place | None:
+        place = self._places.get(name)
+        return place if place is not None and place.still_holds else None
+
+    async def _looked_up(self, name: str) -> _Place:
+        """Of many that ask at once one looks. What has changed meanwhile is looked at again."""
+        look = self._looks.setdefault(name, _Look())
+        async with look.turn:
+            while (place := self._place(name)) is None:
+                changes = look.changes
+                inspected = await self._inspect(name)
+                if look.changes == changes:
+                    return self._placed(name, inspected)
+        return place
+
+    def _placed(self, name: str, inspected: Mapping[str, Any]) -> _Place:
         namespace: Namespace | None = None
         if self._may_enter:
             with suppress(NamespaceClosed):
@@ -158,6 +185,14 @@ class Ports:
         place = self._places[name] = _Place(namespace=namespace, addresses=tuple(_addresses(inspected)))
         self._let_go_later(name, place)
         return place
+
+    def _forget(self, names: Sequence[str]) -> None:
+        for name in names:
+            if (look := self._looks.get(name)) is not None:
+                look.changes += 1
+            place = self._places.pop(name, None)
+            if place is not None and not place.users:
+                self._let_go(name, place)
 
     def _let_go_later(self, name: str, place: _Place) -> None:
         self._known.add(place)
