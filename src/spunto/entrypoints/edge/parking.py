@@ -1,4 +1,8 @@
-"""Where requests wait while what they are for comes up: bounded in time, in number, and for each target."""
+"""Where requests wait while what they are for comes up: bounded in time, in number, and for each target.
+
+Half of the places are kept for people and programs that are known, or strangers at a port that is open to everybody
+would keep its owner out.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +22,7 @@ class Parking:
         self._of_a_target = of_a_target
         self._in_all = in_all
         self._parked: Counter[str] = Counter()
+        self._strangers: Counter[str] = Counter()
 
     @property
     def parked(self) -> int:
@@ -25,15 +30,28 @@ class Parking:
 
     @contextmanager
     def place(self, target: str) -> Iterator[None]:
-        """A place for one request. Raises QuotaExceeded `busy`."""
-        if self._parked[target] >= self._of_a_target or self.parked >= self._in_all:
-            raise QuotaExceeded(
-                "busy", "Too many requests wait for this; try again shortly.", retry_after_seconds=_AGAIN_SECONDS
-            )
-        self._parked[target] += 1
-        try:
+        """A place for one request of somebody known. Raises QuotaExceeded `busy`."""
+        with _counted(self._parked, target, of_a_target=self._of_a_target, in_all=self._in_all):
             yield
-        finally:
-            self._parked[target] -= 1
-            if not self._parked[target]:
-                del self._parked[target]
+
+    @contextmanager
+    def strangers_place(self, target: str) -> Iterator[None]:
+        """A place for one request of anybody. Raises QuotaExceeded `busy`."""
+        halves = {"of_a_target": self._of_a_target // 2, "in_all": self._in_all // 2}
+        with self.place(target), _counted(self._strangers, target, **halves):
+            yield
+
+
+@contextmanager
+def _counted(parked: Counter[str], target: str, *, of_a_target: int, in_all: int) -> Iterator[None]:
+    if parked[target] >= of_a_target or parked.total() >= in_all:
+        raise QuotaExceeded(
+            "busy", "Too many requests wait for this; try again shortly.", retry_after_seconds=_AGAIN_SECONDS
+        )
+    parked[target] += 1
+    try:
+        yield
+    finally:
+        parked[target] -= 1
+        if not parked[target]:
+            del parked[target]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -20,6 +21,9 @@ from spunto.entrypoints.edge.server_link import ServerLink
 Connect = Callable[[str, str, int], Awaitable[Upstream]]
 """Node, subject and port. Raises Unavailable, `connection_refused` where nobody listens there."""
 
+IsKnown = Callable[[], bool]
+"""Whether it is known who asks; asked where the request has to wait."""
+
 IDLE: Final = "idle"
 REFUSED: Final = "connection_refused"
 PAGE_SECONDS: Final = 5.0
@@ -27,6 +31,10 @@ PAGE_SECONDS: Final = 5.0
 _LISTEN_SECONDS: Final = 20.0
 _KNOCK_SECONDS: Final = 0.03
 _WAKE_AGAIN_SECONDS: Final = 0.5
+
+
+def _yes() -> bool:
+    return True
 
 
 def host_unknown() -> NotFound:
@@ -52,12 +60,14 @@ class Reaching:
             raise host_unknown()
         return route
 
-    async def up(self, target: HostTarget, *, waker: By | None, seconds: float = PARKED_SECONDS) -> KnownRoute:
+    async def up(
+        self, target: HostTarget, *, waker: By | None, seconds: float = PARKED_SECONDS, is_known: IsKnown = _yes
+    ) -> KnownRoute:
         """The route once it is up, by the `waker` if it is down. Raises Unavailable, QuotaExceeded, NotFound."""
         route = self.route_of(target)
         if route.spec.state is RouteState.UP:
             return route
-        with self._parking.place(target.subject):
+        with self._place(target.subject, is_known):
             try:
                 async with asyncio.timeout(seconds):
                     return await self._wait(target, waker)
@@ -69,18 +79,20 @@ class Reaching:
         route = self._routes.find(target.subject)
         return route is not None and route.spec.sharing_of(target.port) is Sharing.PUBLIC
 
-    def target_of(self, route: KnownRoute, port: int, *, seconds: float = PARKED_SECONDS) -> Target:
+    def target_of(
+        self, route: KnownRoute, port: int, *, seconds: float = PARKED_SECONDS, is_known: IsKnown = _yes
+    ) -> Target:
         """Where its requests go. What has just come up is given a while to listen, `seconds` at most."""
 
         async def connect() -> Upstream:
-            return await self._knock(route, port, until=self._clock.monotonic() + seconds)
+            return await self._knock(route, port, until=self._clock.monotonic() + seconds, is_known=is_known)
 
         return Target(key=(route.spec.node_id, route.subject_id, port, route.up_since), connect=connect)
 
     async def require_there(self, route: KnownRoute, port: int) -> None:
         """Look whether the port answers, without waking, waiting or using anything. Raises Unavailable for why not."""
         if route.spec.state is RouteState.UP:
-            await (await self._knock(route, port, until=self._clock.monotonic())).aclose()
+            await (await self._knock(route, port, until=self._clock.monotonic(), is_known=_yes)).aclose()
             return
         raise _FAULTS[route.spec.state](route)
 
@@ -103,17 +115,20 @@ class Reaching:
                     continue
             await self._routes.changed(target.subject)
 
-    async def _knock(self, route: KnownRoute, port: int, *, until: float) -> Upstream:
+    async def _knock(self, route: KnownRoute, port: int, *, until: float, is_known: IsKnown) -> Upstream:
         until = min(until, route.up_since + _LISTEN_SECONDS)
         stream = await self._reach(route, port, until=until)
         if stream is not None:
             return stream
-        with self._parking.place(bare(route.subject_id)):
+        with self._place(bare(route.subject_id), is_known):
             # Many may wait for one port; one of them knocks.
             async with self._turns.setdefault((route.subject_id, port), asyncio.Lock()):
                 while (stream := await self._reach(route, port, until=until)) is None:
                     await self._clock.sleep(_KNOCK_SECONDS)
         return stream
+
+    def _place(self, subject: str, is_known: IsKnown) -> AbstractContextManager[None]:
+        return self._parking.place(subject) if is_known() else self._parking.strangers_place(subject)
 
     async def _reach(self, route: KnownRoute, port: int, *, until: float) -> Upstream | None:
         """None where nobody listens yet, until that moment."""

@@ -1,6 +1,6 @@
 """One request to a worker's host: who asks, whether they may, and where it goes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -154,12 +154,9 @@ class Visit:
         token = token_of(self._request.headers)
         if token is not None:
             return [(Claim(subject_id, port, generation, ByToken(token=token)), None)]
-        now = self._doors.clock.now()
-        entering = self._entering
-        passes = passes_of(self._request.headers, entering.names, keys=entering.keys, host=entering.host, now=now)
-        shown = {each.by: each for each in passes if each.subject == subject_id}
+        shown = self._shown(subject_id)
         if not shown:
-            entering.require_no_ended_link(self._request.headers)
+            self._entering.require_no_ended_link(self._request.headers)
             raise Unauthenticated(
                 "credential_missing",
                 "Open this address in a browser, or send a token in `Authorization: Bearer <token>`.",
@@ -169,6 +166,12 @@ class Visit:
             (Claim(subject_id, port, generation, ByPass(pass_id=by)), each)
             for by, each in list(shown.items())[:_MAX_PASSES]
         ]
+
+    def _shown(self, subject_id: str) -> Mapping[str, Pass]:
+        """The good passes, by whom they are of."""
+        entering, now = self._entering, self._doors.clock.now()
+        passes = passes_of(self._request.headers, entering.names, keys=entering.keys, host=entering.host, now=now)
+        return {each.by: each for each in passes if each.subject == subject_id}
 
     async def _waker(self, route: KnownRoute, asker: _Asker | None) -> By | None:
         """Who may start the worker does so also where everybody gets in; nobody else is asked there who they are."""
@@ -242,7 +245,8 @@ class Visit:
             asker = await admit(route)
             waker = await self._waker(route, asker)
             left = until - self._doors.clock.monotonic()
-            if await self._doors.reaching.up(self._target, waker=waker, seconds=left) is route:
+            is_known = self._is_known(route, asker or waker)
+            if await self._doors.reaching.up(self._target, waker=waker, seconds=left, is_known=is_known) is route:
                 return route, asker
             # Whoever waited is asked again: what they may has perhaps changed meanwhile, as the route has.
 
@@ -250,7 +254,9 @@ class Visit:
         """`asker` is None where everybody may."""
         renewed = None if asker is None else self._entering.renewed(asker.shown)
         return Forward(
-            target=self._doors.reaching.target_of(route, self._target.port, seconds=self._patience),
+            target=self._doors.reaching.target_of(
+                route, self._target.port, seconds=self._patience, is_known=self._is_known(route, asker)
+            ),
             headers=to_worker(
                 self._request, client=self._doors.clients.of(self._request), scheme=self._addresses.scheme
             ),
@@ -267,6 +273,10 @@ class Visit:
         route, asker = await self._up(self._admitted)
         upstream = await self._doors.reaching.target_of(route, self._target.port).connect()
         return self._doors.tunnels.handover(self._request, upstream, still_may=self._used(route, asker))
+
+    def _is_known(self, route: KnownRoute, who: _Asker | By | None) -> Callable[[], bool]:
+        """Where everybody may, a pass alone tells; the server is not asked again."""
+        return lambda: who is not None or bool(self._shown(route.subject_id))
 
     def _used(self, route: KnownRoute, asker: _Asker | None) -> Callable[[bool], bool]:
         """It is used from now on; the answer is what Forward asks each second."""

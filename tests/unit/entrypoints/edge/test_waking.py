@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
 from tests.unit.entrypoints.edge.house import NAVIGATION, House, a_house, location_of
 
 from spunto.core.kernel.clock import SystemClock
-from spunto.core.kernel.errors import Unavailable
+from spunto.core.kernel.errors import SpuntoError, Unavailable
 from spunto.core.routes.asking import ByPass, Woken
 from spunto.core.routes.desired import RouteSpec, RouteState, Sharing
 from spunto.core.routes.hosts import HostTarget
+from spunto.core.routes.passes import Pass, sign
 from spunto.core.workers.model import WorkerState
 from spunto.entrypoints.edge.parking import MAX_OF_A_TARGET, Parking
 from spunto.entrypoints.edge.reaching import Reaching
@@ -210,6 +211,39 @@ async def test_its_owner_wakes_it_also_by_a_port_that_is_open_to_everybody(house
     found = await harness.finish(house.ask(house.host(), **bearer(house)))
 
     assert (isinstance(found, Forward), await state_of(house)) == (True, WorkerState.READY)
+
+
+async def test_strangers_who_wait_at_a_public_port_leave_room_for_who_is_known(house: House) -> None:
+    harness, worker = house.harness, house.worker.worker
+    await harness.finish(house.ask(house.host(), **bearer(house)))
+    await harness.spunto.sharing.share(harness.owner, worker.org_id, None, worker.id, 3000, Sharing.PUBLIC)
+    await harness.settle()
+    opened = await harness.spunto.access.open_session(harness.owner.user_id)  # type: ignore[arg-type]  # a person
+    ends = harness.clock.now() + timedelta(minutes=5)
+    given = Pass(by=opened.session.id, subject=worker.id, host=house.host(), expires_at=ends)
+    cookie = f"spw={sign(house.link.pass_keys[0], given)}"
+
+    strangers = [asyncio.ensure_future(knock(house)) for _ in range(MAX_OF_A_TARGET)]
+    await house.settle()
+    known = [
+        asyncio.ensure_future(each) for each in (knock(house, cookie=cookie), knock(house, port=4000, **bearer(house)))
+    ]
+    await house.settle()
+    house.listens_at = harness.clock.monotonic()
+    let_in = await harness.finish(asyncio.gather(*known))
+    refused = [each for each in await harness.finish(asyncio.gather(*strangers)) if each]
+
+    assert (let_in, refused) == ([None, None], ["busy"] * (MAX_OF_A_TARGET // 2))
+
+
+async def knock(house: House, *, port: int = 3000, **headers: str) -> str | None:
+    """Why nobody gets through, if it is so."""
+    found = await house.forward(house.host(port), **headers)
+    try:
+        await found.target.connect()
+    except SpuntoError as error:
+        return error.code
+    return None
 
 
 async def test_while_it_is_on_its_way_down_the_server_is_asked_now_and_then() -> None:
