@@ -1,107 +1,20 @@
 """`spunto serve`: the server process by itself, and with `--box` as `spunto up` runs it."""
 
 import argparse
-import asyncio
-import gc
-import os
-import shlex
-import signal
-import socket
 import sys
+from typing import Final
 
-import structlog
-import uvloop
-
-from spunto.core.kernel.loopback import programs_url
-from spunto.entrypoints.box.box import Box
-from spunto.entrypoints.box.places import owner_token_file
-from spunto.entrypoints.library import NoKeyring, Spunto
-from spunto.entrypoints.neighbours import listening_for_replicas
-from spunto.entrypoints.server import listening, serve
-from spunto.entrypoints.serving.data_directory import make_data_dir
-from spunto.entrypoints.serving.failures import ended
-from spunto.entrypoints.serving.logs import configure_logs
-from spunto.entrypoints.serving.settings import Settings
-
-log = structlog.get_logger()
+UNUSED: Final = ("rich", "yaml")
+"""What structlog and dependency-injector load for themselves where it is installed: megabytes, for nothing of ours."""
 
 
 def run(*, box: bool = False, demo: bool = False, await_node: bool = False) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code."""
-    return ended(lambda: _serve(box=box, demo=demo, await_node=await_node))
+    """Serve until SIGTERM or SIGINT; the exit code. The process is for nothing else."""
+    for module in UNUSED:
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # this is how an import is refused
+    from spunto.entrypoints import running
 
-
-def _serve(*, box: bool, demo: bool, await_node: bool) -> None:
-    settings = Settings()
-    configure_logs(settings.log_format, settings.log_level)
-    # Before anything else: a second server on the port must not get as far as the database.
-    with listening(settings) as listener, listening_for_replicas(settings) as replica_listener:
-        if settings.database_url is None:
-            make_data_dir(settings.data_dir.resolve())
-        uvloop.run(_main(settings, listener, replica_listener, box=box, demo=demo, await_node=await_node))
-
-
-async def _main(
-    settings: Settings,
-    listener: socket.socket,
-    replica_listener: socket.socket | None,
-    *,
-    box: bool,
-    demo: bool,
-    await_node: bool,
-) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with asyncio.TaskGroup() as group:
-
-        async def prepare(spunto: Spunto) -> None:
-            if box:
-                own = Box(spunto, settings.data_dir)
-                boxes.append(own)
-                await _greet(own, settings)
-                if demo:
-                    preparing.append(group.create_task(own.prepare_demo(settings.worker_image), name="demo"))
-            # What was made so far lives on; collections need not look at it again.
-            gc.collect()
-            gc.freeze()
-
-        async def node_missing() -> str | None:
-            return await boxes[0].node_missing()
-
-        boxes: list[Box] = []
-        preparing: list[asyncio.Task[None]] = []
-        await serve(
-            settings,
-            listener,
-            prepare=prepare,
-            stopping=stopping,
-            no_keyring=_no_keyring(settings, box=box),
-            replica_listener=replica_listener,
-            obstacle=node_missing if await_node else None,
-        )
-        for task in preparing:
-            task.cancel()
-
-
-def _no_keyring(settings: Settings, *, box: bool) -> NoKeyring:
-    """A hosted server may have others beside it, or lose its disk; what it encrypts must outlive both."""
-    is_alone = settings.keyring is None and (box or settings.database.startswith("sqlite"))
-    return NoKeyring.MAKE if is_alone else NoKeyring.REFUSE
-
-
-async def _greet(box: Box, settings: Settings) -> None:
-    own_url = programs_url(settings.url)
-    code = await box.prepare(own_url)
-    token_file = owner_token_file(settings.data_dir)
-    program = os.environ.get("SPUNTO_PROGRAM", "spunto")
-    login = shlex.join([program, "login", "--url", own_url, "--token-file", str(token_file)])
-    lines = (
-        f"Spunto     {settings.url}",
-        f"Sign in    {settings.url}/api/auth/bootstrap?code={code.reveal()}   (once, within 10 minutes)",
-        f"Terminal   {login}",
-    )
-    print("\n".join(lines), flush=True)  # noqa: T201 - this is for the person who started it, not for the log
+    return running.run(box=box, demo=demo, await_node=await_node)
 
 
 def main() -> int:

@@ -70,7 +70,7 @@ async def test_without_the_extra_the_start_is_refused_and_says_what_to_install(m
 
 def test_the_server_does_not_import_what_is_not_asked_for() -> None:
     """In a process of its own, because this one has tested the rest."""
-    program = "import sys, spunto.entrypoints.serve; print([name for name in sys.modules if 'opentelemetry' in name])"
+    program = "import sys, spunto.entrypoints.running; print([name for name in sys.modules if 'opentelemetry' in name])"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
 
