@@ -257,6 +257,24 @@ async def test_connections_end_with_their_container(lab: RelayLab) -> None:
     assert await why_not(lab, 8001) == "worker_not_running"
 
 
+@pytest.mark.parametrize("engine", [DOCKER, PODMAN])
+async def test_a_node_s_owner_limits_how_many_connections_stand_and_for_how_long_they_may_be_silent(
+    request: pytest.FixtureRequest, tmp_path: Path, engine: str
+) -> None:
+    async with relay_lab(request.getfixturevalue(f"{engine}_url"), tmp_path) as lab:
+        await lab.start_agent(SPUNTO_AGENT_MAX_WORKER_CONNECTIONS="1", SPUNTO_AGENT_MAX_IDLE_SECONDS="2")
+        await lab.start_worker()
+        await lab.listen("127.0.0.1", 8001)
+        stream = await lab.edge.connect(lab.worker, 8001)
+
+        beside = await why_not(lab, 8001)
+        with pytest.raises(StreamReset) as ended:
+            await everything(stream)
+
+    assert (beside, ended.value.code) == ("too_many_connections", "connection_idle")
+    assert ended.value.message == "Nothing moved on the connection for 2 seconds."
+
+
 @pytest.mark.docker
 async def test_a_killed_agent_s_streams_are_lost_and_the_next_agent_is_dialled_for(lab: RelayLab) -> None:
     await lab.listen("127.0.0.1", 8001)
