@@ -54,7 +54,10 @@ TARGETS: Final[Mapping[str, Sequence[str]]] = {
     f"{_CORE}/orgs/sessions.py": (_SESSIONS, _ACCESS),
     f"{_DOORS}/serving/endpoints.py": (_TABLE, f"{_HTTP}/test_limits.py"),
     f"{_DOORS}/serving/security.py": (*_DOOR, _TERMINAL),
-    f"{_DOORS}/http/admission.py": (f"{_HTTP}/test_admission.py", *_DOOR, f"{_HTTP}/test_orgs_api.py"),
+    f"{_DOORS}/http/admission.py": (
+        *(f"{_HTTP}/test_{name}.py" for name in ("admission", "preconditions", "conventions", "orgs_api")),
+        *_DOOR,
+    ),
 }
 """Each module with its tests, those first that are fast and likely to notice."""
 

@@ -147,6 +147,18 @@ def test_members_own_what_is_theirs_and_admins_may_act_on_all() -> None:
         admin.require_own(user_id=OTHER_USER, api_key_id=None)
 
 
+def test_admins_enter_what_a_key_of_the_organization_owns_and_nobody_else_s() -> None:
+    member = an_actor(role=Role.MEMBER).require(Action.WORKER_ENTER, org_id=ORG)
+    admin = an_actor(role=Role.ADMIN).require(Action.WORKER_ENTER, org_id=ORG)
+
+    member.require_entry(user_id=USER, api_key_id=None)
+    admin.require_entry(user_id=None, api_key_id=ApiKeyId("key_1"))
+    with pytest.raises(Forbidden, match="Only its owner"):
+        member.require_entry(user_id=None, api_key_id=ApiKeyId("key_1"))
+    with pytest.raises(Forbidden, match="Only its owner"):
+        admin.require_entry(user_id=OTHER_USER, api_key_id=None)
+
+
 def test_a_key_of_the_organization_owns_its_own_and_nothing_without_an_owner() -> None:
     key = replace(
         an_actor(kind=ActorKind.API_KEY, role=Role.MEMBER), user_id=None, api_key_id=ApiKeyId("key_1"), scopes=None

@@ -256,6 +256,11 @@ async def test_only_owners_choose_a_far_end_or_none(memory: Memory) -> None:
     assert (await make(memory, expires_at=None)).key.expires_at is None
 
 
+async def test_its_name_is_one_that_people_can_read(memory: Memory) -> None:
+    with pytest.raises(Invalid):
+        await make(memory, name="a\u202eb")
+
+
 async def test_an_end_that_has_passed_is_refused(memory: Memory) -> None:
     with pytest.raises(Invalid) as caught:
         await make(memory, expires_at=memory.clock.now())

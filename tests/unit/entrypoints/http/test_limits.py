@@ -139,6 +139,10 @@ async def test_new_workers_are_counted_by_organization_and_refusals_are_not(limi
         return (await site.call("POST", f"{project}/workers", {}, by=by)).status_code
 
     assert [await spawn(by) for by in (stranger, stranger, member, site.owner)] == [404, 404, 202, 429]
+    org = (await site.call("POST", "/api/orgs", {"name": "eves"}, by=stranger)).headers["Location"]
+    made = await site.call("POST", f"{org}/projects", {"name": "p", "image": "debian"}, by=stranger)
+    unhosted = await site.call("POST", f"{made.headers['Location']}/workers", {}, by=stranger)
+    assert unhosted.status_code == 409
 
 
 async def test_commands_and_terminals_are_counted_together_by_person(limited_site: Site) -> None:
