@@ -40,9 +40,20 @@ class PortLinkWithUrl(PortLink):
         return url.get_secret_value()
 
 
+class OpenedPort(SharedPort):
+    """A port that others than the worker's owner reach, with its links that have not ended."""
+
+    links: tuple[PortLink, ...] = ()
+
+
 class PortSharing:
     def __init__(self, api: Api) -> None:
         self._api = api
+
+    async def opened(self, worker: Worker | WorkerRef) -> Sequence[OpenedPort]:
+        """By port; also of a worker that is stopped, and where nothing listens."""
+        answer = json_of(await self._api.request("GET", f"{_worker(worker)}/sharing"))
+        return [OpenedPort.model_validate(port) for port in answer.get("items", ())]
 
     async def share(self, worker: Worker | WorkerRef, port: int, sharing: Sharing) -> SharedPort:
         """Let others reach the port from now on, or nobody any more."""
@@ -68,4 +79,8 @@ class PortSharing:
 
 
 def _path(worker: Worker | WorkerRef, port: int) -> str:
-    return f"/api/orgs/{worker.org_id}/workers/{worker.id}/ports/{port}"
+    return f"{_worker(worker)}/ports/{port}"
+
+
+def _worker(worker: Worker | WorkerRef) -> str:
+    return f"/api/orgs/{worker.org_id}/workers/{worker.id}"

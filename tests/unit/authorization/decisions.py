@@ -239,6 +239,7 @@ _DECIDED: Final[Mapping[str, Rule]] = {
     f"GET {WORKER}/ports": _rule(MEMBER, _keys("workers:exec"), "enter"),
     f"POST {WORKER}/exec": _rule(MEMBER, _keys("workers:exec"), "enter", {"command": ["true"]}),
     f"POST {WORKER}/keep-alive": _rule(MEMBER, _keys("workers:write", "workers:exec"), "own_or_admin", {}),
+    f"GET {WORKER}/sharing": _rule(MEMBER, _keys("workers:exec"), "own_or_admin"),
     f"PUT {WORKER}/ports/{{port}}": _rule(MEMBER, _keys("workers:exec"), "enter", {"sharing": "org"}),
     f"GET {WORKER}/ports/{{port}}/links": _rule(MEMBER, _keys("workers:exec"), "own_or_admin"),
     f"POST {WORKER}/ports/{{port}}/links": _rule(MEMBER, SIGNED_IN, "enter", {"expiresInSeconds": 30 * 24 * 3600}),

@@ -29,6 +29,7 @@ async def test_a_port_is_shared_and_links_to_it_are_made_and_taken_back(site: Si
         shared = await client.port_sharing.share(ref, 3000, "org")
         link = await client.port_sharing.create_link(ref, 3000, expires_in_seconds=60)
         listed = await client.port_sharing.links(ref, 3000)
+        [opened] = await client.port_sharing.opened(ref)
         await client.port_sharing.revoke_link(ref, 3000, link.id)
         with pytest.raises(NotThere):
             await client.port_sharing.revoke_link(ref, 3000, link.id)
@@ -37,6 +38,7 @@ async def test_a_port_is_shared_and_links_to_it_are_made_and_taken_back(site: Si
         left = await client.port_sharing.links(ref, 3000)
 
     assert (shared.port, shared.sharing) == (3000, "org")
+    assert (opened.port, opened.sharing, list(opened.links)) == (3000, "org", listed)
     assert ".spunto/link" in link.url.get_secret_value()
     assert "spl_" not in repr(link)
     assert ([each.id for each in listed], left) == ([link.id], [])

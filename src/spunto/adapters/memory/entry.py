@@ -34,6 +34,10 @@ class MemoryPortLinks:
         found = (each for each in self._links.values() if (each.subject_id, each.port) == (subject_id, port))
         return sorted((each for each in found if each.is_good(now)), key=lambda each: each.id, reverse=True)
 
+    async def of_subject(self, subject_id: str, *, now: datetime) -> Sequence[PortLink]:
+        found = (each for each in self._links.values() if each.subject_id == subject_id and each.is_good(now))
+        return sorted(found, key=lambda each: each.id, reverse=True)
+
     async def find_all(self, link_ids: Collection[LinkId]) -> Sequence[PortLink]:
         return [link for link_id in link_ids if (link := self._links.get(link_id)) is not None]
 

@@ -20,15 +20,14 @@ _TAKE = (
 )
 _FORGET_CODES = delete(entry_codes).where(entry_codes.c.expires_at <= bindparam("now", type_=Instant))
 _ADD_LINK = insert(port_links)
-_OF_PORT = (
+_OF_SUBJECT = (
     select(port_links)
     .where(
-        port_links.c.subject_id == bindparam("subject_id"),
-        port_links.c.port == bindparam("port"),
-        port_links.c.expires_at > bindparam("now", type_=Instant),
+        port_links.c.subject_id == bindparam("subject_id"), port_links.c.expires_at > bindparam("now", type_=Instant)
     )
     .order_by(port_links.c.id.desc())
 )
+_OF_PORT = _OF_SUBJECT.where(port_links.c.port == bindparam("port"))
 _BY_IDS = select(port_links).where(is_in(port_links.c.id, bindparam("ids", type_=IdList)))
 _BY_TOKEN = select(port_links).where(port_links.c.token_hash == bindparam("token_hash"))
 _REMOVE = delete(port_links).where(port_links.c.id == bindparam("link_id"))
@@ -91,6 +90,10 @@ class SqlPortLinkRepository:
 
     async def of_port(self, subject_id: str, port: int, *, now: datetime) -> Sequence[PortLink]:
         rows = await self._statements.all(_OF_PORT, {"subject_id": subject_id, "port": port, "now": now})
+        return [_link(row) for row in rows]
+
+    async def of_subject(self, subject_id: str, *, now: datetime) -> Sequence[PortLink]:
+        rows = await self._statements.all(_OF_SUBJECT, {"subject_id": subject_id, "now": now})
         return [_link(row) for row in rows]
 
     async def find_all(self, link_ids: Collection[LinkId]) -> Sequence[PortLink]:

@@ -76,6 +76,9 @@ class PortLinkRepository(Protocol):
     async def of_port(self, subject_id: str, port: int, *, now: datetime) -> Sequence[PortLink]:
         """Those that have not ended, the newest first; there are few."""
 
+    async def of_subject(self, subject_id: str, *, now: datetime) -> Sequence[PortLink]:
+        """The same, of all its ports."""
+
     async def find_all(self, link_ids: Collection[LinkId]) -> Sequence[PortLink]:
         """Those of them that there are, in any order; also ended ones."""
 

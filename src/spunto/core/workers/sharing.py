@@ -40,6 +40,14 @@ class SharedPort:
     url: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedPort:
+    """A port that others than its owner reach, by its sharing or by links that have not ended, the newest first."""
+
+    shared: SharedPort
+    links: Sequence[PortLink]
+
+
 class WorkerSharing:
     """Its owner shares a worker's ports, and admins those of a worker that an organization's key owns.
 
@@ -60,6 +68,27 @@ class WorkerSharing:
         self._clock = clock
         self._ids = ids
         self._addresses = addresses
+
+    async def opened(
+        self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
+    ) -> Sequence[OpenedPort]:
+        """By port; whether or not anything listens there, or the worker runs."""
+        tenant = actor.require(Action.WORKER_LINK_READ, org_id=org_id)
+        async with self._uow.reading() as tx:
+            worker = await own_or_administered(tx, tenant, project_id, worker_id)
+            route = await _route(tx, worker)
+            links = await tx.links.of_subject(worker.id, now=self._clock.now())
+        return [
+            OpenedPort(
+                shared=SharedPort(
+                    port=port,
+                    sharing=route.spec.sharing_of(port),
+                    url=self._addresses.url_of(worker.index, worker.id, port),
+                ),
+                links=[link for link in links if link.port == port],
+            )
+            for port in sorted({*route.sharing, *(link.port for link in links)})
+        ]
 
     @retried
     async def share(

@@ -11,7 +11,7 @@ import typer
 from spunto.client.log_lines import LogLine
 from spunto.client.worker_models import ExecResult, Repository
 from spunto.entrypoints.cli.exits import ExitCode
-from spunto.entrypoints.cli.options import WorkerArgument, moment_of, pairs_of
+from spunto.entrypoints.cli.options import Timeout, WorkerArgument, moment_of, pairs_of
 from spunto.entrypoints.cli.output import Columns, Output
 from spunto.entrypoints.cli.ports import app
 from spunto.entrypoints.cli.running import command
@@ -57,7 +57,7 @@ async def execute(
     env: Annotated[list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="May be repeated.")] = None,
     cwd: Annotated[str | None, typer.Option(help="Directory in the worker.", show_default=False)] = None,
     user: Annotated[str | None, typer.Option(help="User in the worker.", show_default=False)] = None,
-    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1)] = 60.0,
+    timeout: Timeout = 60.0,
 ) -> int:
     """Run a command in a worker; exits with its exit code, and with 124 when its time is over.
 

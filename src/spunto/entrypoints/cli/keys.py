@@ -1,14 +1,14 @@
 """`spunto key`: API keys, for programs and other people's machines."""
 
-import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
 
 from spunto.client.api_keys import ApiKey
+from spunto.entrypoints.cli.options import span_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.rendering import age, instant
 from spunto.entrypoints.cli.resolve import one_of
@@ -27,9 +27,6 @@ API_KEYS: Columns[ApiKey] = (
 
 
 app = typer.Typer(help="API keys, for programs.", no_args_is_help=True, add_completion=False)
-
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-_SPAN = re.compile(r"(\d{1,6})([hdw])\Z", re.ASCII)
 
 
 class Owner(StrEnum):
@@ -55,7 +52,7 @@ async def create(
     owner: Annotated[Owner, typer.Option(help="org: it acts as an admin, and outlives whoever made it.")] = Owner.USER,
     expires: Annotated[
         str | None,
-        typer.Option(help="12h, 30d, 8w, a time such as 2030-01-31T00:00:00Z, or never; 90d otherwise."),
+        typer.Option(help="30m, 12h, 30d, 8w, a time such as 2030-01-31T00:00:00Z, or never; 90d otherwise."),
     ] = None,
 ) -> None:
     """Make a key; prints its token, this once."""
@@ -82,10 +79,10 @@ async def revoke(
 def end_of(text: str, *, now: datetime) -> datetime | Literal["never"]:
     if text == "never":
         return "never"
-    span = _SPAN.match(text)
     try:
+        span = span_of(text) if text[-1:].isalpha() else None
         if span is not None:
-            return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+            return now + span
         end = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no end such as 30d, 2030-01-31T00:00:00Z or never.") from error

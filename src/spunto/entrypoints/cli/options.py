@@ -20,6 +20,8 @@ NoTags = Annotated[bool, typer.Option("--no-tags", help="Take all tags away.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the server has accepted.")]
 
+SPAN = "DURATION"
+
 _UNITS = {
     "": 1,
     "k": 1000,
@@ -31,7 +33,8 @@ _UNITS = {
     "gi": 2**30,
     "ti": 2**40,
 }
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw]?)\Z", re.IGNORECASE | re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\Z", re.IGNORECASE | re.ASCII)
 
 
@@ -43,12 +46,48 @@ def bytes_of(text: str) -> int:
     return round(float(match[1]) * _UNITS[(match[2] or "").lower()])
 
 
+def span_of(text: str) -> timedelta | None:
+    """`90s`, `30m`, `1h`, `2d`, `1w` or plain seconds; None for what is none."""
+    match = _SPAN.match(text.strip())
+    try:
+        return None if match is None else timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2].lower()])
+    except OverflowError:
+        return None
+
+
+def seconds_of(text: str | float) -> float:
+    """Also of an option's default."""
+    span = span_of(str(text))
+    if span is None:
+        raise typer.BadParameter(f"{text!r} is not a time span such as 90s, 30m, 1h or 2d.")
+    return span.total_seconds()
+
+
+def whole_seconds_of(text: str | float) -> int:
+    return round(seconds_of(text))
+
+
+def patience_of(text: str | float) -> float:
+    seconds = seconds_of(text)
+    if seconds < 0.1:
+        raise typer.BadParameter(f"{text!r} is no time to wait in.")
+    return seconds
+
+
+def idle_timeout_of(text: str) -> int:
+    """0 for never, which no timeout is."""
+    seconds = 0 if text == "never" else whole_seconds_of(text)
+    if seconds == 0 and text != "never":
+        raise typer.BadParameter(f"{text!r} is no idle timeout; `never` is for none.")
+    return seconds
+
+
 def moment_of(text: str) -> datetime:
     """`10m` ago, or a time in RFC 3339."""
-    amount, unit = text[:-1], text[-1:]
     try:
-        if amount.isascii() and amount.isdigit() and unit in _UNIT_SECONDS:
-            return datetime.now(UTC) - timedelta(seconds=int(amount) * _UNIT_SECONDS[unit])
+        span = span_of(text) if text[-1:].isalpha() else None
+        if span is not None:
+            return datetime.now(UTC) - span
         at = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is neither a time span such as 10m nor a time in RFC 3339.") from error
@@ -63,3 +102,18 @@ def pairs_of(texts: Sequence[str] | None, *, option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{text!r} is not KEY=VALUE.", param_hint=option)
         pairs[key] = value
     return pairs
+
+
+Timeout = Annotated[
+    float, typer.Option("--timeout", parser=patience_of, metavar=SPAN, help="How long to wait: 90s, 5m, 1h.")
+]
+IdleTimeout = Annotated[
+    int | None,
+    typer.Option(
+        "--idle-timeout",
+        parser=idle_timeout_of,
+        metavar=f"{SPAN}|never",
+        help="After so long without use a worker is stopped, such as 30m.",
+        show_default=False,
+    ),
+]

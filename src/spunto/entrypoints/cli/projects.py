@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from spunto.client.projects import Project, ProjectVersion
-from spunto.entrypoints.cli.options import Labels, NoTags, ProjectArgument, Tags, bytes_of, pairs_of
+from spunto.entrypoints.cli.options import IdleTimeout, Labels, NoTags, ProjectArgument, Tags, bytes_of, pairs_of
 from spunto.entrypoints.cli.output import Columns
-from spunto.entrypoints.cli.rendering import age, instant, pairs, size
+from spunto.entrypoints.cli.rendering import age, instant, pairs, size, span
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 
@@ -46,6 +46,21 @@ Secrets = Annotated[
     list[str] | None, typer.Option("--secret", metavar="NAME", help="Secret of a worker's owner. May be repeated.")
 ]
 Unsecret = Annotated[list[str] | None, typer.Option("--unset-secret", metavar="NAME", help="May be repeated.")]
+Shares = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--share",
+        metavar="PORT",
+        min=1,
+        max=65535,
+        help="Members reach this port of new workers. May be repeated.",
+        show_default=False,
+    ),
+]
+Unshares = Annotated[
+    list[int] | None,
+    typer.Option("--unshare", metavar="PORT", min=1, max=65535, help="May be repeated.", show_default=False),
+]
 Description = Annotated[str | None, typer.Option(show_default=False)]
 
 
@@ -75,6 +90,8 @@ async def create(
     post_start: PostStart = None,
     secret: Secrets = None,
     tag: Tags = None,
+    share: Shares = None,
+    idle_timeout: IdleTimeout = None,
 ) -> None:
     """Make a project."""
     made = await session.client.projects.create(
@@ -90,6 +107,8 @@ async def create(
         post_start_command=post_start,
         secrets=secret,
         tags=tag,
+        sharing=None if share is None else dict.fromkeys(share, "org"),
+        idle_timeout_seconds=idle_timeout or None,
     )
     session.out.done(f"Made project {made.name}.", made)
 
@@ -120,6 +139,9 @@ async def update(
     unset_secret: Unsecret = None,
     tag: Tags = None,
     no_tags: NoTags = False,
+    share: Shares = None,
+    unshare: Unshares = None,
+    idle_timeout: IdleTimeout = None,
 ) -> None:
     """Change a project. A change of its environment makes a new version; an empty command clears it.
 
@@ -140,12 +162,17 @@ async def update(
             changes[field] = command_line or None
     if tag or no_tags:
         changes["tags"] = tag or []
-    if not (changes or secret or unset_secret):
+    if idle_timeout is not None:
+        changes["idleTimeoutSeconds"] = idle_timeout or None
+    if not (changes or secret or unset_secret or share or unshare):
         raise typer.BadParameter("Say what to change.")
     found = await session.project(project)
     if secret or unset_secret:
         named = dict.fromkeys((*found.secrets, *(secret or ())))
         changes["secrets"] = [name for name in named if name not in (unset_secret or ())]
+    if share or unshare:
+        named_ports = {**found.sharing, **{str(port): "org" for port in share or ()}}
+        changes["sharing"] = {port: how for port, how in named_ports.items() if int(port) not in (unshare or ())}
     changed = await session.client.projects.update(found.org_id, found.id, changes)
     session.out.done(f"Project {changed.name} is at v{changed.version}.", changed)
 
@@ -188,6 +215,7 @@ def project_fields(project: Project) -> Iterable[tuple[str, str]]:
     yield from (("memory", size(project.memory_bytes)), ("labels", pairs(project.labels.items())))
     yield "post-create", project.post_create_command or ""
     yield "post-start", project.post_start_command or ""
+    yield from (("shared", pairs(project.sharing.items())), ("idle timeout", span(project.idle_timeout_seconds)))
     yield from (("secrets", ", ".join(project.secrets)), ("tags", " ".join(project.tags)))
     yield from (
         ("created", instant(project.created_at)),

@@ -17,6 +17,16 @@ def age(at: datetime | None, now: datetime | None = None) -> str:
     return f"{seconds}s"
 
 
+def span(seconds: int | None) -> str:
+    """In the largest unit that leaves a whole number, as options take it."""
+    if seconds is None:
+        return ""
+    for unit_seconds, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds and seconds % unit_seconds == 0:
+            return f"{seconds // unit_seconds}{unit}"
+    return f"{seconds}s"
+
+
 def size(count_bytes: int | None) -> str:
     return "" if count_bytes is None else size_text(count_bytes)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spunto.client.worker_models import Stats, Worker
-from spunto.entrypoints.cli.rendering import instant, pairs, share, size
+from spunto.entrypoints.cli.rendering import instant, pairs, share, size, span
 
 
 def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
@@ -20,6 +20,7 @@ def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
     )
     if worker.urls is not None:
         yield from (("any port", worker.urls.port), ("port 8080", worker.urls.code))
+    yield "idle timeout", span(worker.idle_timeout_seconds)
     if worker.stops_at is not None:
         yield "stops", f"{instant(worker.stops_at)} unless it is used before"
     if worker.stop_reason is not None:

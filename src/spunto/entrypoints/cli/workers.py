@@ -23,7 +23,7 @@ from spunto.entrypoints.cli.matching import (
     each_matching,
     stopping_by,
 )
-from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes, pairs_of
+from spunto.entrypoints.cli.options import NoWait, Timeout, WorkerArgument, Yes, pairs_of
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.progress import reporting
 from spunto.entrypoints.cli.rendering import age
@@ -58,8 +58,6 @@ PORTS: Columns[Port] = (
 
 
 app = typer.Typer(help="Development environments.", no_args_is_help=True, add_completion=False)
-
-Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long to wait.")]
 
 
 @command(app)

@@ -14,7 +14,7 @@ from spunto.core.routes.desired import Sharing
 from spunto.core.routes.entry import LinkId, PortLink
 from spunto.core.routes.hosts import require_port
 from spunto.core.workers.model import WorkerId
-from spunto.core.workers.sharing import LINK_SECONDS, MAX_LINK_SECONDS, WorkerSharing
+from spunto.core.workers.sharing import LINK_SECONDS, MAX_LINK_SECONDS, OpenedPort, SharedPort, WorkerSharing
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.requests import In, idempotency_key, read
 from spunto.entrypoints.http.responses import json_response, made, no_content
@@ -44,6 +44,14 @@ class PortLinkOut(TypedDict):
     expiresAt: datetime
 
 
+class OpenedPortOut(SharedPortOut):
+    links: list[PortLinkOut]
+
+
+class OpenedPortsOut(TypedDict):
+    items: list[OpenedPortOut]
+
+
 class PortLinkWithUrlOut(PortLinkOut):
     url: str
 
@@ -62,11 +70,34 @@ def link_out(link: PortLink) -> PortLinkOut:
     }
 
 
+def shared_out(shared: SharedPort) -> SharedPortOut:
+    return {"port": shared.port, "sharing": shared.sharing, "url": shared.url}
+
+
+def opened_out(opened: OpenedPort) -> OpenedPortOut:
+    return {**shared_out(opened.shared), "links": [link_out(link) for link in opened.links]}
+
+
 def sharing_blueprint(sharing: WorkerSharing, *, name: str, under: str) -> Blueprint:
     """Of the workers under that path: their project's, or all of them."""
-    routes = Blueprint(name, __name__, url_prefix=f"{under}/<worker_id>/ports/<port>")
+    routes = Blueprint(name, __name__, url_prefix=f"{under}/<worker_id>")
 
-    @routes.put("")
+    @routes.get("/sharing")
+    @operation(
+        "See which ports of a worker others reach",
+        description=(
+            "Those that are shared, and those with links that have not ended, also while nothing listens there or the "
+            "worker is stopped. What links lead to is not shown again."
+        ),
+        answers={200: OpenedPortsOut},
+        errors=("not_owner",),
+        operation_id="getSharing",
+    )
+    async def opened(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
+        ports = await sharing.opened(actor, org_id, project_id, worker_id)
+        return json_response({"items": [opened_out(each) for each in ports]})
+
+    @routes.put("/ports/<port>")
     @operation(
         "Say who reaches a port of a worker",
         description=(
@@ -85,9 +116,9 @@ def sharing_blueprint(sharing: WorkerSharing, *, name: str, under: str) -> Bluep
     ) -> Response:
         asked = await read(SharingIn)
         shared = await sharing.share(actor, org_id, project_id, worker_id, _port(port), asked.sharing)
-        return json_response({"port": shared.port, "sharing": shared.sharing, "url": shared.url})
+        return json_response(shared_out(shared))
 
-    @routes.get("/links")
+    @routes.get("/ports/<port>/links")
     @operation(
         "List the links to a port of a worker",
         description="Those that have not ended. What they lead to is not shown again.",
@@ -101,7 +132,7 @@ def sharing_blueprint(sharing: WorkerSharing, *, name: str, under: str) -> Bluep
         links = await sharing.links(actor, org_id, project_id, worker_id, _port(port))
         return json_response({"items": [link_out(each) for each in links]})
 
-    @routes.post("/links")
+    @routes.post("/ports/<port>/links")
     @operation(
         "Make a link to a port of a worker",
         description=(
@@ -131,7 +162,7 @@ def sharing_blueprint(sharing: WorkerSharing, *, name: str, under: str) -> Bluep
         at = f"/api/orgs/{org_id}/workers/{worker_id}/ports/{link.port}/links/{link.id}"
         return made({**link_out(link), "url": url.reveal()}, at=at)
 
-    @routes.delete("/links/<link_id>")
+    @routes.delete("/ports/<port>/links/<link_id>")
     @operation(
         "Take back a link to a port of a worker",
         description="Whoever came in by it is put out within seconds.",

@@ -124,6 +124,7 @@ _TABLE: Final[Mapping[str, Access]] = {
     f"GET {_WORKER}/ports": Action.WORKER_ENTER,
     f"POST {_WORKER}/exec": Action.WORKER_ENTER,
     f"PUT {_WORKER}/ports/{{port}}": Action.WORKER_SHARE,
+    f"GET {_WORKER}/sharing": Action.WORKER_LINK_READ,
     f"GET {_WORKER}/ports/{{port}}/links": Action.WORKER_LINK_READ,
     f"POST {_WORKER}/ports/{{port}}/links": Action.WORKER_LINK_CREATE,
     f"DELETE {_WORKER}/ports/{{port}}/links/{{linkId}}": Action.WORKER_LINK_REVOKE,

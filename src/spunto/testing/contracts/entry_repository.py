@@ -40,6 +40,7 @@ class PortLinkRepositoryContract:
 
         async with store.reading() as tx:
             assert await tx.links.of_port(worker_id, 3000, now=NOW) == [second, first]
+            assert await tx.links.of_subject(worker_id, now=NOW) == [other_port, second, first]
 
     async def test_a_link_is_found_by_its_id_and_by_its_token(self, store: Store) -> None:
         link = a_link()

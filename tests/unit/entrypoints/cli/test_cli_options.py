@@ -9,7 +9,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spunto.entrypoints.cli.options import bytes_of, moment_of, pairs_of
+from spunto.entrypoints.cli.options import bytes_of, idle_timeout_of, moment_of, pairs_of, patience_of, seconds_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -44,6 +44,36 @@ def test_a_value_may_hold_anything() -> None:
 def test_what_is_no_pair_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         pairs_of([text], option="--env")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("30m", 1800),
+        ("1h", 3600),
+        ("1.5h", 5400),
+        ("2d", 172_800),
+        ("1W", 604_800),
+        (2.5, 2.5),
+    ],
+)
+def test_a_duration_has_a_unit_or_is_in_seconds(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "-1h", "1 h m", "1y", "soon", "1e3", "٣m", "999999999w"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        seconds_of(text)
+
+
+def test_nobody_waits_for_no_time_and_never_is_said_in_words() -> None:
+    assert (patience_of("0.1"), idle_timeout_of("never"), idle_timeout_of("2h")) == (0.1, 0, 7200)
+    for parse, text in ((patience_of, "0"), (idle_timeout_of, "0"), (idle_timeout_of, "0.4s")):
+        with pytest.raises(typer.BadParameter):
+            parse(text)
 
 
 @pytest.mark.parametrize(("text", "ago"), [("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86400)])

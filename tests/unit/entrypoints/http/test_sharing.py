@@ -38,6 +38,27 @@ async def test_a_port_is_shared_and_taken_back(site: Site) -> None:
     assert taken_back == {"port": 3000, "sharing": "owner", "url": url}
 
 
+async def test_what_is_shared_is_told_also_of_a_worker_that_is_stopped(site: Site) -> None:
+    worker = await a_worker(site)
+    path = f"{site.org}/workers/{worker['id']}"
+    before = await site.json("GET", f"{path}/sharing")
+    for port, sharing in ((4000, "public"), (3000, "org"), (5000, "org"), (5000, "owner")):
+        await site.json("PUT", f"{path}/ports/{port}", {"sharing": sharing})
+    links = [await site.json("POST", f"{path}/ports/{port}/links", {}, status=201) for port in (3000, 8080)]
+    await site.json("POST", f"{path}/stop", status=202)
+
+    told = await site.json("GET", f"{path}/sharing")
+
+    shown = [{name: value for name, value in link.items() if name != "url"} for link in links]
+    url = f"http://{host_of(worker, '{}')}:8000"
+    assert before == {"items": []}
+    assert told["items"] == [
+        {"port": 3000, "sharing": "org", "url": url.format(3000), "links": [shown[0]]},
+        {"port": 4000, "sharing": "public", "url": url.format(4000), "links": []},
+        {"port": 8080, "sharing": "owner", "url": url.format(8080), "links": [shown[1]]},
+    ]
+
+
 async def test_new_workers_begin_with_what_their_project_says_and_keep_it(site: Site) -> None:
     await a_node(site)
     project = await site.json(
