@@ -23,23 +23,23 @@ class Namespace:
 
     def part(self) -> None:
         """Cut the joint, at the peer's end: the machine's side sees nothing but silence."""
-        _run(*self.inside, "ip", "link", "set", _peer(self.name), "down")
+        run(*self.inside, "ip", "link", "set", _peer(self.name), "down")
 
     def heal(self) -> None:
-        _run(*self.inside, "ip", "link", "set", _peer(self.name), "up")
+        run(*self.inside, "ip", "link", "set", _peer(self.name), "up")
 
 
 @contextmanager
 def lone_namespace() -> Iterator[Namespace]:
     """One with a loopback and nothing else."""
     name = f"{_PREFIX}{os.urandom(4).hex()}"
-    _run("ip", "netns", "add", name)
+    run("ip", "netns", "add", name)
     try:
         namespace = Namespace(name=name)
-        _run(*namespace.inside, "ip", "link", "set", "lo", "up")
+        run(*namespace.inside, "ip", "link", "set", "lo", "up")
         yield namespace
     finally:
-        _run("ip", "netns", "delete", name)
+        run("ip", "netns", "delete", name)
 
 
 @contextmanager
@@ -50,20 +50,20 @@ def joined_namespace() -> Iterator[Namespace]:
         subnet = int.from_bytes(os.urandom(1), "big") & ~3
         host, guest = f"198.51.100.{subnet + 1}", f"198.51.100.{subnet + 2}"
         near, far = f"{lone.name}h", _peer(lone.name)
-        _run("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", lone.name)
+        run("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", lone.name)
         try:
-            _run("ip", "address", "add", f"{host}/30", "dev", near)
-            _run("ip", "link", "set", near, "up")
-            _run(*lone.inside, "ip", "address", "add", f"{guest}/30", "dev", far)
-            _run(*lone.inside, "ip", "link", "set", far, "up")
+            run("ip", "address", "add", f"{host}/30", "dev", near)
+            run("ip", "link", "set", near, "up")
+            run(*lone.inside, "ip", "address", "add", f"{guest}/30", "dev", far)
+            run(*lone.inside, "ip", "link", "set", far, "up")
             yield Namespace(name=lone.name, host=host)
         finally:
-            _run("ip", "link", "delete", near)
+            run("ip", "link", "delete", near)
 
 
 def _peer(name: str) -> str:
     return f"{name}p"
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=30)

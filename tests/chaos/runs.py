@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.chaos.box import Box, running_box
+from tests.chaos.edges.region import running_region
+from tests.chaos.edges.scenarios import LARGE, RegionScenario
 from tests.chaos.namespaces import joined_namespace
 from tests.chaos.plan import plan_of
 from tests.chaos.replicas import replicas_line
@@ -68,6 +70,9 @@ async def run_all(options: Options) -> Report:
     for name, scenario in {**SCENARIOS, **_LASTING}.items():
         if options.wants(name):
             lines.append(await _line(options, name, _in_a_box(options, name, engine_url, scenario)))
+    for name, region_scenario in LARGE.items():
+        if options.wants(name):
+            lines.append(await _line(options, name, _in_a_region(options, name, engine_url, region_scenario)))
     if options.wants("partition"):
         lines.append(await _line(options, "partition", _partition(options, engine_url)))
     if options.wants("replicas"):
@@ -96,6 +101,11 @@ async def _in_a_box(options: Options, name: str, engine_url: str, scenario: Scen
         directory = options.out / name.replace(" ", "-")
         async with running_box(directory, engine_url, database_url=url) as box:
             return await scenario(box)
+
+
+async def _in_a_region(options: Options, name: str, engine_url: str, scenario: RegionScenario) -> str:
+    async with running_region(options.out / name.replace(" ", "-"), engine_url) as region:
+        return await scenario(region)
 
 
 async def _partition(options: Options, engine_url: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, NotFound, Unauthenticated, Unavailable
@@ -15,6 +15,8 @@ FRESH_SECONDS: Final = 3.0
 """How long an answer is taken for true; what lives on it notices a revocation within two seconds more."""
 AWAY_SECONDS: Final = 600.0
 """How long what was last granted holds while the server is away."""
+PATIENCE_SECONDS: Final = 2.0
+"""How long who was let in before waits for a server of which nothing is heard. Until then no revocation is missed."""
 _LOOK_SECONDS: Final = 0.5
 _RENEWED_SECONDS: Final = FRESH_SECONDS - 2 * _LOOK_SECONDS
 """What is in use is asked for again before its answer is old, so that no request waits for that."""
@@ -72,6 +74,14 @@ def link_ended() -> Forbidden:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Question:
+    """`is_late` is done once the server has taken too long for those who were let in before."""
+
+    answer: asyncio.Future[Grant]
+    is_late: asyncio.Future[None]
+
+
 class Grants:
     """`run` is one of the edge's loops: it asks again for what is in use."""
 
@@ -79,7 +89,7 @@ class Grants:
         self._link = link
         self._clock = clock
         self._known: dict[Claim, Grant] = {}
-        self._asking: dict[Claim, asyncio.Future[Grant]] = {}
+        self._asking: dict[Claim, _Question] = {}
 
     async def find(self, claim: Claim) -> Grant:
         """Raises ServerAway where nothing is known that still holds."""
@@ -87,11 +97,14 @@ class Grants:
         if known is not None and now - known.asked_at < FRESH_SECONDS:
             known.used_at = now
             return known
-        asking = self._asking.get(claim)
-        if asking is None:
-            asking = self._asking[claim] = asyncio.ensure_future(self._ask_one(claim))
-            asking.add_done_callback(lambda _: self._asking.pop(claim, None))
-        return await asyncio.shield(asking)
+        question = self._asking.get(claim) or self._begin_asking(claim)
+        if known is not None and known.allowed and not self._is_past(known):
+            either: set[asyncio.Future[Any]] = {question.answer, question.is_late}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not question.answer.done():
+                known.used_at = now
+                return known
+        return await asyncio.shield(question.answer)
 
     def holds(self, grant: Grant) -> bool:
         """Whether it is still granted; whoever lives on it asks this each second."""
@@ -123,10 +136,26 @@ class Grants:
         for claim, verdict in zip(claims, verdicts, strict=True):
             self._take(claim, verdict)
 
+    def _begin_asking(self, claim: Claim) -> _Question:
+        is_late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        question = _Question(answer=asyncio.ensure_future(self._ask_one(claim)), is_late=is_late)
+        timer = self._clock.call_later(PATIENCE_SECONDS, lambda: is_late.set_result(None))
+
+        def answered(answer: asyncio.Future[Grant]) -> None:
+            timer.cancel()
+            self._asking.pop(claim, None)
+            # Whoever asked may have been let in without it.
+            answer.cancelled() or answer.exception()
+
+        question.answer.add_done_callback(answered)
+        self._asking[claim] = question
+        return question
+
     async def _ask_one(self, claim: Claim) -> Grant:
         try:
             (verdict,) = await self._ask([claim])
-        except ServerAway:
+        except Unavailable:
+            # Whether it can't be reached, or lacks its database: what was granted holds for a while.
             known = self._known.get(claim)
             if known is None or not known.allowed or self._is_past(known):
                 raise

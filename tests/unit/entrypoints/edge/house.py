@@ -9,7 +9,6 @@ from http.cookies import SimpleCookie
 from spunto.core.kernel.errors import Unavailable
 from spunto.core.kernel.log import silent
 from spunto.core.kernel.secret import Secret
-from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
 from spunto.core.protocol.transport import Transport
 from spunto.core.routes.hosts import slug_of
 from spunto.core.workers.views import WorkerView
@@ -29,6 +28,7 @@ from spunto.entrypoints.edge.tunnels import Tunnels
 from spunto.entrypoints.edge.visits import Doors
 from spunto.entrypoints.serving.crowd import Crowd
 from spunto.testing.harness import Harness
+from spunto.testing.network import Cable
 
 PORT = 3000
 NAVIGATION = {"sec-fetch-dest": "document", "sec-fetch-mode": "navigate", "accept": "text/html"}
@@ -66,7 +66,7 @@ class House:
     worker: WorkerView
     routes: RouteTable
     link: ServerLink
-    cut: list[MemoryTransport]
+    cables: list[Cable]
     asked_ports: list[int] = field(default_factory=list)
     upstream: Callable[[], Upstream] = Listening
     listens_at: float = float("inf")
@@ -129,15 +129,15 @@ async def a_house() -> AsyncIterator[House]:
         await harness.settle()
         worker = await harness.worker(project, spawned.worker.id)
         _, token = await harness.spunto.edges.create("edge")
-        cut: list[MemoryTransport] = []
+        cables: list[Cable] = []
 
         async def dial() -> Transport:
             if house.is_server_away:
                 raise Unavailable("server_away", "It is away.")
-            ours, theirs = memory_transport_pair()
-            cut[:] = [ours]
-            group.create_task(harness.spunto.edge_gateway.serve(theirs, token))
-            return ours
+            cable = Cable()
+            cables[:] = [cable]
+            group.create_task(harness.spunto.edge_gateway.serve(cable.server_end, token))
+            return cable.agent_end
 
         async def connect(node_id: str, subject_id: str, port: int) -> Upstream:
             house.asked_ports.append(port)
@@ -164,7 +164,7 @@ async def a_house() -> AsyncIterator[House]:
         )
         relays = Relays(ask_dial, edge_id="edge", clock=clock, tickets=tickets)
         gate = Gate(doors, server=SERVER, relays=RelayDoor(relays, tickets))
-        house = House(harness=harness, gate=gate, worker=worker, routes=routes, link=link, cut=cut)
+        house = House(harness=harness, gate=gate, worker=worker, routes=routes, link=link, cables=cables)
         loops = [
             group.create_task(link.run()),
             group.create_task(grants.run()),

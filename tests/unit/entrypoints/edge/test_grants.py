@@ -1,5 +1,6 @@
 """How long what the server granted holds, while it can be asked and while it can't."""
 
+import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from tests.unit.entrypoints.edge.house import House, a_house
 
 from spunto.core.routes.asking import ByToken
-from spunto.entrypoints.edge.grants import AWAY_SECONDS, Claim
+from spunto.entrypoints.edge.grants import AWAY_SECONDS, FRESH_SECONDS, PATIENCE_SECONDS, Claim
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def test_what_lives_on_a_grant_goes_on_without_the_server_and_ends_when_it
     claim = Claim(house.worker.worker.id, 3000, 1, ByToken(token=house.harness.owner_token))
     grant = await grants.find(claim)
     house.is_server_away = True
-    house.cut[0].abort()
+    house.cables[0].cut()
 
     held = []
     for _ in range(int(AWAY_SECONDS) + 5):
@@ -44,6 +45,27 @@ async def test_none_of_those_who_come_again_and_again_waits_for_the_server(house
         waits.append(_waits(grants.find(claim)))
 
     assert waits == [False] * 12
+
+
+async def test_who_was_let_in_before_waits_but_shortly_for_a_server_of_which_nothing_is_heard(house: House) -> None:
+    grants = house.gate._doors.grants
+    claim = Claim(house.worker.worker.id, 3000, 1, ByToken(token=house.harness.owner_token))
+    known = await grants.find(claim)
+    # Nobody uses it, so that it is not asked for again.
+    await house.harness.advance(4 * FRESH_SECONDS)
+    house.cables[0].is_silent = True
+
+    first = asyncio.ensure_future(grants.find(claim))
+    await house.harness.advance(PATIENCE_SECONDS / 2)
+    waits = not first.done()
+    await house.harness.advance(PATIENCE_SECONDS / 2)
+    # Whoever comes then does not begin anew.
+    second = asyncio.ensure_future(grants.find(claim))
+    await house.settle()
+    await house.cables[0].speak_again()
+
+    assert (waits, first.done(), second.done()) == (True, True, True)
+    assert (first.result(), second.result(), known.allowed) == (known, known, True)
 
 
 async def test_what_nobody_uses_any_more_is_not_asked_for_again(house: House) -> None:
