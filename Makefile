@@ -81,7 +81,7 @@ lock: $(STAMP) ## pin the newest Python packages that pyproject.toml allows
 .PHONY: clean
 clean: ## end what these targets started, and remove what they made
 	@scripts/stop
-	rm -rf tests/integration/signin/provider/node_modules
+	rm -rf tests/integration/signin/provider/node_modules benchmarks/peers/node_modules
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -12,7 +12,19 @@ from pathlib import Path
 
 from benchmarks.figures import Row
 
-NAMES = ("start", "command", "spawn", "terminal", "listing", "authentication", "agents", "placement", "feed", "edge")
+NAMES = (
+    "start",
+    "command",
+    "spawn",
+    "terminal",
+    "listing",
+    "authentication",
+    "agents",
+    "placement",
+    "feed",
+    "edge",
+    "front_door",
+)
 RESULTS = Path(__file__).parent / "RESULTS.md"
 HEAD = "| what | figure | goal | | ours against the reference, same run |\n|---|---|---|---|---|"
 

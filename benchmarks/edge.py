@@ -26,6 +26,7 @@ from tests.integration.journeys.boxes import cleared_away
 
 from benchmarks.figures import Row, median
 from benchmarks.load import load
+from benchmarks.proxies import CADDY, Way, caddy, configurable_http_proxy, until_it_answers
 from benchmarks.stack import free_port, wait_until_ready
 
 ROUNDS: Final = 5
@@ -43,16 +44,7 @@ _ORIGIN: Final = """
     file_server
 }
 """
-_CADDY: Final = str(Path(sys.executable).with_name("caddy"))
 _WORKER_IMAGE: Final = "localhost/spunto/worker:1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way to the same files: an address, and what has to be sent along."""
-
-    url: str
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,41 +68,49 @@ class Site:
 
 
 def measure() -> list[Row]:
-    with _site() as site, _caddy(site) as caddy:
-        return [_small(site, caddy), _big(site, caddy), _beside(site), _wake(site)]
+    with _site() as site:
+        address = f"{_address_of(site.container)}:3000"
+        with caddy(address) as by_caddy, configurable_http_proxy(address) as by_chp:
+            ways = {"ours": site.ours, "Caddy": by_caddy, "configurable-http-proxy": by_chp}
+            return [*_small(ways), *_big(site, ways), _beside(site), _wake(site)]
 
 
-def _small(site: Site, caddy: Way) -> Row:
-    ours, peers = [], []
-    for _ in range(ROUNDS):
-        ours.append(_rate(site.ours))
-        peers.append(_rate(caddy))
+def _small(ways: Mapping[str, Way]) -> list[Row]:
+    rates = _by_turns(ways, ROUNDS, lambda way: load(f"{way.url}/small", way.headers, seconds=SECONDS).per_second)
+    what = "1 KB at 32 connections through edge and tunnel"
+    return [
+        _against("Caddy", rates, what, unit="/s", goal=0.6),
+        _against("configurable-http-proxy", rates, what, unit="/s", goal=2),
+    ]
+
+
+def _big(site: Site, ways: Mapping[str, Way]) -> list[Row]:
+    speeds = _by_turns(ways, DOWNLOADS, lambda way: _download(way, site.digest))
+    what = "100 MB through edge and tunnel"
+    return [
+        _against("Caddy", speeds, what, unit=" MB/s", goal=1, also="600 MB/s would do as well"),
+        _against("configurable-http-proxy", speeds, what, unit=" MB/s", goal=None),
+    ]
+
+
+def _by_turns(ways: Mapping[str, Way], rounds: int, measured: Callable[[Way], float]) -> Mapping[str, float]:
+    """The median of each."""
+    samples: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            samples[name].append(measured(way))
+    return {name: median(found) for name, found in samples.items()}
+
+
+def _against(peer: str, found: Mapping[str, float], what: str, *, unit: str, goal: float | None, also: str = "") -> Row:
+    detail = f"ours {found['ours']:.0f}{unit}, {peer} {found[peer]:.0f}{unit}"
     return Row(
-        name="1 KB at 32 connections through edge and tunnel against Caddy's reverse proxy",
-        figure=median(ours) / median(peers),
+        name=f"{what} against {peer}",
+        figure=found["ours"] / found[peer],
         unit="×",
-        goal=0.6,
+        goal=goal,
         better="higher",
-        detail=f"ours {median(ours):.0f}/s, Caddy {median(peers):.0f}/s",
-    )
-
-
-def _rate(way: Way) -> float:
-    return load(f"{way.url}/small", way.headers, seconds=SECONDS).per_second
-
-
-def _big(site: Site, caddy: Way) -> Row:
-    ours, peers = [], []
-    for _ in range(DOWNLOADS):
-        ours.append(_download(site.ours, site.digest))
-        peers.append(_download(caddy, site.digest))
-    return Row(
-        name="100 MB through edge and tunnel against Caddy's reverse proxy",
-        figure=median(ours) / median(peers),
-        unit="×",
-        goal=1,
-        better="higher",
-        detail=f"ours {median(ours):.0f} MB/s, Caddy {median(peers):.0f} MB/s; 600 MB/s would do as well",
+        detail=f"{detail}; {also}" if also else detail,
     )
 
 
@@ -269,13 +269,13 @@ def _made(url: str, token: str, port: int) -> Site:
         container=container,
         digest=digest,
     )
-    _until_it_answers(site.ours)
+    until_it_answers(site.ours)
     return site
 
 
 def _equip(container: str) -> None:
     """The server, and what it serves."""
-    _docker("cp", _CADDY, f"{container}:/usr/local/bin/caddy")
+    _docker("cp", CADDY, f"{container}:/usr/local/bin/caddy")
     make = (
         f"mkdir -p /workspace; head -c {BIG_BYTES} /dev/urandom > /workspace/big; "
         f"head -c {SMALL_BYTES} /dev/zero > /workspace/small; printf '%s' '{_ORIGIN}' > /workspace/Caddyfile"
@@ -285,38 +285,6 @@ def _equip(container: str) -> None:
 
 def _address_of(container: str) -> str:
     return _docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container).strip()
-
-
-@contextmanager
-def _caddy(site: Site) -> Iterator[Way]:
-    """Caddy on this machine, before the same port."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
-        file = Path(folder) / "Caddyfile"
-        file.write_text(f"{{\n\tadmin off\n}}\n:{port} {{\n\treverse_proxy {_address_of(site.container)}:3000\n}}\n")
-        command = [_CADDY, "run", "--config", str(file), "--adapter", "caddyfile"]
-        running = subprocess.Popen(
-            command, env={**os.environ, "HOME": folder}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        way = Way(url=f"http://127.0.0.1:{port}", headers={})
-        try:
-            _until_it_answers(way)
-            yield way
-        finally:
-            running.terminate()
-            running.wait(10)
-
-
-def _until_it_answers(way: Way) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            if httpx.get(f"{way.url}/small", headers=way.headers, trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < deadline, f"{way.url} does not answer"
-        time.sleep(0.05)
 
 
 def _docker(*arguments: str) -> str:
