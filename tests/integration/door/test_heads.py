@@ -2,7 +2,7 @@
 
 import pytest
 from tests.fixtures.live import Live
-from tests.integration.door.raw import asked, wire
+from tests.integration.door.raw import Answer, asked, wire
 
 HOST = b"Host: 127.0.0.1\r\n"
 GET = b"GET /healthz HTTP/1.1\r\n" + HOST
@@ -222,3 +222,31 @@ def test_nothing_that_follows_a_refused_head_is_taken_for_a_request(live: Live) 
         assert answer is not None
         assert answer.status == 400
         assert connection.ends()
+
+
+def answered(live: Live, raw: bytes) -> Answer:
+    answer = asked(live.url, raw)
+    assert answer is not None
+    return answer
+
+
+BROWSER = b"Accept: text/html,*/*;q=0.8\r\nSec-Fetch-Mode: navigate\r\n"
+SHOWN = {
+    "too many cookies": (GET + BROWSER + b"Cookie: a=" + b"x" * 20_000 + b"\r\n" + END, 431),
+    "too many cookies, not all of them come": (GET + BROWSER + b"Cookie: a=" + b"x" * 20_000, 431),
+    "a path of two slashes": (b"GET //healthz HTTP/1.1\r\n" + HOST + BROWSER + END, 400),
+    "a header twice": (GET + BROWSER + HOST + END, 400),
+}
+
+
+@pytest.mark.parametrize(("raw", "status"), SHOWN.values(), ids=SHOWN.keys())
+def test_a_person_s_browser_is_refused_by_a_page(live: Live, raw: bytes, status: int) -> None:
+    page, program, script = (
+        answered(live, each)
+        for each in (raw, raw.replace(BROWSER, b"Accept: */*\r\n"), raw.replace(b"navigate", b"cors"))
+    )
+
+    assert (page.status, program.status, script.status) == (status,) * 3
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert b"<h1>That did not work</h1>" in page.body
+    assert {each.headers["content-type"] for each in (program, script)} == {"application/problem+json"}

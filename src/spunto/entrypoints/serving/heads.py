@@ -65,6 +65,17 @@ FAULTS: Final = (TOO_LARGE, BAD_VERSION, NOT_UPGRADED, TOO_LONG, UNKNOWN_CODING,
 """One of each code."""
 
 
+def glimpse(received: bytes) -> tuple[Sequence[bytes], list[tuple[bytes, bytes]]] | None:
+    """The words of the first line and the headers, in lower case, of a head that is refused, or of its beginning, whose
+    last header may be cut off. They say in which form to refuse it; None where it is no request of HTTP/1."""
+    line, _, rest = received.partition(b"\r\n\r\n")[0].partition(b"\r\n")
+    words = line.split(b" ")
+    if len(words) != 3 or words[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
+        return None
+    fields = (each.partition(b":") for each in rest.split(b"\r\n"))
+    return words, [(name.lower(), value.strip(b" \t")) for name, colon, value in fields if colon]
+
+
 def fault_of_bytes(received: bytes) -> Fault | None:
     """What can be told of the bytes alone; the head need not be complete, and more may follow it."""
     end = received.find(b"\r\n\r\n")

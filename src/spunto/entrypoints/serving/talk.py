@@ -13,12 +13,27 @@ from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 
+from spunto.entrypoints.serving import plain_pages
 from spunto.entrypoints.serving.answers import Whole, WholeStream
-from spunto.entrypoints.serving.heads import TOO_LARGE, UNKNOWN_CODING, Fault, bad, fault_of_bytes, fault_of_request
+from spunto.entrypoints.serving.heads import (
+    TOO_LARGE,
+    UNKNOWN_CODING,
+    Fault,
+    bad,
+    fault_of_bytes,
+    fault_of_request,
+    glimpse,
+)
+from spunto.entrypoints.serving.plain_pages import is_for_a_person, refusal_text
 from spunto.entrypoints.serving.problems import problem_body
 
 # Our own, where h11 says what it thinks of a request only by a status.
 _BY_STATUS: Final = {431: TOO_LARGE, 501: UNKNOWN_CODING}
+_PROBLEM: Final = b"application/problem+json"
+_WITHOUT_COOKIES: Final = (
+    "<p>Mostly that is cookies: remove this site's in your browser's settings, and open the page again.</p>"
+)
+_FRONT_PAGE: Final = '<p>Go to the <a href="/">front page</a>.</p>'
 _UNREADABLE: Final = bad("The request can't be understood.")
 
 
@@ -146,10 +161,12 @@ class Talk(H11Protocol):
     async def _send_error_response(self, status_code: int) -> None:
         self._refused = True
         fault = getattr(self.connection, "fault", None) or _BY_STATUS.get(status_code, _UNREADABLE)
-        body = b"" if self._is_head() else _problem(fault)
+        kind, body = _page(fault) if self._is_a_person_s() else (_PROBLEM, _problem(fault))
+        if self._is_head():
+            body = b""
         headers = [
             *fault.headers,
-            (b"content-type", b"application/problem+json"),
+            (b"content-type", kind),
             (b"content-length", str(len(body)).encode()),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
@@ -161,6 +178,14 @@ class Talk(H11Protocol):
             await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
 
+    def _is_a_person_s(self) -> bool:
+        """Of what could be read of the request, whose head mostly is still there as it came."""
+        request: h11.Request | None = getattr(self.connection, "request", None)
+        if request is not None and self.connection.their_state is not h11.IDLE:
+            return request.method == b"GET" and is_for_a_person(list(request.headers))
+        found = glimpse(self.connection.trailing_data[0])
+        return found is not None and found[0][0] == b"GET" and is_for_a_person(found[1])
+
     def _is_head(self) -> bool:
         request: h11.Request | None = getattr(self.connection, "request", None)
         return request is not None and request.method == b"HEAD" and self.connection.their_state is not h11.IDLE
@@ -169,6 +194,12 @@ class Talk(H11Protocol):
         if isinstance(self.stream, HTTPStream):
             _tell_of_end(self.stream)
         await super()._close_stream()
+
+
+def _page(fault: Fault) -> tuple[bytes, bytes]:
+    way = _WITHOUT_COOKIES if fault.status == TOO_LARGE.status else _FRONT_PAGE
+    text = refusal_text(fault.code, fault.detail, request_id=secrets.token_hex(16), way=way)
+    return plain_pages.TYPE.encode(), text.encode()
 
 
 def _problem(fault: Fault) -> bytes:

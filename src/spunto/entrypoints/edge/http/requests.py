@@ -10,6 +10,7 @@ from spunto.entrypoints.edge.http.bodies import BodyReader, SizedBody
 from spunto.entrypoints.edge.http.chunks import ChunkReader, lines_of
 from spunto.entrypoints.edge.http.headers import passing
 from spunto.entrypoints.edge.seams import Body, Headers, RequestHead
+from spunto.entrypoints.serving import heads
 from spunto.entrypoints.serving.heads import BAD_VERSION, HOST, LENGTH, UNKNOWN_CODING, Fault, bad, fault_of_upgrade
 
 MAX_HEAD_BYTES: Final = 32 * 1024
@@ -80,21 +81,17 @@ def read_request(received: bytes, peer: str, *, is_tls: bool) -> Incoming | Faul
 
 
 def glimpse(received: bytes, peer: str, *, is_tls: bool) -> RequestHead | None:
-    """What can be told of a head that is refused, or of its beginning, whose last header may be cut off. It says in
-    which form to refuse it, and goes no further."""
-    line, _, rest = received.partition(b"\r\n\r\n")[0].partition(b"\r\n")
-    words = line.split(b" ")
-    if len(words) != 3 or words[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
+    """What can be told of a head that is refused, or of its beginning; it goes no further."""
+    found = heads.glimpse(received)
+    if found is None:
         return None
-    fields = (each.partition(b":") for each in rest.split(b"\r\n"))
-    headers = [(name.lower(), value.strip(b" \t")) for name, colon, value in fields if colon]
-    host = next((value for name, value in headers if name == b"host"), b"")
+    words, headers = found
     return RequestHead(
         method=words[0],
         target=words[1],
         version=words[2].removeprefix(b"HTTP/"),
         headers=headers,
-        host=host.decode("latin1").lower(),
+        host=next((value for name, value in headers if name == b"host"), b"").decode("latin1").lower(),
         peer=peer,
         is_tls=is_tls,
         wants_upgrade=False,
