@@ -4,6 +4,8 @@ The program here gives everybody who asks a sandbox to run one command in. Run i
 comes from Spunto's pytest plugin.
 """
 
+from typing import Any
+
 import pytest
 
 from spunto.core.access.model import Actor
@@ -83,3 +85,23 @@ async def test_the_same_over_http(spunto_harness: Harness) -> None:
     assert (ready.state, ready.docker_state) == (WorkerState.READY, DockerState.RUNNING)
     assert lost.error is not None
     assert (lost.state, lost.error.code) == (WorkerState.ERROR, "container_lost")
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    """What runs in the worker: any ASGI application."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": f"hello from {scope['path']}".encode()})
+
+
+async def test_an_application_in_a_worker_is_for_its_owner_alone(spunto_harness: Harness) -> None:
+    node = await spunto_harness.add_node("one")
+    worker = (await spunto_harness.spawn(await spunto_harness.add_project())).worker
+    await spunto_harness.settle()
+    node.serve_http(worker.id, 3000, hello)
+
+    async with spunto_harness.visitor(worker, 3000, spunto_harness.owner_token) as owner:
+        shown = await owner.get("/page")
+    async with spunto_harness.visitor(worker, 3000, None) as stranger:
+        refused = await stranger.get("/page")
+
+    assert (shown.text, refused.status_code) == ("hello from /page", 401)

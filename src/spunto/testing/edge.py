@@ -22,14 +22,14 @@ class SimulatedEdge:
 
     def __init__(self, links: Callable[[], NodeLinks], *, clock: Clock) -> None:
         self._links = links
-        self._tickets = Tickets(clock)
-        self.relays = Relays(self._ask_dial, edge_id="edg_harness", clock=clock, tickets=self._tickets)
+        self.tickets = Tickets(clock)
+        self.relays = Relays(self._ask_dial, edge_id="edg_harness", clock=clock, tickets=self.tickets)
 
     def answer(self, url: str, ticket: Secret, transport: Transport) -> None:
         """An agent dials, and this is the edge's end. Raises Unavailable, as a real agent's dialling does."""
         if url != EDGE_URL:
             no_edge(url, ticket, transport)
-        node_id = self._tickets.redeem(ticket.reveal())
+        node_id = self.tickets.redeem(ticket.reveal())
         if node_id is None:
             raise Unavailable("dial_failed", "The edge answered 404: the ticket is not good.")
         self.relays.attach(node_id, transport)

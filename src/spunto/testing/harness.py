@@ -1,7 +1,8 @@
 """The whole product in one process, for tests: no sockets, no sleeping, and a clock that the test moves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import TracebackType
@@ -31,7 +32,10 @@ from spunto.testing.node import DEFAULT_IMAGE, GIB, Machine, SimulatedNode
 from spunto.testing.store import BreakableStore
 
 if TYPE_CHECKING:
+    import httpx
+
     from spunto.client.client import SpuntoClient
+    from spunto.testing.front import SimulatedFront
 
 T = TypeVar("T")
 
@@ -65,6 +69,7 @@ class Harness:
         self._tasks: asyncio.TaskGroup
         self._store: BreakableStore | None = None
         self._keyring = MemoryKeyring()
+        self._front: SimulatedFront | None = None
         self._gateways: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
         self._server_ending = asyncio.Event()
@@ -170,6 +175,14 @@ class Harness:
         assert worker.node_id is not None  # noqa: S101 - a worker that stands somewhere
         return await self.edge.relays.connect(worker.node_id, worker.id, port)
 
+    @asynccontextmanager
+    async def visitor(self, worker: Worker, port: int, token: Secret | None) -> AsyncIterator["httpx.AsyncClient"]:
+        """A client at the address of the worker's port, by the edge's own rules: with a session's or key's token, or
+        with None as a stranger. See `node.serve_http`."""
+        front = await self._open_front()
+        async with front.visitor(self.spunto.addresses.url_of(worker.index, worker.id, port), token) as client:
+            yield client
+
     async def add_person(self, name: str, *, role: Role = Role.MEMBER) -> Person:
         """Somebody else in the organization; `client(person.token)` is what they see of it."""
         email = f"{name}@harness.example"
@@ -214,6 +227,8 @@ class Harness:
             gateway.cancel()
         for machine in self._machines:
             machine.lose_server()
+        if self._front is not None:
+            self._front.lose_server()
         self._server_running.clear()
         self._server_ending.set()
         await self._server_running.wait()
@@ -242,6 +257,25 @@ class Harness:
             serving.add_done_callback(self._gateways.discard)
 
         return answer
+
+    async def _open_front(self) -> "SimulatedFront":
+        """With the first visitor, because it looks at the clock twice a second."""
+        if self._front is None:
+            # It brings httpx and the edge, which nobody needs who tests without HTTP.
+            from spunto.testing.front import SimulatedFront
+
+            _, token = await self.spunto.edges.create("harness")
+            self._front = SimulatedFront(
+                self.edge, lambda transport: self._attend_edge(transport, token), clock=self.clock, spawn=self._spawn
+            )
+            await self._front.listen()
+            await self.settle()
+        return self._front
+
+    def _attend_edge(self, transport: Transport, token: Secret) -> None:
+        serving = self._spawn(self.spunto.edge_gateway.serve(transport, token), "edge gateway")
+        self._gateways.add(serving)
+        serving.add_done_callback(self._gateways.discard)
 
     def _pass_over(self, seconds: float) -> None:
         """Make what the beats of that time would have made newer as new as they had."""
@@ -283,6 +317,8 @@ class Harness:
             self._server_running.set()
             await self._server_ending.wait()
             if self._closing.is_set():
+                if self._front is not None:
+                    await self._front.aclose()
                 for machine in self._machines:
                     machine.kill_agent()
                 if self._gateways:

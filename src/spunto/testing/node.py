@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.adapters.memory.runtime_ports import PortHandler
@@ -20,6 +20,9 @@ from spunto.core.specs.names import NODE_LABEL
 from spunto.core.specs.worker import container_name
 from spunto.testing.agent import Answer, AnswerAsEdge, SimulatedAgent, no_edge
 from spunto.testing.network import Network
+
+if TYPE_CHECKING:
+    from spunto.testing.web import Application
 
 GIB = 1024**3
 MAX_LOGGED = 1000
@@ -180,6 +183,13 @@ class SimulatedNode:
     ) -> None:
         """A program of the worker's listens on the port; it is called for each connection, until the container ends."""
         self.engine.serve_port(container_name(worker_id), port, handler, address=address, process=process)
+
+    def serve_http(self, worker_id: str, port: int, application: "Application") -> None:
+        """An ASGI application listens on the worker's port, until the container ends; see `Harness.visitor`."""
+        # h11 comes with httpx, which nobody needs who tests without HTTP.
+        from spunto.testing.web import serving
+
+        self.serve_port(worker_id, port, serving(application), process="application")
 
     def containers(self) -> Sequence[Container]:
         """What stands on the machine and carries the node's label, running or not, whoever may know of it."""

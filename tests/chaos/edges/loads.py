@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -75,7 +76,7 @@ async def _transferred(
     writer = None
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            reader, writer = await asyncio.open_connection(edge.host.address, EDGE_PORT)
+            reader, writer = await asyncio.open_connection(sock=await _connected(edge))
             writer.write(head)
             await _send(writer, size // 2)
             if size:
@@ -90,6 +91,15 @@ async def _transferred(
         transfer.begun.set()
         if writer is not None:
             writer.transport.abort()
+
+
+async def _connected(edge: EdgeOn) -> socket.socket:
+    connection = socket.socket()
+    # Left to itself the kernel may take a whole download for who does not read.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIECE)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, (edge.host.address, EDGE_PORT))
+    return connection
 
 
 async def _send(writer: asyncio.StreamWriter, size: int) -> None:
