@@ -78,7 +78,9 @@ def test_sharing_lets_in_whom_it_names_and_is_taken_back(site: Site, worker: Wor
         assert fetched(page, "/data")[0] == 200
         with site.box.api() as api:
             assert api.delete(f"{worker.api_path}/ports/3000/links/{link['id']}").status_code == 204
-        wait_until(lambda: fetched(page, "/data")[0] == 401, seconds=8, what="the link is no longer good")
+        wait_until(lambda: fetched(page, "/data")[0] == 403, seconds=8, what="the link is no longer good")
+        page.goto(worker.url(3000))
+        assert page.title() == "This link is no longer good"
 
 
 def test_a_navigation_wakes_a_stopped_worker_and_a_background_fetch_does_not(site: Site) -> None:

@@ -114,7 +114,7 @@ def main() -> None:
         from spunto.entrypoints.cli.exits import ExitCode, local_problem
 
         if "--json" in arguments[: arguments.index("--") if "--" in arguments else None]:
-            typer.echo(json.dumps(local_problem("usage", error.format_message())), err=True)
+            typer.echo(json.dumps(local_problem("usage", _sentence_of(error))), err=True)
         elif error.format_message():
             # Who names no command has been shown which there are.
             typer.echo(_usage_error(error), err=True)
@@ -122,7 +122,12 @@ def main() -> None:
 
 
 def _usage_error(error: typer.TyperException) -> str:
-    sentence = " ".join(error.format_message().split())
+    sentence = " ".join(_sentence_of(error).split())
     context = getattr(error, "ctx", None)
     program = "spunto" if context is None else context.command_path
     return f"error: {sentence.rstrip('.')}; see `{program} --help`."
+
+
+def _sentence_of(error: typer.TyperException) -> str:
+    """Without the kind of the exception that Typer puts before what it says of a choice."""
+    return error.format_message().replace(": Value error, ", ": ")

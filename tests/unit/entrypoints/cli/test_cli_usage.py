@@ -178,6 +178,16 @@ def test_a_wrong_command_line_exits_with_2(monkeypatch: pytest.MonkeyPatch, argu
     assert called(monkeypatch, *arguments) == 2
 
 
+def test_a_choice_that_is_none_is_told_in_our_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = called(monkeypatch, "worker", "share", "fox", "3000", "everyone")
+
+    said = capsys.readouterr().err
+    assert (code, "'everyone' is not one of 'owner', 'org', 'public'" in said) == (2, True)
+    assert "Value error" not in said
+
+
 def test_with_json_a_wrong_command_line_is_a_problem(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
