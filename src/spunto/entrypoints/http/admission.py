@@ -92,9 +92,9 @@ def _counted_as(limit: Limit, actor: Actor, arguments: Mapping[str, Any]) -> str
 def _tell(response: Response, gate: Gate, counted: Sequence[tuple[Limit, str]]) -> None:
     """What is left of the scarcest limit, as draft-ietf-httpapi-ratelimit-headers-06 has it."""
     levels = [level for limit, key in counted if (level := gate.limits.level(limit, key)) is not None]
-    if levels and "RateLimit-Limit" not in response.headers:
+    headers = response.headers
+    if levels and not any(name == "RateLimit-Limit" for name, _ in headers):
         scarcest = min(levels, key=lambda level: level.left)
-        headers = response.headers
         headers.add("RateLimit-Limit", str(scarcest.burst))
         headers.add("RateLimit-Remaining", str(scarcest.left))
         headers.add("RateLimit-Reset", str(math.ceil(scarcest.full_seconds)))

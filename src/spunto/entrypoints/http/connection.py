@@ -12,6 +12,7 @@ from quart.asgi import ASGIHTTPConnection, ASGIWebsocketConnection
 from quart.typing import ResponseTypes
 from quart.utils import encode_headers
 from quart.wrappers.response import DataBody
+from werkzeug.datastructures import Headers
 
 from spunto.entrypoints.serving.answers import WHOLE
 from spunto.entrypoints.serving.targets import path_of
@@ -25,6 +26,18 @@ _OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 CUT: Final = "spunto.cut"
 """In a request's scope: call it to break the connection of a client that takes nothing any more."""
+
+
+class SparingHeaders(Headers):
+    """Werkzeug's, which make an error page of each header that is asked for and not there; here half a dozen are at
+    every request."""
+
+    def __contains__(self, key: str) -> bool:
+        wanted = key.lower()
+        return any(name.lower() == wanted for name, _ in self)
+
+    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # noqa: A002 - as it has it
+        return super().get(key, default, type) if key in self else default
 
 
 class HttpConnection(ASGIHTTPConnection):
@@ -49,6 +62,26 @@ class HttpConnection(ASGIHTTPConnection):
                 raise
         finally:
             await client.listen_no_more()
+
+    def _create_request_from_scope(self, send: ASGISendCallable) -> Request:
+        scope, config = self.scope, self.app.config
+        if scope.get("root_path") or not scope["path"].startswith("/") or scope["http_version"] < "1.1":
+            return super()._create_request_from_scope(send)
+        said = [(name.decode("latin1").title(), value.decode("latin1")) for name, value in scope["headers"]]
+        client = (scope.get("client") or ["<local>"])[0]
+        return self.app.request_class(
+            scope["method"],
+            scope["scheme"],
+            scope["path"],
+            scope["query_string"],
+            SparingHeaders([("Remote-Addr", client), *said]),
+            "",
+            scope["http_version"],
+            max_content_length=config["MAX_CONTENT_LENGTH"],
+            body_timeout=config["BODY_TIMEOUT"],
+            send_push_promise=partial(self._send_push_promise, send),
+            scope=scope,
+        )
 
     async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
         response = await self.app.handle_request(request)

@@ -12,6 +12,8 @@ DIRECT_HEADER: Final = "X-Spunto-Direct"
 UNKNOWN: Final = "unknown"
 # Whoever has one IPv6 address has the other 2**64 of its network as well.
 IPV6_PREFIX: Final = 64
+# With a zone and a port; what is longer is none, and not kept.
+_LONGEST: Final = 64
 
 
 def client_address(peer: str, forwarded: Iterable[str], trusted: Sequence[Network]) -> Address | None:
@@ -52,6 +54,10 @@ def counted_peer(peer: str | None) -> str:
 
 def parsed_address(text: str) -> Address | None:
     """An address, also with a port, as some proxies write it; None for anything else."""
+    return _known_address(text) if len(text) <= _LONGEST else _read_address(text)
+
+
+def _read_address(text: str) -> Address | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -63,3 +69,7 @@ def parsed_address(text: str) -> Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+# Each request of a connection has the same; to read one takes as long as to route it.
+_known_address = lru_cache(maxsize=4096)(_read_address)

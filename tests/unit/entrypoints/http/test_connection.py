@@ -1,6 +1,7 @@
 """A request is handled in the task that brought it, and no longer than its client stays."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from quart import Quart, request
 from quart.sessions import SecureCookieSessionInterface
 from quart.wrappers.base import BaseRequestWebsocket
+from werkzeug.exceptions import BadRequestKeyError
 
 from spunto.entrypoints.http.application import Application
 from spunto.entrypoints.http.connection import HttpConnection
@@ -49,6 +51,31 @@ class Wire:
 @pytest.fixture
 def app() -> Application:
     return Application("test")
+
+
+async def test_headers_are_found_by_any_spelling_and_missed_without_an_error(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("an error page is made of a header that nobody sent")
+
+    @app.get("/")
+    async def look() -> list[str | int | None]:
+        headers = request.headers
+        return [
+            headers.get("x-GIVEN"),
+            headers.get("X-Given", type=int),
+            headers.get("X-Other", "-"),
+            headers.get("X"),
+        ] + [name in headers for name in ("x-given", "X-Other")]
+
+    monkeypatch.setattr(BadRequestKeyError, "__init__", refuse)
+    wire = Wire("GET", "/", [(b"x-given", b"7"), (b"content-length", b"2")])
+    wire.scope["extensions"] = {WHOLE: {}}
+
+    await wire.of(app)
+
+    assert json.loads(wire.sent[0][WHOLE]) == ["7", 7, "-", None, True, False]
 
 
 @pytest.mark.parametrize("extensions", [{}, {WHOLE: {}}])
