@@ -73,10 +73,11 @@ async def upload(region: Region, edge: EdgeOn, size: int, pace: asyncio.Event, t
 async def _transferred(
     region: Region, edge: EdgeOn, transfer: Transfer, pace: asyncio.Event, head: bytes, size: int
 ) -> None:
-    writer = None
+    writer, connection = None, _unconnected()
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            reader, writer = await asyncio.open_connection(sock=await _connected(edge))
+            await asyncio.get_running_loop().sock_connect(connection, (edge.host.address, EDGE_PORT))
+            reader, writer = await asyncio.open_connection(sock=connection)
             writer.write(head)
             await _send(writer, size // 2)
             if size:
@@ -91,14 +92,15 @@ async def _transferred(
         transfer.begun.set()
         if writer is not None:
             writer.transport.abort()
+        else:
+            connection.close()
 
 
-async def _connected(edge: EdgeOn) -> socket.socket:
+def _unconnected() -> socket.socket:
     connection = socket.socket()
     # Left to itself the kernel may take a whole download for who does not read.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIECE)
     connection.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(connection, (edge.host.address, EDGE_PORT))
     return connection
 
 

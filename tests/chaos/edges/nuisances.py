@@ -1,20 +1,22 @@
 """Clients and workers that behave badly, through a real edge and a real relay, beside somebody who behaves."""
 
 import asyncio
+import json
 import socket
 import struct
-import time
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-import httpx
 from tests.chaos.edges.loads import Transfer, download
 from tests.chaos.edges.memory import MIB, Memory, memory_watched
 from tests.chaos.edges.region import EDGE_PORT, EdgeOn, Region
 from tests.chaos.edges.sockets import Talk
 
+_NEIGHBOUR: Final = Path(__file__).with_name("neighbour.py")
 _ENDLESS: Final = 1 << 40
 _RESET: Final = struct.pack("ii", 1, 0)
 # Of what one client that reads nothing, or is not read, holds: of processes, and of the kernel on both hosts.
@@ -26,18 +28,9 @@ _SLOWEST_SECONDS: Final = 3.0
 
 @dataclass(slots=True)
 class Neighbour:
-    """Somebody who asks one thing after the other on a connection that is kept."""
+    """Somebody who asks one thing after the other, and how long each answer took."""
 
     seconds: list[float] = field(default_factory=list)
-
-    async def run(self, region: Region, edge: EdgeOn) -> None:
-        headers = {"Host": region.host, "Authorization": f"Bearer {region.token}"}
-        async with httpx.AsyncClient(headers=headers, timeout=30) as client:
-            while True:
-                begun = time.monotonic()
-                (await client.get(f"http://{edge.host.address}:{EDGE_PORT}/")).raise_for_status()
-                self.seconds.append(time.monotonic() - begun)
-                await asyncio.sleep(0.02)
 
     @property
     def p99(self) -> float:
@@ -125,14 +118,21 @@ async def _beside_a_neighbour(region: Region) -> AsyncIterator[tuple[EdgeOn, Nei
     """Everybody goes through the first edge; afterwards it serves, and nothing has been started anew."""
     edge, neighbour = region.edges[0], Neighbour()
     pids = [program.pid for program in region.programs]
-    asking = asyncio.create_task(neighbour.run(region, edge), name="neighbour")
+    asking = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(_NEIGHBOUR), edge.host.address, str(EDGE_PORT), region.host),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert asking.stdin is not None
     try:
         async with memory_watched(region) as memory:
+            asking.stdin.write(f"{region.token}\n".encode())
             yield edge, neighbour, memory
-        assert not asking.done(), asking.exception()
     finally:
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        asking.stdin.close()
+        told, _ = await asking.communicate()
+    assert asking.returncode == 0
+    neighbour.seconds.extend(json.loads(told))
     assert await region.answers(edge)
     assert await region.node_runs()
     assert [program.pid for program in region.programs if program.is_running] == pids
