@@ -13,8 +13,8 @@ from tests.fixtures.waiting import eventually
 REVOKED_SECONDS = 5.0
 # What an edge serves by its last grants.
 AWAY_SECONDS = 600.0
-# A person who waits longer takes it for broken.
-_SLOWEST_SECONDS = 3.0
+# An edge waits two seconds for a server that says nothing, and this machine has much else to do.
+_SLOWEST_SECONDS = 4.0
 _BACK_SECONDS = 30.0
 _MARGIN_SECONDS = 15.0
 

@@ -31,12 +31,13 @@ async def each_dies_under_load(region: Region, *, many: int, upload_bytes: int) 
             talking(region, carrier, bearer, sockets=many) as talks,
             loaded(region, carrier, downloads=many, upload_bytes=upload_bytes) as load,
         ):
+            connected = _connections_of(region)
             victim.kill()
             load.first.set()
             # While it is dead.
             await _over(load.early)
             victim.start()
-            back_at = await asyncio.to_thread(_back_at, region, victim)
+            back_at = await asyncio.to_thread(_back_at, region, victim, connected)
             works_seconds = await _all_new_works(region, carrier) - back_at
             load.second.set()
             await _over(load.transfers)
@@ -52,14 +53,21 @@ async def each_dies_under_load(region: Region, *, many: int, upload_bytes: int) 
     return "\n".join(told)
 
 
-def _back_at(region: Region, victim: Program) -> float:
-    """When it took its first question; an agent takes none, and is back when it runs."""
+def _back_at(region: Region, victim: Program, connected: int) -> float:
+    """When it took its first question; an agent takes none, and is back when it is connected once more."""
     if victim is region.server:
         region.server.wait_ready()
-    elif victim is not region.agent:
+    elif victim is region.agent:
+        wait_until(lambda: _connections_of(region) > connected, seconds=START_SECONDS, what=victim.tail())
+    else:
         [edge] = [edge for edge in region.edges if edge.program is victim]
         wait_until(lambda: _accepts(edge), seconds=START_SECONDS, what=victim.tail())
     return time.monotonic()
+
+
+def _connections_of(region: Region) -> int:
+    """How often its agent was connected to the server."""
+    return region.agent.log.read_text().count('"event":"connected"')
 
 
 def _accepts(edge: EdgeOn) -> bool:

@@ -7,7 +7,12 @@ import pytest_asyncio
 from tests.chaos.edges.region import Region, running_region
 from tests.chaos.edges.scenarios import SMALL, RegionScenario
 
-pytestmark = [pytest.mark.docker, pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.long,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

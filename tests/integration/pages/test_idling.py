@@ -13,7 +13,13 @@ from tests.fixtures.waiting import wait_until
 from tests.integration.journeys.boxes import running_box
 from tests.integration.pages.served import Site, Worker, site_of
 
-pytestmark = [pytest.mark.docker, pytest.mark.podman, pytest.mark.browser, pytest.mark.long]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.podman,
+    pytest.mark.browser,
+    pytest.mark.long,
+    pytest.mark.timeout(300),
+]
 
 TIMEOUT_SECONDS: Final = 60
 # Uses that follow sooner on each other are no news.
