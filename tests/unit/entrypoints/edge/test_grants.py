@@ -68,6 +68,20 @@ async def test_who_was_let_in_before_waits_but_shortly_for_a_server_of_which_not
     assert (first.result(), second.result(), known.allowed) == (known, known, True)
 
 
+async def test_what_was_granted_holds_while_the_server_lacks_its_database(house: House) -> None:
+    grants = house.gate._doors.grants
+    claim = Claim(house.worker.worker.id, 3000, 1, ByToken(token=house.harness.owner_token))
+    known = await grants.find(claim)
+    await house.harness.advance(2 * FRESH_SECONDS)
+
+    house.harness.break_store()
+    finding = asyncio.ensure_future(grants.find(claim))
+    await asyncio.wait([finding], timeout=5)
+    house.harness.mend_store()
+
+    assert (finding.result(), known.allowed) == (known, True)
+
+
 async def test_what_nobody_uses_any_more_is_not_asked_for_again(house: House) -> None:
     grants = house.gate._doors.grants
     claim = Claim(house.worker.worker.id, 3000, 1, ByToken(token=house.harness.owner_token))
