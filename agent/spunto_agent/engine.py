@@ -7,6 +7,7 @@ from datetime import datetime
 
 from spunto.adapters.runtimes.detect import connect
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.file_work import FileWork
 from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
@@ -22,6 +23,7 @@ from spunto.core.executor.runtime import (
     Stats,
     Volume,
 )
+from spunto.core.specs.files import FileRequest
 
 
 class LateRuntime:
@@ -111,6 +113,9 @@ class LateRuntime:
 
     async def exec(self, name: str, spec: ExecSpec) -> Exec:
         return await (await self._runtime()).exec(name, spec)
+
+    async def files(self, name: str, asked: FileRequest) -> FileWork:
+        return await (await self._runtime()).files(name, asked)
 
     async def connect_port(self, name: str, port: int) -> PortConnection:
         return await (await self._runtime()).connect_port(name, port)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,8 @@ Connect = Callable[..., Awaitable[Any]]
 """Opens a WebSocket, with the arguments and the exceptions of `websockets.asyncio.client.connect`."""
 
 LARGEST_PAGE = 200
+# A server may still be writing what it has taken, and a node looks for it for a minute.
+UPLOAD_SILENCE_SECONDS = 90.0
 # A 429 or 503 with Retry-After was answered before anything was done.
 _REFUSALS = frozenset({429, 503})
 
@@ -131,6 +133,29 @@ class Api:
         )
         return await self._answer(request, repeat, timeout_seconds=timeout_seconds or self.timeout_seconds)
 
+    async def upload(
+        self,
+        path: str,
+        content: bytes | AsyncIterable[bytes],
+        *,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """PUT bytes, however many, as fast as they are taken. What comes piece by piece can't be sent again.
+
+        Raises SpuntoApiError, ServerUnreachable.
+        """
+        request = self._http.build_request(
+            "PUT",
+            path,
+            params=_params(params),
+            content=content,
+            headers={"Content-Type": "application/octet-stream", **(headers or {}), **self._credential()},
+            timeout=httpx.Timeout(self.timeout_seconds, read=UPLOAD_SILENCE_SECONDS, write=UPLOAD_SILENCE_SECONDS),
+        )
+        repeat = Repeat.ALWAYS if isinstance(content, bytes) else Repeat.NEVER
+        return await self._answer(request, repeat, timeout_seconds=None)
+
     @asynccontextmanager
     async def stream(
         self,
@@ -166,7 +191,7 @@ class Api:
             raise ServerUnreachable("answer_lost", f"The answer of {self.place} broke off: {error}") from error
 
     async def _answer(
-        self, request: httpx.Request, repeat: Repeat, *, timeout_seconds: float, stream: bool = False
+        self, request: httpx.Request, repeat: Repeat, *, timeout_seconds: float | None, stream: bool = False
     ) -> httpx.Response:
         attempt = 0
         while True:
@@ -195,7 +220,7 @@ class Api:
         )
 
     async def _attempt(
-        self, request: httpx.Request, *, timeout_seconds: float, stream: bool
+        self, request: httpx.Request, *, timeout_seconds: float | None, stream: bool
     ) -> "httpx.Response | _Failed":
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -14,6 +14,7 @@ from spunto.client.api import Api, Connect
 from spunto.client.api_keys import ApiKeys
 from spunto.client.auth import Auth, Identity
 from spunto.client.errors import error_of
+from spunto.client.files import Files
 from spunto.client.nodes import Nodes
 from spunto.client.org_secrets import OrganizationSecrets
 from spunto.client.orgs import Organizations
@@ -101,6 +102,7 @@ class SpuntoClient:
         self.nodes = Nodes(self._api)
         self.projects = Projects(self._api)
         self.workers = Workers(self._api)
+        self.files = Files(self._api)
         self.port_sharing = PortSharing(self._api)
         self.activity = Activity(self._api)
 

@@ -12,6 +12,7 @@ class Repeat(Enum):
     ALWAYS = "reads, and writes that the server recognises as repeats"
     REFUSED = "only where the server never got it, or said that it did nothing"
     UNSENT = "only where the server never got it"
+    NEVER = "not at all: its body was given once"
 
 
 class Fault(Enum):
@@ -23,7 +24,7 @@ class Fault(Enum):
 
 
 _REPEATABLE = {
-    Fault.UNSENT: frozenset(Repeat),
+    Fault.UNSENT: frozenset({Repeat.ALWAYS, Repeat.REFUSED, Repeat.UNSENT}),
     Fault.REFUSED: frozenset({Repeat.ALWAYS, Repeat.REFUSED}),
     Fault.ANSWER_LOST: frozenset({Repeat.ALWAYS}),
 }

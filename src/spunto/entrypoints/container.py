@@ -69,6 +69,8 @@ from spunto.core.webhooks.ports import WebhookSender
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.webhooks.watch import WebhookWatch
 from spunto.core.workers.bulk import WorkerBulk
+from spunto.core.workers.entrance import Entrance
+from spunto.core.workers.files import WorkerFiles
 from spunto.core.workers.history import WorkerHistory
 from spunto.core.workers.idle import KIND as IDLENESS
 from spunto.core.workers.idling import WorkerIdling
@@ -257,9 +259,11 @@ class Container(DeclarativeContainer):
         timeline_id=timeline_id,
         log=log,
     )
+    entrance = Singleton(Entrance, store, nodes=node_reach, looks=looks)
     reach = Singleton(
-        WorkerReach, store, nodes=node_reach, looks=looks, uses=uses, addresses=addresses.provided.addresses
+        WorkerReach, store, entrance=entrance, looks=looks, uses=uses, addresses=addresses.provided.addresses
     )
+    files = Singleton(WorkerFiles, entrance, uses=uses)
     idling = Singleton(WorkerIdling, store, auditor=auditor, clock=clock)
     bulk = Singleton(WorkerBulk, workers)
     history = Singleton(WorkerHistory, store, looks=looks, clock=clock, addresses=addresses.provided.addresses)

@@ -51,6 +51,7 @@ from spunto.core.webhooks.deliveries import DeliveryService
 from spunto.core.webhooks.service import WebhookService
 from spunto.core.workers.bulk import WorkerBulk
 from spunto.core.workers.census import Census
+from spunto.core.workers.files import WorkerFiles
 from spunto.core.workers.history import WorkerHistory
 from spunto.core.workers.idling import WorkerIdling
 from spunto.core.workers.model import TRANSIENT, WorkerId
@@ -108,6 +109,7 @@ class Spunto:
         self.nodes: NodeService = container.nodes()
         self.workers: WorkerService = container.workers()
         self.reach: WorkerReach = container.reach()
+        self.files: WorkerFiles = container.files()
         self.bulk: WorkerBulk = container.bulk()
         self.history: WorkerHistory = container.history()
         self.waits: WorkerWaits = container.waits()

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, aclosing
 
 import pytest
 from tests.integration.runtimes.engines import stalled_registry
+from tests.integration.runtimes.real_files import RealFileContract
 
 from spunto.adapters.runtimes.log_lines import MAX_LINE_BYTES
 from spunto.core.executor.runtime import CommandNotStarted, ContainerState, ExecSpec
@@ -44,7 +45,7 @@ while True:
 """
 
 
-class RealEngineContract(ContainerRuntimeContract):
+class RealEngineContract(RealFileContract, ContainerRuntimeContract):
     tells_oom = True
 
     @pytest.fixture

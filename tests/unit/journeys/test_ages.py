@@ -125,6 +125,7 @@ async def test_what_an_agent_can_do_is_known_to_the_server(harness: Harness) -> 
         "kind:worker",
         "stream:dial",
         "stream:exec",
+        "stream:files",
         "stream:inventory",
         "stream:logs",
         "stream:ports",

@@ -18,6 +18,7 @@ from spunto.adapters.memory.runtime_processes import (
     main_process,
 )
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.file_work import FileWork
 from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
@@ -42,6 +43,7 @@ from spunto.core.executor.runtime import (
     Volume,
 )
 from spunto.core.kernel.errors import Conflict, SpuntoError
+from spunto.core.specs.files import FileRequest
 
 
 def utc_now() -> datetime:
@@ -258,10 +260,11 @@ class FakeRuntime:
         if container.state is ContainerState.PAUSED:
             raise ContainerPaused(name)
         self._require_command(spec.command)
-        if spec.working_dir is not None and not container.files.has_directory(spec.working_dir):
-            message = f"chdir to cwd ({spec.working_dir!r}) failed: no such file or directory"
-            raise CommandNotStarted(message, exit_code=126)
         return container.exec(spec, commands=self._commands)
+
+    async def files(self, name: str, asked: FileRequest) -> FileWork:
+        await self._enter("files")
+        return self._require_running(name).work_on_files(asked, at=self._now())
 
     async def connect_port(self, name: str, port: int) -> PortConnection:
         await self._enter("connect_port")

@@ -28,6 +28,16 @@ class Files:
 
     own: MutableMapping[str, bytes] = field(default_factory=dict)
     volumes: Mapping[str, MutableMapping[str, bytes]] = field(default_factory=dict)
+    directories: set[str] = field(default_factory=set)
+    modes: dict[str, int] = field(default_factory=dict)
+
+    def paths(self) -> list[str]:
+        mounted = (f"{at}{path}" for at, files in self.volumes.items() for path in files)
+        return [*self.own, *mounted]
+
+    def remove(self, path: str) -> None:
+        files, key = self._place(path)
+        files.pop(key, None)
 
     def read(self, path: str) -> bytes | None:
         files, key = self._place(path)
@@ -39,7 +49,7 @@ class Files:
 
     def has_directory(self, path: str) -> bool:
         known = {"/", "/proc", "/tmp", "/root", "/home/vscode", *self.volumes}  # noqa: S108 - names, nothing is made
-        return path in known or any(file.startswith(f"{path}/") for file in self.own)
+        return path in known | self.directories or any(file.startswith(f"{path}/") for file in self.paths())
 
     def _place(self, path: str) -> tuple[MutableMapping[str, bytes], str]:
         for mounted, files in self.volumes.items():

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Literal
 
 from spunto.adapters.memory.runtime_commands import Command, Files, Process, StreamName, Terminal, run
+from spunto.adapters.memory.runtime_files import FakeFileWork
 from spunto.adapters.memory.runtime_ports import FakePorts
 from spunto.core.executor.disk import DiskUse
 from spunto.core.executor.runtime import (
+    CommandNotStarted,
     Container,
     ContainerSpec,
     ContainerState,
@@ -19,6 +21,7 @@ from spunto.core.executor.runtime import (
     LogChunk,
     Stats,
 )
+from spunto.core.specs.files import FileRequest
 
 MAX_EXECS = 256
 MAX_OUTPUT_PIECES = 16
@@ -199,13 +202,19 @@ class FakeContainer:
         )
 
     def exec(self, spec: ExecSpec, *, commands: Mapping[str, Command]) -> FakeExec:
-        """Raises EngineRefused for one too many."""
+        """Raises EngineRefused for one too many, CommandNotStarted where its directory is missing."""
+        if spec.working_dir is not None and not self.files.has_directory(spec.working_dir):
+            message = f"chdir to cwd ({spec.working_dir!r}) failed: no such file or directory"
+            raise CommandNotStarted(message, exit_code=126)
         self.execs = {command for command in self.execs if not command.is_over()}
         if len(self.execs) >= MAX_EXECS:
             raise EngineRefused(f"container {self.name} runs {MAX_EXECS} commands already")
         command = FakeExec(spec, self.spec, files=self.files, log=self.log, commands=commands)
         self.execs.add(command)
         return command
+
+    def work_on_files(self, asked: FileRequest, *, at: datetime) -> FakeFileWork:
+        return FakeFileWork(self.files, asked, user=self.spec.user or "root", now=at)
 
     def stats(self, *, at: datetime) -> Stats:
         return Stats(

@@ -15,9 +15,11 @@ from spunto.adapters.runtimes.engine_exec import EngineExec
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, json_lines
 from spunto.adapters.runtimes.engine_streams import EngineStreams
 from spunto.adapters.runtimes.exec_state import NOT_EXECUTABLE_CODE, ExecState
+from spunto.adapters.runtimes.files import Files
 from spunto.adapters.runtimes.ports import Ports
 from spunto.adapters.runtimes.settling_in import SettlingIn
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.file_work import FileWork
 from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortConnection
 from spunto.core.executor.runtime import (
@@ -36,6 +38,7 @@ from spunto.core.executor.runtime import (
     Volume,
 )
 from spunto.core.kernel.errors import Conflict
+from spunto.core.specs.files import FileRequest
 from spunto.core.specs.image import why_no_image
 
 
@@ -49,6 +52,7 @@ class EngineRuntime(EngineStreams):
         self._settling_in = SettlingIn(socket)
         self._disk = DiskMeasure(socket)
         self._ports = Ports(socket)
+        self._files = Files(socket)
 
     @abstractmethod
     async def info(self) -> EngineInfo: ...
@@ -243,6 +247,9 @@ class EngineRuntime(EngineStreams):
             # Of a running container's commands, engines refuse to make those of a user that it doesn't have.
             raise CommandNotStarted(refusal.message, exit_code=NOT_EXECUTABLE_CODE) from refusal
         return command
+
+    async def files(self, name: str, asked: FileRequest) -> FileWork:
+        return await self._files.begin(name, asked)
 
     async def connect_port(self, name: str, port: int) -> PortConnection:
         return await self._ports.connect(name, port)

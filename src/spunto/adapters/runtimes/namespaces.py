@@ -49,7 +49,7 @@ def open_namespace(pid: int, container_id: str) -> Namespace:
     except OSError as error:
         raise NamespaceClosed(str(error)) from error
     try:
-        if not _is_of(pid, container_id):
+        if not is_of(Path("/proc") / str(pid), container_id):
             raise NamespaceClosed("another process has that number here")
         net = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -66,9 +66,11 @@ def open_namespace(pid: int, container_id: str) -> Namespace:
     return opened
 
 
-def _is_of(pid: int, container_id: str) -> bool:
-    """Engines name a container's control group, and the files that they mount into it, by its id."""
-    process = Path("/proc") / str(pid)
+def is_of(process: Path, container_id: str) -> bool:
+    """Whether it is one of the container's, by its directory in /proc. Raises OSError.
+
+    Engines name a container's control group, and the files that they mount into it, by its id.
+    """
     return any(container_id in (process / told).read_text() for told in ("cgroup", "mountinfo"))
 
 

@@ -10,9 +10,11 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from spunto.core.executor.disk import DiskSpace, DiskUse
+from spunto.core.executor.file_work import FileWork
 from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.port_connection import PortConnection
 from spunto.core.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from spunto.core.specs.files import FileRequest
 
 
 class ContainerState(StrEnum):
@@ -332,6 +334,13 @@ class ContainerRuntime(Protocol):
 
         Raises ContainerGone, ContainerNotRunning, ContainerPaused, and CommandNotStarted for no such command,
         directory or user.
+        """
+
+    async def files(self, name: str, asked: FileRequest) -> FileWork:
+        """Begin to do something with the files of a running container, as its own user and by its own paths: no link
+        leads out of it.
+
+        Raises ContainerGone, ContainerNotRunning, ContainerPaused, FilesOutOfReach.
         """
 
     async def connect_port(self, name: str, port: int) -> PortConnection:

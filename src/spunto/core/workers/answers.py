@@ -1,12 +1,21 @@
 """What nodes answer about a worker, as whoever asked should hear it: refusals by their code, log lines checked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import orjson
 
-from spunto.core.kernel.errors import Conflict, Invalid, NotFound, QuotaExceeded, SpuntoError, Unavailable
+from spunto.core.kernel.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+    SpuntoError,
+    Unavailable,
+)
 from spunto.core.protocol.multiplexer import StreamReset
 
 # A line of 64 KiB, of which JSON may make six times as much.
@@ -16,15 +25,34 @@ MAX_RAW_LOG_BYTES = 64 * 1024 * 1024
 _MAX_TIME_CHARACTERS = 64
 _AGAIN_SECONDS = 5.0
 _KINDS: dict[str, type[SpuntoError]] = {
+    "archive_entry_unusable": Invalid,
+    "archive_unreadable": Invalid,
     "bad_stream_params": Invalid,
+    "directory_not_empty": Conflict,
+    "file_busy": Conflict,
+    "file_exists": Conflict,
+    "file_is_directory": Conflict,
+    "file_not_directory": Conflict,
+    "file_not_found": NotFound,
+    "file_not_permitted": Conflict,
+    "file_not_regular": Conflict,
+    "file_on_other_disk": Conflict,
+    "file_system_full": Conflict,
+    "file_system_read_only": Conflict,
+    "file_too_large": Conflict,
+    "files_failed": Conflict,
+    "path_unusable": Invalid,
     "terminal_not_found": NotFound,
     "terminal_taken": Conflict,
+    "too_many_symlinks": Conflict,
+    "tree_too_deep": Conflict,
 }
 _PASSING = frozenset(
     {
         "connection_lost",
         "engine_refused",
         "engine_unavailable",
+        "files_out_of_reach",
         "node_offline",
         "stream_refused",
         "too_many_streams",
@@ -58,6 +86,17 @@ def as_asked() -> Iterator[None]:
         raise refusal_of(reset) from reset
 
 
+@asynccontextmanager
+async def patience(seconds: float) -> AsyncIterator[None]:
+    """Bounds the wait for a node's answer, and turns its refusal into the asker's error."""
+    try:
+        with as_asked():
+            async with asyncio.timeout(seconds):
+                yield
+    except TimeoutError as error:
+        raise Unavailable("node_silent", "The node did not answer in time; try again.") from error
+
+
 def refusal_of(reset: StreamReset) -> SpuntoError:
     """The error that the node meant; one that is not known here is the node's trouble, and may pass."""
     if reset.code in ("container_not_found", "worker_not_running"):
@@ -67,8 +106,10 @@ def refusal_of(reset: StreamReset) -> SpuntoError:
             "Somebody paused the worker's container on its node; unpause it there, or stop the worker and start it."
         )
         return Conflict("worker_paused", message)
-    if reset.code == "too_many_terminals":
+    if reset.code in ("too_many_terminals", "too_many_transfers"):
         return QuotaExceeded(reset.code, reset.message, retry_after_seconds=_AGAIN_SECONDS)
+    if reset.code == "file_changed":
+        return PreconditionFailed("precondition_failed", reset.message)
     kind = _KINDS.get(reset.code)
     if kind is not None:
         return kind(reset.code, reset.message)

@@ -45,6 +45,7 @@ class Activity(StrEnum):
     SPAWN = "spawn"
     START = "start"
     EXEC = "exec"
+    FILES = "files"
     TERMINAL = "terminal"
     HTTP = "http"
     WEBSOCKET = "websocket"

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from spunto.core.access.model import Actor, OrgId, Tenant
+from spunto.core.access.model import Actor, OrgId
 from spunto.core.access.policy import Action
 from spunto.core.kernel.errors import Conflict, Unavailable
 from spunto.core.kernel.uow import UnitOfWork
-from spunto.core.nodes.reach import NodeReach
 from spunto.core.projects.model import ProjectId
 from spunto.core.protocol.messages import JsonObject
 from spunto.core.protocol.stream import Stream
@@ -18,10 +17,11 @@ from spunto.core.routes.desired import Sharing
 from spunto.core.routes.hosts import Addresses
 from spunto.core.specs.capabilities import of_stream
 from spunto.core.workers import git_status, listening
-from spunto.core.workers.answers import WorkerNotRunning, as_asked, unreadable
+from spunto.core.workers.answers import WorkerNotRunning, as_asked, patience, unreadable
+from spunto.core.workers.entrance import Entrance, require_running
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.looks import Looks, require_entry, require_output
-from spunto.core.workers.model import Activity, Worker, WorkerId, WorkerState
+from spunto.core.workers.model import Activity, Worker, WorkerId
 from spunto.core.workers.ports import WorkersTransaction
 from spunto.core.workers.transcript import ExecResult, Transcript, converse
 from spunto.core.workers.uses import WorkerUses
@@ -32,7 +32,6 @@ HEAD_BYTES = 512 * 1024
 TAIL_BYTES = 512 * 1024
 _NOT_EXECUTABLE = (126, 127)
 _PACKAGES = {"ss": "iproute2", "find": "findutils", "sort": "coreutils", "uniq": "coreutils", "sh": "a shell"}
-_RUNNING = frozenset({WorkerState.READY, WorkerState.SPAWNING, WorkerState.STARTING, WorkerState.STOPPING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +54,14 @@ class WorkerReach:
         self,
         uow: UnitOfWork[WorkersTransaction],
         *,
-        nodes: NodeReach,
+        entrance: Entrance,
         looks: Looks,
         uses: WorkerUses,
         addresses: Addresses,
     ) -> None:
         self._uow = uow
         self._looks = looks
-        self._nodes = nodes
+        self._entrance = entrance
         self._uses = uses
         self._addresses = addresses
 
@@ -70,7 +69,7 @@ class WorkerReach:
         self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId, request: ExecRequest
     ) -> ExecResult:
         """Run the command to its end. Of each output the first and the last 512 KiB are kept, and a cut is told."""
-        worker = await self._enter(actor, org_id, project_id, worker_id)
+        worker = await self._entrance.enter(actor, org_id, project_id, worker_id)
         # What runs for long keeps the worker awake for as long as it may.
         await self._uses.used(worker.id, Activity.EXEC, for_seconds=request.timeout_seconds)
         result = await self._run(actor, worker, request)
@@ -83,7 +82,7 @@ class WorkerReach:
         self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId
     ) -> git_status.GitStatus:
         """The state of every git repository below /workspace. Raises Conflict `tool_missing`."""
-        worker = await self._enter(actor, org_id, project_id, worker_id)
+        worker = await self._entrance.enter(actor, org_id, project_id, worker_id)
         asked = ExecRequest(command=git_status.COMMAND, timeout_seconds=git_status.TIMEOUT_SECONDS)
         result = await self._run(actor, worker, asked, head_bytes=git_status.MAX_ANSWER_BYTES, tail_bytes=0)
         if result.exit_code in _NOT_EXECUTABLE:
@@ -100,7 +99,7 @@ class WorkerReach:
 
         Raises Conflict `tool_missing` where the node's agent can't tell, and nor can the worker's image.
         """
-        worker = await self._enter(actor, org_id, project_id, worker_id)
+        worker = await self._entrance.enter(actor, org_id, project_id, worker_id)
         async with self._uow.reading() as tx:
             node, route = await tx.nodes.find(worker.node_id), await tx.routes.find(worker.id)
         can_be_asked = node is not None and of_stream(listening.STREAM) in node.capabilities
@@ -121,8 +120,8 @@ class WorkerReach:
         """One sample of figures. Where there are none for now, `worker_not_running` is Unavailable."""
         worker = await self._look(actor, org_id, project_id, worker_id)
         try:
-            _require_running(worker)
-            async with await self._open(actor, worker, "stats", {}) as stream, _patience(ANSWER_SECONDS):
+            require_running(worker)
+            async with await self._entrance.open(actor, worker, "stats", {}) as stream, patience(ANSWER_SECONDS):
                 body = await stream.next()
         except WorkerNotRunning as error:
             raise Unavailable("worker_not_running", error.message, **error.fields) from error
@@ -147,7 +146,7 @@ class WorkerReach:
         """
         worker = await self._listen(actor, org_id, project_id, worker_id)
         params = {"tail": tail, "since": None if since is None else since.isoformat(), "follow": follow}
-        async with await self._open(actor, worker, "logs", params) as stream:
+        async with await self._entrance.open(actor, worker, "logs", params) as stream:
             pieces = _followed(stream) if follow else _log_pieces(stream)
             async with aclosing(pieces):
                 async for piece in pieces:
@@ -157,17 +156,17 @@ class WorkerReach:
         """A followed log for a socket that names the worker alone; close the stream in the end."""
         found = await self._find(actor, worker_id)
         worker = await self._listen(actor, found.org_id, found.project_id, worker_id)
-        return await self._open(actor, worker, "logs", {"tail": tail, "since": None, "follow": True})
+        return await self._entrance.open(actor, worker, "logs", {"tail": tail, "since": None, "follow": True})
 
     async def open_terminal(
         self, actor: Actor, worker_id: WorkerId, *, cols: int, rows: int, session: str | None, offset: int | None
     ) -> Stream:
         """A shell in a terminal, or an earlier one again from `offset` on; close the stream in the end."""
         found = await self._find(actor, worker_id)
-        worker = await self._enter(actor, found.org_id, found.project_id, worker_id)
+        worker = await self._entrance.enter(actor, found.org_id, found.project_id, worker_id)
         await self._uses.used(worker.id, Activity.TERMINAL)
         params = {"session": session, "offset": offset, "cols": cols, "rows": rows}
-        return await self._open(actor, worker, "terminal", params)
+        return await self._entrance.open(actor, worker, "terminal", params)
 
     async def may_stay(self, actor: Actor, worker_id: WorkerId, action: Action) -> None:
         """Check an open socket's right again; raises what the first check would."""
@@ -190,7 +189,7 @@ class WorkerReach:
         return None if worker is None else worker.org_id
 
     async def _ports_by_agent(self, actor: Actor, worker: Worker) -> Sequence[listening.Listener] | None:
-        async with await self._open(actor, worker, listening.STREAM, {}) as stream, _patience(ANSWER_SECONDS):
+        async with await self._entrance.open(actor, worker, listening.STREAM, {}) as stream, patience(ANSWER_SECONDS):
             return listening.read(await _whole(stream, max_bytes=listening.MAX_ANSWER_BYTES))
 
     async def _ports_by_ss(self, actor: Actor, worker: Worker) -> Sequence[listening.Listener]:
@@ -219,7 +218,7 @@ class WorkerReach:
         }
         transcript = Transcript(head_bytes=head_bytes, tail_bytes=tail_bytes)
         patience_seconds = request.timeout_seconds + ANSWER_SECONDS
-        async with await self._open(actor, worker, "exec", params) as stream, _patience(patience_seconds):
+        async with await self._entrance.open(actor, worker, "exec", params) as stream, patience(patience_seconds):
             await converse(stream, request.stdin, transcript)
         return transcript.result()
 
@@ -232,44 +231,14 @@ class WorkerReach:
         return worker
 
     async def _look(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
-        return await self._get(actor.require(Action.WORKER_READ, org_id=org_id), project_id, worker_id)
+        return await self._entrance.get(actor.require(Action.WORKER_READ, org_id=org_id), project_id, worker_id)
 
     async def _listen(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
         tenant = actor.require(Action.WORKER_READ_OUTPUT, org_id=org_id)
-        worker = await self._get(tenant, project_id, worker_id)
+        worker = await self._entrance.get(tenant, project_id, worker_id)
         require_output(tenant, worker)
         await self._looks.note(tenant, Action.WORKER_READ_OUTPUT, worker)
         return worker
-
-    async def _enter(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
-        tenant = actor.require(Action.WORKER_ENTER, org_id=org_id)
-        worker = await self._get(tenant, project_id, worker_id)
-        require_entry(tenant, worker)
-        _require_running(worker)
-        await self._looks.note(tenant, Action.WORKER_ENTER, worker)
-        return worker
-
-    async def _get(self, tenant: Tenant, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
-        async with self._uow.reading() as tx:
-            worker = await tx.workers.get(tenant, worker_id)
-        if project_id is not None and worker.project_id != project_id:
-            raise not_found(worker_id)
-        return worker
-
-    async def _open(self, actor: Actor, worker: Worker, kind: str, params: JsonObject) -> Stream:
-        whose = {"subjectId": worker.id, "requestId": actor.request_id}
-        return await self._nodes.open(worker.node_id, kind, {**whose, **params})
-
-
-@asynccontextmanager
-async def _patience(seconds: float) -> AsyncIterator[None]:
-    """Bounds the wait for a node's answer, and turns its refusal into the asker's error."""
-    try:
-        with as_asked():
-            async with asyncio.timeout(seconds):
-                yield
-    except TimeoutError as error:
-        raise Unavailable("node_silent", "The node did not answer in time; try again.") from error
 
 
 async def _followed(stream: Stream) -> AsyncGenerator[bytes, None]:
@@ -283,7 +252,7 @@ async def _log_pieces(stream: Stream) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LOG_SECONDS
     while True:
-        async with _patience(min(ANSWER_SECONDS, deadline - loop.time())):
+        async with patience(min(ANSWER_SECONDS, deadline - loop.time())):
             piece = await stream.read()
         if piece is None:
             return
@@ -298,11 +267,6 @@ async def _whole(stream: Stream, *, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             raise unreadable()
     return bytes(body)
-
-
-def _require_running(worker: Worker) -> None:
-    if worker.state not in _RUNNING:
-        raise WorkerNotRunning(f"The worker is {worker.state}; start it first.", id=worker.id, state=worker.state.value)
 
 
 def _tool_missing(tool: str) -> Conflict:

@@ -4,19 +4,20 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from spunto.client.log_lines import LogLine
 from spunto.client.worker_models import ExecResult, Repository
+from spunto.entrypoints.cli import ports
 from spunto.entrypoints.cli.exits import ExitCode
 from spunto.entrypoints.cli.options import Timeout, WorkerArgument, moment_of, pairs_of
 from spunto.entrypoints.cli.output import Columns, Output
-from spunto.entrypoints.cli.ports import app
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 
+app: Final = ports.app
 MAX_STDIN_BYTES = 512 * 1024
 
 

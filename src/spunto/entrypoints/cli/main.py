@@ -19,7 +19,7 @@ LAZY = {
     "webhook": ("spunto.entrypoints.cli.webhooks", "What happens here, told to other servers."),
     "node": ("spunto.entrypoints.cli.nodes", "Servers that you bring, for workers to run on."),
     "project": ("spunto.entrypoints.cli.projects", "Templates of development environments."),
-    "worker": ("spunto.entrypoints.cli.inside", "Development environments."),
+    "worker": ("spunto.entrypoints.cli.copying", "Development environments."),
     "port-forward": ("spunto.entrypoints.cli.forwarding", "Lead ports of this machine to ports of a worker."),
     "audit": ("spunto.entrypoints.cli.audit", "Show who did what in the organization, and who was refused what."),
     "events": ("spunto.entrypoints.cli.events", "Follow what happens in the organization."),

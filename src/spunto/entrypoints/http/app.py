@@ -15,6 +15,8 @@ from spunto.entrypoints.http.connection import DirectWebsocket, HttpConnection, 
 from spunto.entrypoints.http.devices import device_page_blueprint, devices_blueprint
 from spunto.entrypoints.http.entry import entry_blueprint
 from spunto.entrypoints.http.errors import install_error_handlers
+from spunto.entrypoints.http.file_contents import FileContents
+from spunto.entrypoints.http.files import files_blueprint
 from spunto.entrypoints.http.guards import install_guards
 from spunto.entrypoints.http.health import Readiness, health_blueprint
 from spunto.entrypoints.http.home import home_blueprint
@@ -118,12 +120,18 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         bulk_blueprint(spunto.bulk),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="reach", under=OF_PROJECT),
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="all_reach", under=OF_ORGANIZATION),
+        files_blueprint(_contents(spunto, place), name="files", under=OF_PROJECT),
+        files_blueprint(_contents(spunto, place), name="all_files", under=OF_ORGANIZATION),
         idling_blueprint(spunto.idling, spunto.workers, name="idling", under=OF_PROJECT),
         idling_blueprint(spunto.idling, spunto.workers, name="all_idling", under=OF_ORGANIZATION),
         sharing_blueprint(spunto.sharing, name="sharing", under=OF_PROJECT),
         sharing_blueprint(spunto.sharing, name="all_sharing", under=OF_ORGANIZATION),
         entry_blueprint(spunto.doorman, spunto.addresses, place.gate.doorkeeper),
     )
+
+
+def _contents(spunto: Spunto, place: Place) -> FileContents:
+    return FileContents(spunto.files, spunto.reach, place.gate.doorkeeper, spunto.standing, place.streams)
 
 
 def _install_headers(app: Quart, address: PublicAddress) -> None:

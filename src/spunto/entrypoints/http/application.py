@@ -15,6 +15,9 @@ from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
+from spunto.entrypoints.http.bodies import PacedBody, PacedRequest
+from spunto.entrypoints.http.operations import operation_of
+
 # With the longest addresses there may be these are 4 MiB.
 MOST_ADDRESSES: Final = 512
 _NO_SESSION: Final = NullSession()
@@ -25,6 +28,7 @@ class Application(Quart):
 
     def __init__(self, name: str) -> None:
         super().__init__(name, static_folder=None)
+        self.request_class = PacedRequest
         # No route depends on the host, or differs from another by a slash at its end.
         self._addresses = self.url_map.bind("")
         self.place_of = lru_cache(MOST_ADDRESSES)(self._place_of)
@@ -81,5 +85,8 @@ class _Context(RequestContext):
             asked.url_rule, arguments = self.app.place_of(asked.path, asked.method)
             # Admission adds to them.
             asked.view_args = dict(arguments)
+            said = operation_of(self.app.view_functions[asked.url_rule.endpoint])
+            if said is not None and said.streams_body:
+                asked.body = PacedBody(asked.content_length, None)
         except HTTPException as exception:
             asked.routing_exception = exception

@@ -14,6 +14,7 @@ from quart.utils import encode_headers
 from quart.wrappers.response import DataBody
 from werkzeug.datastructures import Headers
 
+from spunto.entrypoints.http.bodies import PacedBody
 from spunto.entrypoints.serving.answers import WHOLE
 from spunto.entrypoints.serving.targets import path_of
 
@@ -106,6 +107,17 @@ class HttpConnection(ASGIHTTPConnection):
             return
         await send(start)
         await send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def handle_messages(self, request: Request, receive: ASGIReceiveCallable) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "http.request":
+                request.body.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    request.body.set_complete()
+                await cast("PacedBody", request.body).room()
+            elif message["type"] == "http.disconnect":
+                return
 
     def _has_body(self) -> bool:
         named = any(name in _OF_A_BODY for name, _ in self.scope["headers"])

@@ -46,6 +46,7 @@ FRAMEWORK: Final[Mapping[int, tuple[str, str]]] = {
     408: ("request_timeout", "The request's body did not arrive in time."),
     413: ("body_too_large", "The request's body is too large."),
     415: ("unsupported_media_type", "The body must be JSON in UTF-8, with `Content-Type: application/json`."),
+    416: ("range_not_satisfiable", "The file has no such part; the header Content-Range says how large it is."),
     421: ("misdirected_request", "This server answers only by the name of its public URL."),
     431: ("too_many_headers", "The request has too many headers."),
 }
@@ -110,7 +111,7 @@ async def _of_framework(error: HTTPException) -> Response:
     if status == 413:
         return _too_large()
     code, detail = FRAMEWORK.get(status, FRAMEWORK[400])
-    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Content-Range", "Retry-After")}
     return problem(status, code, detail, headers=headers)
 
 

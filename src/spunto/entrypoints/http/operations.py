@@ -19,7 +19,8 @@ class Operation:
     `body` is Nothing where an empty object may come, `form` what a page of ours sends in its place. `operation_id` is
     for what its method and path name badly. What is `tagged` answers an ETag, and honours it: If-None-Match where it is
     read, If-Match where it is changed or removed. `as_oauth`
-    refuses with OAuth's fields beside a problem's. `examples` are a body under "body" and answers under their status.
+    refuses with OAuth's fields beside a problem's. `streams_body` are the media types of a body of any length, which is
+    taken as fast as its view reads it. `examples` are a body under "body" and answers under their status.
     """
 
     summary: str
@@ -36,6 +37,7 @@ class Operation:
     operation_id: str | None = None
     form: type[Query] | None = None
     as_oauth: bool = False
+    streams_body: tuple[str, ...] = ()
 
 
 def operation(
@@ -54,6 +56,7 @@ def operation(
     operation_id: str | None = None,
     form: type[Query] | None = None,
     as_oauth: bool = False,
+    streams_body: tuple[str, ...] = (),
 ) -> Callable[[V], V]:
     """Describe the route below; goes under its `@routes.…` line."""
     said = Operation(
@@ -71,6 +74,7 @@ def operation(
         operation_id=operation_id,
         form=form,
         as_oauth=as_oauth,
+        streams_body=streams_body,
     )
 
     def mark(view: V) -> V:

@@ -32,7 +32,7 @@ def tagged(body: Any, tag: str | None = None) -> Response:
 
 
 def unchanged_or(answer: Response, tag: str) -> Response:
-    if request.method in ("GET", "HEAD") and _asked("If-None-Match").contains_weak(tag):
+    if request.method in ("GET", "HEAD") and asked_tags("If-None-Match").contains_weak(tag):
         answer = Response(b"", 304)
         answer.headers.remove("Content-Type")
     answer.set_etag(tag)
@@ -43,13 +43,13 @@ def precondition(shown: Callable[[Any], Any]) -> Precondition | None:
     """What If-Match asks for; `shown` is what the tag of a use case's view is made of. Raises Malformed."""
     if "If-Match" not in request.headers:
         return None
-    asked = _asked("If-Match")
+    asked = asked_tags("If-Match")
     if not asked:
         raise Malformed("invalid_if_match", 'If-Match is `*`, or one or more ETags as they were answered: `"…"`.')
     # A weak tag is not in it: it would not say that all is as it was.
     return Precondition(holds=lambda view: tag_of(shown(view)) in asked)
 
 
-def _asked(header: str) -> Any:
+def asked_tags(header: str) -> Any:
     """The tags of a header, also of one that came in several lines."""
     return parse_etags(", ".join(request.headers.getlist(header)))

@@ -38,7 +38,7 @@ T = TypeVar("T")
 PLAIN_TEXT: Final = "text/plain"
 JSON_LINES: Final = "application/x-ndjson"
 MAX_LOG_BYTES: Final = 8 * 1024 * 1024
-_NODE_ERRORS: Final = (
+NODE_ERRORS: Final = (
     "node_offline",
     "agent_incompatible",
     "node_silent",
@@ -74,7 +74,7 @@ def reach_blueprint(
         ),
         body=ExecIn,
         answers={200: ExecOut},
-        errors=(*_NODE_ERRORS, "not_owner", "bad_stream_params", "engine_refused", "exec_cut_off"),
+        errors=(*NODE_ERRORS, "not_owner", "bad_stream_params", "engine_refused", "exec_cut_off"),
         bounds={"stdinBytes": MAX_STDIN_BYTES},
         operation_id="execInWorker",
     )
@@ -95,7 +95,7 @@ def reach_blueprint(
         ),
         query=LogsQuery,
         answers={200: (PLAIN_TEXT, JSON_LINES)},
-        errors=(*_NODE_ERRORS, "not_owner", "engine_refused", "node_answer_unreadable"),
+        errors=(*NODE_ERRORS, "not_owner", "engine_refused", "node_answer_unreadable"),
     )
     async def logs(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         asked = query(LogsQuery)
@@ -115,7 +115,7 @@ def reach_blueprint(
     @operation(
         "Measure what a worker uses",
         answers={200: StatsOut},
-        errors=(*_NODE_ERRORS, "engine_refused", "node_answer_missing", "node_answer_unreadable"),
+        errors=(*NODE_ERRORS, "engine_refused", "node_answer_missing", "node_answer_unreadable"),
         unavailable=("worker_not_running",),
     )
     async def stats(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
@@ -129,7 +129,7 @@ def reach_blueprint(
             "One that could not be read whole has an `error` and no figures."
         ),
         answers={200: GitStatusOut},
-        errors=(*_NODE_ERRORS, "not_owner", "engine_refused", "exec_cut_off", "tool_missing"),
+        errors=(*NODE_ERRORS, "not_owner", "engine_refused", "exec_cut_off", "tool_missing"),
     )
     async def git_status(actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Response:
         looking = reach.git_status(actor, org_id, project_id, worker_id)
@@ -145,7 +145,7 @@ def reach_blueprint(
         ),
         answers={200: PortsOut},
         errors=(
-            *_NODE_ERRORS,
+            *NODE_ERRORS,
             "not_owner",
             "engine_refused",
             "exec_cut_off",

@@ -22,6 +22,7 @@ from spunto.core.executor.runtime import (
 from spunto.core.kernel.errors import Conflict
 from spunto.testing.contracts.container_commands import ContainerCommandContract
 from spunto.testing.contracts.container_disk import ContainerDiskContract
+from spunto.testing.contracts.container_files import ContainerFileContract
 from spunto.testing.contracts.container_lab import (
     PATIENCE_SECONDS,
     Lab,
@@ -34,7 +35,9 @@ from spunto.testing.contracts.container_lab import (
 from spunto.testing.contracts.container_ports import ContainerPortContract
 
 
-class ContainerRuntimeContract(ContainerCommandContract, ContainerDiskContract, ContainerPortContract):
+class ContainerRuntimeContract(
+    ContainerCommandContract, ContainerDiskContract, ContainerFileContract, ContainerPortContract
+):
     """Subclasses give `runtime`, `network` (the name of one that is there), `stalled_image`, `mortal`, `listening`."""
 
     # Containers.

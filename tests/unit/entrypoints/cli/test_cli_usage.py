@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from spunto.client.client import SpuntoClient
 from spunto.entrypoints.cli import (
     audit,
+    copying,
     events,
-    inside,
     keys,
     login,
     logout,
@@ -55,7 +55,7 @@ def names_in(group: typer.Typer) -> set[str]:
 
 
 def test_every_command_that_is_promised_is_there() -> None:
-    assert LAZY["worker"][0] == inside.__name__, "this is what adds logs, exec and shell to the others"
+    assert LAZY["worker"][0] == copying.__name__, "this is what adds cp, logs, exec and shell to the others"
     assert LAZY["org"][0] == org_secrets.__name__, "this is what adds members, invitations and secrets to the others"
     assert names_in(org_secrets.secrets) == names_in(secrets.app) == {"list", "set", "grant", "revoke", "remove"}
     assert names_in(orgs.app) == {
@@ -69,7 +69,7 @@ def test_every_command_that_is_promised_is_there() -> None:
     assert names_in(projects.app) == {"list", "create", "show", "update", "delete", "versions", "restore"}
     assert names_in(workers.app) == {
         "spawn", "list", "show", "stop", "start", "rebuild", "destroy", "rename",
-        "logs", "exec", "shell", "stats", "ports", "git-status", "open", "share", "keep-alive", "idle-timeout",
+        "logs", "exec", "shell", "stats", "ports", "git-status", "open", "share", "keep-alive", "idle-timeout", "cp",
     }  # fmt: skip
 
 

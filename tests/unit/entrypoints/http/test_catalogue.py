@@ -94,7 +94,7 @@ COMPUTED: Final[Mapping[tuple[str, str, str], Set[str]]] = {
     ("adapters/sql/errors.py", "Conflict", "*named"): {code for code, _ in CONFLICTS.values()},
     ("core/nodes/reach.py", "Unavailable", "reset.code"): reach._REFUSALS,
     ("core/workers/answers.py", "Unavailable", "reset.code"): answers._PASSING,
-    ("core/workers/answers.py", "QuotaExceeded", "reset.code"): {"too_many_terminals"},
+    ("core/workers/answers.py", "QuotaExceeded", "reset.code"): {"too_many_terminals", "too_many_transfers"},
     # An agent's own socket, which is told by a close code.
     ("core/nodes/gateway.py", "Forbidden", "node.quarantine.code"): set(),
     ("core/nodes/gateway.py", "Forbidden", "problem.code"): set(),

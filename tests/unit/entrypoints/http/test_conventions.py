@@ -27,6 +27,9 @@ KEYLESS_POSTS = {
     # A repeat keeps the worker for as long again from then on.
     "POST /api/orgs/{orgId}/projects/{projectId}/workers/{workerId}/keep-alive",
     "POST /api/orgs/{orgId}/workers/{workerId}/keep-alive",
+    # The second finds nothing to move, and says so.
+    "POST /api/orgs/{orgId}/projects/{projectId}/workers/{workerId}/files/move",
+    "POST /api/orgs/{orgId}/workers/{workerId}/files/move",
     # What it did can't be told again before commands have ids.
     "POST /api/orgs/{orgId}/projects/{projectId}/workers/{workerId}/exec",
     "POST /api/orgs/{orgId}/workers/{workerId}/exec",

@@ -1,4 +1,4 @@
-"""Serves the streams that the server opens: exec, logs, stats, ports, terminals of containers, and orders to nodes."""
+"""Serves the streams that the server opens: commands, files, logs and more of containers, and orders to the node."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
@@ -10,6 +10,7 @@ import orjson
 from spunto.core.executor.listening_port import ListeningPort
 from spunto.core.executor.runtime import Container, ContainerGone, ContainerRuntime, LogChunk, Stats
 from spunto.core.executor.streams.exec import run_command
+from spunto.core.executor.streams.files import FileStreams
 from spunto.core.executor.streams.params import Params
 from spunto.core.executor.streams.terminals import Terminals
 from spunto.core.kernel.clock import Clock
@@ -19,11 +20,12 @@ from spunto.core.protocol.codec import encode
 from spunto.core.protocol.messages import Inventory
 from spunto.core.protocol.relaying import DIAL
 from spunto.core.protocol.stream import Stream
+from spunto.core.specs.files import STREAM as FILES
 
 _MAX_TAIL = 10_000
 _MAX_PORTS = 4096
 _MAX_REQUEST_ID = 128
-STREAMS = (DIAL, "exec", "inventory", "logs", "ports", "stats", "terminal")
+STREAMS = (DIAL, "exec", FILES, "inventory", "logs", "ports", "stats", "terminal")
 """The kinds that are served, as the agent announces them."""
 
 
@@ -56,6 +58,7 @@ class NodeStreams:
         self._terminals = Terminals(runtime, clock=clock, log=log)
         self._kinds: dict[str, Callable[[Stream, str, Params], Awaitable[None]]] = {
             "exec": self._exec,
+            FILES: FileStreams(runtime).serve,
             "logs": self._logs,
             "ports": self._ports,
             "stats": self._stats,

@@ -25,6 +25,7 @@ BY_ID: Final = "/api/orgs/{orgId}/workers/{workerId}"
 _UNTYPED: Final[Mapping[str, Mapping[str, str]]] = {
     "application/json": {"type": "object"},
     "application/octet-stream": {"type": "string", "format": "binary"},
+    "application/x-tar": {"type": "string", "format": "binary"},
     "image/png": {"type": "string", "format": "binary"},
 }
 _ALWAYS: Final = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
@@ -34,6 +35,7 @@ _STATUS: Final[Mapping[int, str]] = {
     201: "It is made.",
     202: "It is under way: the answer shows the transient state.",
     204: "It is done.",
+    206: "Here is the part of it.",
     303: "Go on at `Location`.",
     304: "It has not changed.",
 }
@@ -83,6 +85,9 @@ def operation_object(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
         shown["parameters"] = parameters
     if said.body is not None and said.body is not Nothing:
         shown["requestBody"] = _body(endpoint, said.body, schemas)
+    if said.streams_body:
+        media = {"schema": {"type": "string", "format": "binary"}}
+        shown["requestBody"] = {"content": dict.fromkeys(said.streams_body, media)}
     if said.form is not None:
         reference = schemas.of(said.form)
         media = {"schema": reference, "example": said.examples.get("body", example_of(schemas, reference))}
@@ -169,14 +174,19 @@ def _answer(said: Operation, status: int, schemas: Schemas) -> dict[str, Any]:
         headers["Location"] = {"$ref": "#/components/headers/Location"}
     answer: dict[str, Any] = {"description": _STATUS.get(status, "Done."), "headers": headers}
     shapes = said.answers[status]
-    content = {}
+    content: dict[str, dict[str, Any]] = {}
     for shape in shapes if isinstance(shapes, tuple) else (shapes,):
         if isinstance(shape, str):
             content[shape] = {"schema": _UNTYPED.get(shape, {"type": "string"})}
         elif shape is not None:
             reference = schemas.of(shape)
             example = said.examples.get(str(status), example_of(schemas, reference))
-            content["application/json"] = {"schema": reference, "example": example}
+            known = content.get("application/json")
+            # What is asked for decides which of them comes.
+            schema = (
+                reference if known is None else {"anyOf": [*known["schema"].get("anyOf", [known["schema"]]), reference]}
+            )
+            content["application/json"] = {"schema": schema, "example": example}
     return {**answer, "content": content} if content else answer
 
 

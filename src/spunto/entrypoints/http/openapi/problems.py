@@ -28,6 +28,8 @@ def codes_of(operation: Operation, access: Access, method: str, arguments: Itera
         codes.append("invalid_cursor")
     if operation.body is not None:
         codes += [*_BODY, "unsupported_media_type", "invalid_request", "not_storable"]
+    if operation.streams_body:
+        codes.append("request_timeout")
     if operation.form is not None:
         invalid = "invalid_form" if operation.as_oauth else "invalid_request"
         codes += ["request_timeout", "body_too_large", "unsupported_media_type", invalid]
