@@ -6,6 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 
 from spunto.adapters.runtimes.detect import connect
+from spunto.adapters.runtimes.engine_runtime import EngineRuntime
 from spunto.core.executor.disk import DiskSpace, DiskUse
 from spunto.core.executor.file_work import FileWork
 from spunto.core.executor.listening_port import ListeningPort
@@ -24,6 +25,7 @@ from spunto.core.executor.runtime import (
     Volume,
 )
 from spunto.core.specs.files import FileRequest
+from spunto_agent.holder.door import EngineDoor
 
 
 class LateRuntime:
@@ -41,6 +43,14 @@ class LateRuntime:
                 if self._connected is None:
                     self._connected = await connect(self._engine, self._url)
         return self._connected
+
+    async def address(self) -> tuple[str, str] | None:
+        """Kind and URL of the engine, for another process to speak to it; None where it has none of the kind that the
+        holder knows. Raises EngineUnavailable."""
+        runtime = await self._runtime()
+        if not isinstance(runtime, EngineRuntime) or not EngineDoor.opens(runtime.url):
+            return None
+        return runtime.kind, runtime.url
 
     async def info(self) -> EngineInfo:
         return await (await self._runtime()).info()

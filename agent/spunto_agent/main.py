@@ -21,6 +21,7 @@ from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.executor.settings import NodeSettings
 from spunto.core.executor.streams.serving import STREAMS, NodeStreams
 from spunto.core.executor.streams.tcp import TcpStreams
+from spunto.core.executor.terminals.port import TerminalHolder
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.build import this_build
 from spunto.core.kernel.clock import SystemClock
@@ -35,6 +36,7 @@ from spunto_agent.link import Link, advice_for
 from spunto_agent.log import new_log
 from spunto_agent.relay import EdgeDialler
 from spunto_agent.settings import AgentSettings, SettingsError, help_text, load, node_id_of
+from spunto_agent.terminals import NodeTerminals
 
 TURNED_AWAY = 77
 BAD_SETTINGS = 78
@@ -92,8 +94,11 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         runtime: ContainerRuntime
+        terminals: TerminalHolder | None = None
         if given is None:
-            runtime = await stack.enter_async_context(aclosing(LateRuntime(settings.engine, settings.engine_url)))
+            late = LateRuntime(settings.engine, settings.engine_url)
+            runtime = await stack.enter_async_context(aclosing(late))
+            terminals = NodeTerminals(late, settings, clock=clock, log=log)
         else:
             runtime = given
         journal = _open_journal(settings, node_id, log)
@@ -118,7 +123,13 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
             settings=node,
         )
         streams = NodeStreams(
-            runtime, clock=clock, standing=runner.standing, inventory=runner.inventory, dial=relays.obey, log=log
+            runtime,
+            clock=clock,
+            standing=runner.standing,
+            inventory=runner.inventory,
+            dial=relays.obey,
+            terminals=terminals,
+            log=log,
         )
         uplink = Uplink(runner, clock=clock, on_stream=streams.handle, log=log)
         link = Link(
@@ -136,6 +147,7 @@ async def _work(settings: AgentSettings, log: Log, given: ContainerRuntime | Non
                 group.create_task(streams.run(), name="node streams"),
                 group.create_task(relays.run(), name="node relays"),
                 group.create_task(firewall.run(clock), name="firewall"),
+                *([] if terminals is None else [group.create_task(terminals.run(), name="terminals")]),
             ]
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ENGINE_SECONDS):

@@ -88,6 +88,9 @@ class AgentSettings(BaseModel):
         default=600, ge=0, description="how long a connection to a port may move nothing; 0: for ever"
     )
     concurrent_starts: int = Field(default=CONCURRENT_STARTS, ge=1, le=256, description="containers started at once")
+    starts_holder: bool = Field(
+        default=True, description="start the process that holds terminals where nobody else keeps it running"
+    )
     log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
 
     @model_validator(mode="after")

@@ -46,6 +46,7 @@ class Seed:
             "number": lambda: "1",
             "port": lambda: str(_PORT),
             "linkId": self._link,
+            "session": lambda: "0" * 32,
             "name": lambda: "swagger-ui.css",
         }
 

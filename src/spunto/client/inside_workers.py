@@ -10,7 +10,7 @@ from spunto.client.api import Api, json_of, parsed
 from spunto.client.errors import UnexpectedAnswer
 from spunto.client.log_lines import LogLine, lines_of, rfc3339
 from spunto.client.retry import Repeat
-from spunto.client.worker_models import ExecResult, GitStatus, Port, Stats, Worker, WorkerRef
+from spunto.client.worker_models import ExecResult, GitStatus, Port, Stats, TerminalSession, Worker, WorkerRef
 
 # The server answers an exec that ran out of time by itself; the client only waits a little longer for that.
 _EXEC_GRACE_SECONDS = 15.0
@@ -98,11 +98,30 @@ class InsideWorkers:
         )
         return parsed(ExecResult, answer)
 
-    def terminal(self, worker: AnyWorker, *, cols: int = 80, rows: int = 24) -> "Terminal":
-        """A shell in the worker, to be entered with `async with`."""
+    def terminal(
+        self,
+        worker: AnyWorker,
+        *,
+        cols: int = 80,
+        rows: int = 24,
+        name: str | None = None,
+        session: str | None = None,
+    ) -> "Terminal":
+        """A shell in the worker, to be entered with `async with`: a new one, or the one that has that name, and so has
+        it if it is new. `session` is one that goes on; it is shown from the oldest byte that is kept."""
         from spunto.client.terminal import Terminal
 
-        return Terminal(partial(self._socket, worker, "terminal"), clock=self._api.clock, cols=cols, rows=rows)
+        dial = partial(self._socket, worker, "terminal")
+        return Terminal(dial, clock=self._api.clock, cols=cols, rows=rows, name=name, session=session)
+
+    async def terminals(self, worker: AnyWorker) -> Sequence[TerminalSession]:
+        """Those whose shell goes on, oldest first. Raises NotNow `agent_too_old`."""
+        answer = json_of(await self._api.request("GET", f"{worker_path(worker)}/terminals"))
+        return [TerminalSession.model_validate(each) for each in answer.get("items", ())]
+
+    async def end_terminal(self, worker: AnyWorker, session: str) -> None:
+        """Hang it up. Raises NotFound `terminal_not_found`."""
+        await self._api.request("DELETE", f"{worker_path(worker)}/terminals/{session}")
 
     async def tunnel(self, worker: AnyWorker, port: int) -> "Tunnel":
         """A connection to one of its ports, for any protocol; to be closed by `aclose`. A stopped worker starts by it.

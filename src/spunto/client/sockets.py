@@ -11,13 +11,15 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from spunto.client.api import Api
-from spunto.client.errors import NotNow, Problem, ServerUnreachable, UnexpectedAnswer, error_of
+from spunto.client.errors import NotNow, Problem, ServerUnreachable, SpuntoApiError, UnexpectedAnswer, error_of
 from spunto.core.kernel.errors import SpuntoError
 
 _LARGEST_FRAME_BYTES = 2 * 1024 * 1024
 _NORMAL = 1000
 _POLICY = 1008
 _CLOSING_SECONDS = 2.0
+# What stands before the server says so while that is started again.
+_OF_GATEWAYS = (502, 504)
 
 
 class Ending(Enum):
@@ -111,6 +113,8 @@ def frame_of(message: str | bytes) -> dict[str, Any]:
 
 def is_passing(error: SpuntoError) -> bool:
     """Whether the same dial may succeed a little later."""
+    if isinstance(error, SpuntoApiError) and error.status in _OF_GATEWAYS:
+        return True
     return isinstance(error, ServerUnreachable | NotNow)
 
 

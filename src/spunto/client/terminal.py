@@ -61,12 +61,23 @@ class Terminal:
     but is never sent twice.
     """
 
-    def __init__(self, dial: Dial, *, clock: Clock, cols: int, rows: int, patience_seconds: float = KEPT_SECONDS):
+    def __init__(
+        self,
+        dial: Dial,
+        *,
+        clock: Clock,
+        cols: int,
+        rows: int,
+        name: str | None = None,
+        session: str | None = None,
+        patience_seconds: float = KEPT_SECONDS,
+    ):
         self._dial = dial
         self._clock = clock
         self._size = (cols, rows)
         self._patience_seconds = patience_seconds
-        self._track = TerminalTrack()
+        self._track = TerminalTrack(session)
+        self._name = name
         self._connection: ClientConnection | None = None
         self._standing = asyncio.Event()
 
@@ -114,10 +125,17 @@ class Terminal:
         await self._send({"type": "input", "data": base64.b64encode(data).decode()})
 
     async def resize(self, *, cols: int, rows: int) -> None:
-        """Tell the shell its new size; without a connection, with the next one."""
+        """Tell the shell its new size; without a connection, with the next one. Of several who look at one terminal,
+        the smallest size holds."""
         self._size = (cols, rows)
         if self._standing.is_set():
             await self._send({"type": "resize", "cols": cols, "rows": rows})
+
+    async def take_size(self) -> None:
+        """Have this one's size hold for all who look at the terminal, until it leaves or another takes it."""
+        cols, rows = self._size
+        if self._standing.is_set():
+            await self._send({"type": "resize", "cols": cols, "rows": rows, "take": True})
 
     async def _send(self, frame: Mapping[str, Any]) -> None:
         await self._standing.wait()
@@ -134,7 +152,9 @@ class Terminal:
     async def _attach(self) -> Attached:
         cols, rows = self._size
         track = self._track
-        connection = await self._dial({"cols": cols, "rows": rows, "session": track.session, "offset": track.offset})
+        wanted = {"cols": cols, "rows": rows, "session": track.session, "offset": track.offset}
+        # Only the first time: a shell that has ended meanwhile must not be taken for a new one of its name.
+        connection = await self._dial(wanted if track.session is not None else {**wanted, "name": self._name})
         try:
             ready = await self._first_frame(connection)
         except BaseException:
@@ -190,6 +210,8 @@ class Terminal:
             case "output":
                 data = self._track.accept(base64.b64decode(str(frame["data"])))
                 return Output(data=data) if data else None
+            case "lost":
+                self._track.skipped(int(frame["offset"]))
             case "exit":
                 return Exited(code=int(frame["code"]))
             case "error":

@@ -2,10 +2,11 @@
 
 
 class TerminalTrack:
-    """`offset` is the position of the next byte to read in `session`; both are None before the first attachment."""
+    """`offset` is the position of the next byte to read in `session`; both are None before the first attachment, unless
+    that is to be to a session that goes on."""
 
-    def __init__(self) -> None:
-        self.session: str | None = None
+    def __init__(self, session: str | None = None) -> None:
+        self.session = session
         self.offset: int | None = None
         self._arriving_at = 0
 
@@ -16,6 +17,11 @@ class TerminalTrack:
         self._arriving_at = offset
         self.offset = offset if seen is None else max(seen, offset)
         return 0 if seen is None else max(0, offset - seen)
+
+    def skipped(self, offset: int) -> None:
+        """What would have come before `offset` can't be had any more: whoever reads was too slow for it."""
+        self._arriving_at = max(self._arriving_at, offset)
+        self.offset = max(self.offset or 0, offset)
 
     def accept(self, data: bytes) -> bytes:
         """The part of the data, which follows what came before, that has not been read yet."""

@@ -164,3 +164,15 @@ class Port(WireModel):
     process: str | None = None
     url: str = ""
     sharing: str = "owner"
+
+
+class TerminalSession(WireModel):
+    """A terminal whose shell goes on. `left_seconds` is for how long nobody has looked at it."""
+
+    session: str
+    name: str | None = None
+    cols: int
+    rows: int
+    viewers: int = 0
+    started_at: datetime
+    left_seconds: float | None = None

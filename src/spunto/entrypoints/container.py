@@ -81,6 +81,7 @@ from spunto.core.workers.reconcile import WorkerReconciler
 from spunto.core.workers.secrets import WorkerSecrets
 from spunto.core.workers.service import WorkerService
 from spunto.core.workers.sharing import WorkerSharing
+from spunto.core.workers.terminals import WorkerTerminals
 from spunto.core.workers.uses import WorkerUses
 from spunto.core.workers.waiting import WorkerWaits
 from spunto.entrypoints.serving.telemetry import SILENT
@@ -264,6 +265,7 @@ class Container(DeclarativeContainer):
         WorkerReach, store, entrance=entrance, looks=looks, uses=uses, addresses=addresses.provided.addresses
     )
     files = Singleton(WorkerFiles, entrance, uses=uses)
+    terminals = Singleton(WorkerTerminals, store, entrance=entrance, uses=uses)
     idling = Singleton(WorkerIdling, store, auditor=auditor, clock=clock)
     bulk = Singleton(WorkerBulk, workers)
     history = Singleton(WorkerHistory, store, looks=looks, clock=clock, addresses=addresses.provided.addresses)

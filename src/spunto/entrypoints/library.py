@@ -58,6 +58,7 @@ from spunto.core.workers.model import TRANSIENT, WorkerId
 from spunto.core.workers.reach import WorkerReach
 from spunto.core.workers.service import WorkerService
 from spunto.core.workers.sharing import WorkerSharing
+from spunto.core.workers.terminals import WorkerTerminals
 from spunto.core.workers.uses import WorkerUses
 from spunto.core.workers.views import WorkerView
 from spunto.core.workers.waiting import WorkerWaits
@@ -110,6 +111,7 @@ class Spunto:
         self.workers: WorkerService = container.workers()
         self.reach: WorkerReach = container.reach()
         self.files: WorkerFiles = container.files()
+        self.terminals: WorkerTerminals = container.terminals()
         self.bulk: WorkerBulk = container.bulk()
         self.history: WorkerHistory = container.history()
         self.waits: WorkerWaits = container.waits()

@@ -172,7 +172,7 @@ def application(
     doors = (
         agents_blueprint(gate, spunto.gateway, sockets, came=telemetry.request_came),
         edges_blueprint(gate, spunto.edge_gateway, sockets, came=telemetry.request_came),
-        terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
+        terminal_blueprint(gate, spunto.reach, spunto.terminals, sockets, spunto.standing),
     )
     return create_app(spunto, place, doors=doors)
 

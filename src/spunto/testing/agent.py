@@ -11,6 +11,7 @@ from spunto.core.executor.runtime import ContainerRuntime
 from spunto.core.executor.settings import NodeSettings
 from spunto.core.executor.streams.serving import NodeStreams
 from spunto.core.executor.streams.tcp import TcpStreams
+from spunto.core.executor.terminals.port import TerminalHolder
 from spunto.core.executor.uplink import Uplink
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Unavailable
@@ -51,6 +52,7 @@ class SimulatedAgent:
         answer_as_edge: AnswerAsEdge,
         reading: Reading,
         streams: Collection[str],
+        terminals: TerminalHolder,
         log: Log,
     ) -> None:
         self._clock = clock
@@ -68,6 +70,7 @@ class SimulatedAgent:
             standing=self._runner.standing,
             inventory=self._runner.inventory,
             dial=self._relays.obey,
+            terminals=terminals,
             log=log,
         )
         self._uplink = Uplink(self._runner, clock=clock, on_stream=self._streams.handle, log=log)

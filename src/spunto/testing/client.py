@@ -30,7 +30,7 @@ def client_of(spunto: Spunto, token: Secret, *, clock: Clock) -> SpuntoClient:
     address = PublicAddress(url=URL)
     gate = Gate(Doorkeeper(spunto.access, address), Limits({}, clock=clock), ClientAddresses())
     place = Place(streams=Streams(spunto.wakeups), readiness=readiness, address=address, gate=gate)
-    terminals = terminal_blueprint(gate, spunto.reach, Sockets(), spunto.standing)
+    terminals = terminal_blueprint(gate, spunto.reach, spunto.terminals, Sockets(), spunto.standing)
     # Quart and httpx describe the same ASGI in types of their own.
     app = cast("Any", create_app(spunto, place, doors=(terminals,)))
 

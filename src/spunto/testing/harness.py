@@ -321,6 +321,7 @@ class Harness:
                     await self._front.aclose()
                 for machine in self._machines:
                     machine.kill_agent()
+                    machine.close_holder()
                 if self._gateways:
                     await asyncio.wait(self._gateways)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spunto.adapters.memory.runtime import FakeRuntime
@@ -19,6 +19,7 @@ from spunto.core.nodes.model import NodeId
 from spunto.core.specs.names import NODE_LABEL
 from spunto.core.specs.worker import container_name
 from spunto.testing.agent import Answer, AnswerAsEdge, SimulatedAgent, no_edge
+from spunto.testing.holder import SimulatedHolder, Spawn
 from spunto.testing.network import Network
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 GIB = 1024**3
 MAX_LOGGED = 1000
 DEFAULT_IMAGE = "localhost/spunto/worker:1"
-
-Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-"""Runs a task for as long as the harness lives."""
 
 
 class Machine(FakeRuntime):
@@ -102,6 +100,7 @@ class SimulatedNode:
         self.journal = MemoryJournal()
         self._running: asyncio.Task[None] | None = None
         self._runs = 0
+        self._holder = SimulatedHolder(engine, clock=clock, spawn=spawn, name=name)
 
     def start_agent(self) -> None:
         """Start the agent, with the journal of the run before and with the node's present token."""
@@ -117,6 +116,7 @@ class SimulatedNode:
             answer_as_edge=self._answer_as_edge,
             reading=self.reading,
             streams=self.streams,
+            terminals=self._holder,
             log=self._note,
         )
         self._running = self._spawn(self.agent.run(), f"agent of {self.name}")
@@ -132,6 +132,14 @@ class SimulatedNode:
         self.agent.drop_connection()
         self._running.cancel()
         self.agent = self._running = None
+
+    async def kill_holder(self) -> None:
+        """The process that holds the terminals dies, and is there again at once, without them: they are lost."""
+        await self._holder.die()
+
+    def close_holder(self) -> None:
+        """The harness ends."""
+        self._holder.close()
 
     def kill_agent_after(self, effect: str) -> None:
         """Kill it right after its next `create_container` or `start_container`, before it can report."""

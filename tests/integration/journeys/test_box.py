@@ -100,6 +100,28 @@ def test_a_killed_process_is_started_again_and_all_converges(docker_box: Box, mo
     docker_box.cli.run("worker", "spawn", "hello", "--name", f"after-{module.rpartition('.')[2]}")
 
 
+def test_a_shell_outlives_whoever_brings_it_and_says_so_when_it_can_not(docker_box: Box) -> None:
+    with docker_box.cli.on_a_terminal("worker", "shell", "hello-1", "--name", "kept") as terminal:
+        terminal.until("$ ")
+        terminal.type("variable=kept\r")
+        terminal.until("$ ")
+        for module in ("spunto_agent", "spunto.entrypoints.edge.main", "spunto.entrypoints.serve"):
+            os.kill(docker_box.pid_of(module), signal.SIGKILL)
+            terminal.until("attached again")
+            terminal.type(f"echo $variable-{module}\r")
+            terminal.until(f"\rkept-{module}")
+        with docker_box.cli.on_a_terminal("worker", "attach", "hello-1", "kept") as other:
+            other.type("echo $variable-elsewhere\r")
+            other.until("\rkept-elsewhere")
+            terminal.until("\rkept-elsewhere")
+            listed = docker_box.cli.run("worker", "terminals", "hello-1", "--json").json()
+            assert [(each["name"], each["viewers"]) for each in listed["items"]] == [("kept", 2)]
+        os.kill(docker_box.pid_of("spunto_agent.holder"), signal.SIGKILL)
+        terminal.until("The terminal was lost on its node")
+    docker_box.wait_ready()
+    assert docker_box.cli.run("worker", "terminals", "hello-1", "--json").json()["items"] == []
+
+
 def test_an_end_leaves_containers_and_the_next_start_takes_them_over(docker_box: Box) -> None:
     before = docker_box.worker_is("hello-1", "ready")
 

@@ -237,6 +237,8 @@ _DECIDED: Final[Mapping[str, Rule]] = {
     f"GET {WORKER}/stats": _rule(MEMBER, _keys("workers:read")),
     f"GET {WORKER}/git-status": _rule(MEMBER, _keys("workers:exec"), "enter"),
     f"GET {WORKER}/ports": _rule(MEMBER, _keys("workers:exec"), "enter"),
+    f"GET {WORKER}/terminals": _rule(MEMBER, _keys("workers:exec"), "enter"),
+    f"DELETE {WORKER}/terminals/{{session}}": _rule(MEMBER, _keys("workers:exec"), "enter"),
     f"POST {WORKER}/exec": _rule(MEMBER, _keys("workers:exec"), "enter", {"command": ["true"]}),
     f"GET {WORKER}/files?path=/tmp&stat": _rule(MEMBER, _keys("workers:exec"), "enter"),
     f"PUT {WORKER}/files?path=/tmp/made&directory": _rule(MEMBER, _keys("workers:exec"), "enter"),

@@ -48,7 +48,7 @@ async def _furnish(world: World, label: str, group: asyncio.TaskGroup, agents: l
     for name, role in (("admin", Role.ADMIN), ("member", Role.MEMBER), ("other member", Role.MEMBER)):
         people[name] = await house.person(f"{mark}-{name.replace(' ', '-')}", role=role, org_id=owner.org_id)
     home = world.homes[label] = Home(
-        org_id=owner.org_id, mark=mark, ids={"orgId": owner.org_id, "number": "1", "port": "3000"}
+        org_id=owner.org_id, mark=mark, ids={"orgId": owner.org_id, "number": "1", "port": "3000", "session": "0" * 32}
     )
     org = f"/api/orgs/{owner.org_id}"
     for name, person in people.items():

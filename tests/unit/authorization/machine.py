@@ -179,7 +179,7 @@ class Requests(RuleBasedStateMachine):
 
     def _ids(self, chance: random.Random, template: str, own: list[str]) -> dict[str, str]:
         """Mostly what is together in one organization, mostly one's own; now and then anything of anybody's."""
-        society, ids = self._society, {"number": "1", "port": "3000", "token": "x" * 43}
+        society, ids = self._society, {"number": "1", "port": "3000", "session": "0" * 32, "token": "x" * 43}
         clubs = list(society.clubs)
         home = chance.choice(own if own and chance.random() < 0.7 else clubs or [self._house.ids.new("org")])
         for name in NAME.findall(template):

@@ -32,6 +32,22 @@ def test_what_the_node_no_longer_has_is_counted() -> None:
     assert track.attached(session="s", offset=10) == 7
 
 
+def test_what_is_skipped_on_the_way_is_not_waited_for() -> None:
+    track = TerminalTrack()
+    track.attached(session="s", offset=0)
+    track.accept(b"abc")
+
+    track.skipped(10)
+
+    assert (track.accept(b"klm"), track.offset) == (b"klm", 13)
+
+
+def test_a_session_that_goes_on_begins_where_the_server_says() -> None:
+    track = TerminalTrack("s")
+
+    assert (track.offset, track.attached(session="s", offset=40), track.accept(b"a")) == (None, 0, b"a")
+
+
 def test_another_session_begins_anew() -> None:
     track = TerminalTrack()
     track.attached(session="s", offset=0)

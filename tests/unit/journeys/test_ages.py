@@ -131,4 +131,5 @@ async def test_what_an_agent_can_do_is_known_to_the_server(harness: Harness) -> 
         "stream:ports",
         "stream:stats",
         "stream:terminal",
+        "stream:terminals",
     )

@@ -95,7 +95,7 @@ async def use_by_edge(worker: Subject) -> None:
 
 
 async def use_by_terminal(worker: Subject) -> None:
-    await worker.harness.spunto.reach.note_terminal(worker.id)
+    await worker.harness.spunto.terminals.note(worker.id)
 
 
 async def keep_alive(worker: Subject) -> None:

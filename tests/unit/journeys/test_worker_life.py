@@ -8,6 +8,7 @@ from spunto.core.kernel.errors import Conflict
 from spunto.core.workers.answers import WorkerNotRunning
 from spunto.core.workers.model import DockerState, WorkerState
 from spunto.core.workers.reach import ExecRequest
+from spunto.core.workers.terminals import TerminalWish
 from spunto.testing.harness import Harness
 
 S = WorkerState
@@ -90,8 +91,8 @@ async def test_its_log_is_read_and_followed(harness: Harness) -> None:
 async def test_a_terminal_survives_its_connection(harness: Harness) -> None:
     node = await harness.add_node("one")
     worker = await a_ready_worker(harness)
-    open_terminal = harness.spunto.reach.open_terminal
-    terminal = await open_terminal(harness.owner, worker.id, cols=80, rows=24, session=None, offset=None)
+    open_terminal = harness.spunto.terminals.open
+    terminal = await open_terminal(harness.owner, worker.id, TerminalWish(cols=80, rows=24))
     hello = await terminal.next()
     assert isinstance(hello, dict)
     await terminal.write(b"echo one\n")
@@ -102,9 +103,8 @@ async def test_a_terminal_survives_its_connection(harness: Harness) -> None:
     await harness.settle()
     await node.reconnect()
     await harness.settle()
-    async with await open_terminal(
-        harness.owner, worker.id, cols=80, rows=24, session=hello["session"], offset=len(seen)
-    ) as again:
+    wish = TerminalWish(cols=80, rows=24, session=hello["session"], offset=len(seen))
+    async with await open_terminal(harness.owner, worker.id, wish) as again:
         greeting = await again.next()
         await again.write(b"echo two\n")
         more = b""

@@ -10,6 +10,7 @@ from examples.embed_library import main
 from spunto.core.kernel.clock import ManualClock
 from spunto.core.nodes.model import NodeStatus
 from spunto.core.workers.reach import ExecRequest
+from spunto.core.workers.terminals import TerminalWish
 from spunto.testing import settling
 from spunto.testing.harness import Harness
 from spunto.testing.network import Cable
@@ -148,9 +149,7 @@ async def test_a_harness_leaves_no_task_behind() -> None:
         project = await harness.add_project()
         view = await harness.spawn(project)
         await harness.settle()
-        await harness.spunto.reach.open_terminal(
-            harness.owner, view.worker.id, cols=80, rows=24, session=None, offset=None
-        )
+        await harness.spunto.terminals.open(harness.owner, view.worker.id, TerminalWish(cols=80, rows=24))
         found = await harness.spunto.nodes.get(harness.owner, harness.organization.id, node.id)
         running = await harness.spunto.reach.exec(
             harness.owner, harness.organization.id, project.id, view.worker.id, ExecRequest(command=["true"])

@@ -15,6 +15,7 @@ DEFAULT_TIMEOUTS = Timeouts()
 class DockerRuntime(EngineRuntime):
     """Docker's primitives. Needs API 1.41 (Docker 20.10) or later."""
 
+    kind = "docker"
     exec_state = exec_state.DOCKER
 
     @classmethod

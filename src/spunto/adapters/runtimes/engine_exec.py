@@ -11,7 +11,7 @@ import aiohttp
 from aiodocker.stream import Message, Stream
 from yarl import URL
 
-from spunto.adapters.runtimes import host_processes
+from spunto.adapters.runtimes import hanging_up, host_processes
 from spunto.adapters.runtimes.engine_socket import EngineSocket, Refusal, Timeouts, engine_answers
 from spunto.adapters.runtimes.exec_state import ExecState, code_of_unstarted
 from spunto.adapters.runtimes.translate import exec_body
@@ -22,20 +22,8 @@ MAX_READ_BYTES = 64 * 1024
 # How long the output of a command that is over may still be on its way; only one who left something running behind
 # makes anybody wait for that.
 LAST_WORDS_SECONDS = 1.0
-_MARK = "SPUNTO_TERMINAL"
 _END_OF_TRANSMISSION = b"\x04"
 _STREAMS: dict[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
-
-# Engines leave a terminal's process behind when its connection goes, and the pid that they tell is the host's. So the
-# process carries a mark, and a second command finds it: started from outside (no parent) and carrying that very mark.
-# Its children carry the mark too, but have a parent: the kernel hangs them up, or they meant to live on (nohup, tmux).
-_HANG_UP = """
-for process in /proc/[0-9]*; do
-  read -r stat < "$process/stat" || continue
-  set -- "$1" ${stat##*) }
-  [ "$3" = 0 ] && tr '\\0' '\\n' < "$process/environ" | grep -qxF "$1" && kill -HUP "${process#/proc/}"
-done 2>/dev/null
-"""
 
 
 class _ExecStream(Stream):
@@ -72,7 +60,7 @@ class EngineExec:
 
     async def start(self) -> None:
         """Create and start the command. Raises Refusal where it can't be made, CommandNotStarted."""
-        marks = {_MARK: self._mark} if self._spec.tty else {}
+        marks = {hanging_up.MARK: self._mark} if self._spec.tty else {}
         body = exec_body(self._spec, marks=marks)
         created = await self._socket.call("POST", f"containers/{self._container}/exec", body=body)
         self._exec_id: str = created["Id"]
@@ -208,7 +196,7 @@ class EngineExec:
         return inspected
 
     async def _hang_up(self) -> None:
-        spec = ExecSpec(command=["sh", "-c", _HANG_UP, "sh", f"{_MARK}={self._mark}"], user=self._spec.user)
+        spec = ExecSpec(command=hanging_up.command(self._mark), user=self._spec.user)
         body = exec_body(spec, marks={})
         created = await self._socket.call("POST", f"containers/{self._container}/exec", body=body)
         request = {"Detach": False, "Tty": False}

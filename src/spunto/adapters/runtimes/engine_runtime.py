@@ -45,6 +45,7 @@ from spunto.core.specs.image import why_no_image
 class EngineRuntime(EngineStreams):
     """The port over an engine's primitives; these raise Refusal and EngineUnavailable only."""
 
+    kind: ClassVar[str]
     exec_state: ClassVar[ExecState]
 
     def __init__(self, socket: EngineSocket, timeouts: Timeouts) -> None:
@@ -53,6 +54,10 @@ class EngineRuntime(EngineStreams):
         self._disk = DiskMeasure(socket)
         self._ports = Ports(socket)
         self._files = Files(socket)
+
+    @property
+    def url(self) -> str:
+        return self._socket.url
 
     @abstractmethod
     async def info(self) -> EngineInfo: ...

@@ -28,6 +28,7 @@ class PodmanRuntime(EngineRuntime):
     makes carries its labels.
     """
 
+    kind = "podman"
     exec_state = exec_state.PODMAN
     _counts_frames = False
 

@@ -17,6 +17,7 @@ from spunto.core.kernel.errors import (
     Unavailable,
 )
 from spunto.core.protocol.multiplexer import StreamReset
+from spunto.core.protocol.stream import Stream
 
 # A line of 64 KiB, of which JSON may make six times as much.
 MAX_LINE_BYTES = 512 * 1024
@@ -42,7 +43,9 @@ _KINDS: dict[str, type[SpuntoError]] = {
     "file_too_large": Conflict,
     "files_failed": Conflict,
     "path_unusable": Invalid,
+    "session_lost": NotFound,
     "terminal_not_found": NotFound,
+    # Agents of before show a terminal to one at a time.
     "terminal_taken": Conflict,
     "too_many_symlinks": Conflict,
     "tree_too_deep": Conflict,
@@ -53,6 +56,7 @@ _PASSING = frozenset(
         "engine_refused",
         "engine_unavailable",
         "files_out_of_reach",
+        "holder_away",
         "node_offline",
         "stream_refused",
         "too_many_streams",
@@ -95,6 +99,16 @@ async def patience(seconds: float) -> AsyncIterator[None]:
                 yield
     except TimeoutError as error:
         raise Unavailable("node_silent", "The node did not answer in time; try again.") from error
+
+
+async def whole(stream: Stream, *, max_bytes: int) -> bytes:
+    """All that the stream brings. Raises Unavailable `node_answer_unreadable` for more than that."""
+    body = bytearray()
+    while (piece := await stream.read()) is not None:
+        body += piece
+        if len(body) > max_bytes:
+            raise unreadable()
+    return bytes(body)
 
 
 def refusal_of(reset: StreamReset) -> SpuntoError:

@@ -33,6 +33,14 @@ class Entrance:
         await self._looks.note(tenant, Action.WORKER_ENTER, worker)
         return worker
 
+    async def find(self, actor: Actor, worker_id: WorkerId) -> Worker:
+        """A worker named without its organization; one of another organization is as unknown as a missing one."""
+        async with self._uow.reading() as tx:
+            worker = await tx.workers.find(worker_id)
+        if worker is None or worker.org_id not in actor.roles:
+            raise not_found(worker_id)
+        return worker
+
     async def get(self, tenant: Tenant, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
         """Raises NotFound, also for one of another project than is named."""
         async with self._uow.reading() as tx:

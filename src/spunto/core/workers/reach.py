@@ -1,4 +1,4 @@
-"""Reaching into a running worker through its node: commands, terminal, logs and figures."""
+"""Reaching into a running worker through its node: commands, logs and figures."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -17,9 +17,8 @@ from spunto.core.routes.desired import Sharing
 from spunto.core.routes.hosts import Addresses
 from spunto.core.specs.capabilities import of_stream
 from spunto.core.workers import git_status, listening
-from spunto.core.workers.answers import WorkerNotRunning, as_asked, patience, unreadable
+from spunto.core.workers.answers import WorkerNotRunning, as_asked, patience, whole
 from spunto.core.workers.entrance import Entrance, require_running
-from spunto.core.workers.factory import not_found
 from spunto.core.workers.looks import Looks, require_entry, require_output
 from spunto.core.workers.model import Activity, Worker, WorkerId
 from spunto.core.workers.ports import WorkersTransaction
@@ -154,33 +153,18 @@ class WorkerReach:
 
     async def open_logs(self, actor: Actor, worker_id: WorkerId, *, tail: int) -> Stream:
         """A followed log for a socket that names the worker alone; close the stream in the end."""
-        found = await self._find(actor, worker_id)
+        found = await self._entrance.find(actor, worker_id)
         worker = await self._listen(actor, found.org_id, found.project_id, worker_id)
         return await self._entrance.open(actor, worker, "logs", {"tail": tail, "since": None, "follow": True})
 
-    async def open_terminal(
-        self, actor: Actor, worker_id: WorkerId, *, cols: int, rows: int, session: str | None, offset: int | None
-    ) -> Stream:
-        """A shell in a terminal, or an earlier one again from `offset` on; close the stream in the end."""
-        found = await self._find(actor, worker_id)
-        worker = await self._entrance.enter(actor, found.org_id, found.project_id, worker_id)
-        await self._uses.used(worker.id, Activity.TERMINAL)
-        params = {"session": session, "offset": offset, "cols": cols, "rows": rows}
-        return await self._entrance.open(actor, worker, "terminal", params)
-
     async def may_stay(self, actor: Actor, worker_id: WorkerId, action: Action) -> None:
         """Check an open socket's right again; raises what the first check would."""
-        worker = await self._find(actor, worker_id)
+        worker = await self._entrance.find(actor, worker_id)
         tenant = actor.require(action, org_id=worker.org_id)
         if action is Action.WORKER_ENTER:
             require_entry(tenant, worker)
         elif action is Action.WORKER_READ_OUTPUT:
             require_output(tenant, worker)
-
-    async def note_terminal(self, worker_id: WorkerId) -> None:
-        """Something moves in a terminal: somebody types, or what runs there says something."""
-        with suppress(Unavailable):
-            await self._uses.used(worker_id, Activity.TERMINAL)
 
     async def home_of(self, worker_id: WorkerId) -> OrgId | None:
         """The organization in which a refusal is to be recorded; whoever was refused must not hear of it."""
@@ -190,7 +174,7 @@ class WorkerReach:
 
     async def _ports_by_agent(self, actor: Actor, worker: Worker) -> Sequence[listening.Listener] | None:
         async with await self._entrance.open(actor, worker, listening.STREAM, {}) as stream, patience(ANSWER_SECONDS):
-            return listening.read(await _whole(stream, max_bytes=listening.MAX_ANSWER_BYTES))
+            return listening.read(await whole(stream, max_bytes=listening.MAX_ANSWER_BYTES))
 
     async def _ports_by_ss(self, actor: Actor, worker: Worker) -> Sequence[listening.Listener]:
         # As the worker's own user: root may not trace others' processes in there, so it can't tell their sockets.
@@ -222,14 +206,6 @@ class WorkerReach:
             await converse(stream, request.stdin, transcript)
         return transcript.result()
 
-    async def _find(self, actor: Actor, worker_id: WorkerId) -> Worker:
-        """A worker named without its organization; one of another organization is as unknown as a missing one."""
-        async with self._uow.reading() as tx:
-            worker = await tx.workers.find(worker_id)
-        if worker is None or worker.org_id not in actor.roles:
-            raise not_found(worker_id)
-        return worker
-
     async def _look(self, actor: Actor, org_id: OrgId, project_id: ProjectId | None, worker_id: WorkerId) -> Worker:
         return await self._entrance.get(actor.require(Action.WORKER_READ, org_id=org_id), project_id, worker_id)
 
@@ -257,16 +233,6 @@ async def _log_pieces(stream: Stream) -> AsyncGenerator[bytes, None]:
         if piece is None:
             return
         yield piece
-
-
-async def _whole(stream: Stream, *, max_bytes: int) -> bytes:
-    """Raises Unavailable `node_answer_unreadable` for more than that."""
-    body = bytearray()
-    while (piece := await stream.read()) is not None:
-        body += piece
-        if len(body) > max_bytes:
-            raise unreadable()
-    return bytes(body)
 
 
 def _tool_missing(tool: str) -> Conflict:

@@ -28,5 +28,10 @@ def server_socket(data_dir: Path) -> Path:
     return (Path(own) / name if own else Path(f"/tmp/spunto-{os.geteuid()}-{name}")) / "server.sock"  # noqa: S108
 
 
+def holder_directory(data_dir: Path) -> Path:
+    """Where the box's agent looks for what holds its terminals."""
+    return data_dir / "agent" / "holder"
+
+
 def node_token_file(data_dir: Path) -> Path:
     return data_dir / "agent" / "token"

@@ -1,4 +1,4 @@
-"""`spunto up`: one box: a server, an edge before it and an agent beside it, as processes of their own."""
+"""`spunto up`: one box: a server, an edge before it, an agent beside it and what holds terminals, each a process."""
 
 import asyncio
 import fcntl
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from spunto.entrypoints.box.places import edge_token_file, node_token_file, server_socket
+from spunto.entrypoints.box.places import edge_token_file, holder_directory, node_token_file, server_socket
 from spunto.entrypoints.box.supervisor import Program, ProgramFailed, keep_running
 from spunto.entrypoints.serving.data_directory import make_data_dir
 from spunto.entrypoints.serving.failures import EXIT_CONFIG, ended, told
@@ -82,9 +82,14 @@ def _programs(host: str, port: int, data_dir: Path, engine: str, *, demo: bool) 
             "SPUNTO_AGENT_TOKEN_FILE": str(node_token),
             "SPUNTO_AGENT_DATA_DIR": str(data_dir / "agent"),
             "SPUNTO_AGENT_ENGINE": engine,
+            "SPUNTO_AGENT_STARTS_HOLDER": "false",
         },
     )
-    return [server, edge, agent]
+    # Beside the agent, so that its restart ends no terminal.
+    holder = Program(
+        name="holder", command=[sys.executable, "-m", "spunto_agent.holder", str(holder_directory(data_dir))]
+    )
+    return [server, edge, holder, agent]
 
 
 def _public_url(host: str, port: int) -> dict[str, str]:

@@ -15,14 +15,14 @@ from spunto.client.errors import NotThere
 from spunto.client.worker_models import Worker
 from spunto.core.kernel.errors import Conflict, NotFound, SpuntoError
 from spunto.core.kernel.packing import PIECE_BYTES, Packing
-from spunto.entrypoints.cli import inside
+from spunto.entrypoints.cli import terminals
 from spunto.entrypoints.cli.byte_progress import counting
 from spunto.entrypoints.cli.exits import ExitCode
 from spunto.entrypoints.cli.output import printable
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
 
-app: Final = inside.app
+app: Final = terminals.app
 HOME: Final = PurePosixPath("/workspace")
 STREAM: Final = "-"
 

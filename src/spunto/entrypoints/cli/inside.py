@@ -1,4 +1,4 @@
-"""`spunto worker logs | exec | shell | git-status`: what goes on inside a worker."""
+"""`spunto worker logs | exec | git-status`: what goes on inside a worker."""
 
 import sys
 from base64 import b64encode
@@ -108,21 +108,6 @@ async def git_status(session: Session, worker: WorkerArgument) -> int:
         if found.truncated:
             session.out.note("There may be more repositories than these.")
     return ExitCode.FAILURE if found.truncated or any(each.error for each in found.repos) else ExitCode.OK
-
-
-@command(app)
-async def shell(session: Session, worker: WorkerArgument) -> int:
-    """Open a shell in a worker; exits with its exit code.
-
-    It goes on where it was after a lost connection. Meanwhile Ctrl-C gives up.
-    """
-    found = await session.worker(worker)
-    # It brings the library of WebSockets, which no other command waits for.
-    from spunto.entrypoints.cli.shell import attached_shell, window_size
-
-    size = window_size()
-    async with session.client.workers.terminal(found, cols=size.columns, rows=size.lines) as terminal:
-        return await attached_shell(terminal)
 
 
 def _stdin() -> bytes:

@@ -37,6 +37,7 @@ from spunto.entrypoints.http.secrets import org_secrets_blueprint, secrets_bluep
 from spunto.entrypoints.http.sharing import sharing_blueprint
 from spunto.entrypoints.http.sign_in import sign_in_blueprint
 from spunto.entrypoints.http.streaming import Streams
+from spunto.entrypoints.http.terminals import terminals_blueprint
 from spunto.entrypoints.http.users import users_blueprint
 from spunto.entrypoints.http.watching import install_watching
 from spunto.entrypoints.http.webhooks import deliveries_blueprint, webhooks_blueprint
@@ -122,6 +123,8 @@ def _blueprints(spunto: Spunto, place: Place) -> Sequence[Blueprint]:
         reach_blueprint(spunto.reach, place.gate.doorkeeper, spunto.standing, name="all_reach", under=OF_ORGANIZATION),
         files_blueprint(_contents(spunto, place), name="files", under=OF_PROJECT),
         files_blueprint(_contents(spunto, place), name="all_files", under=OF_ORGANIZATION),
+        terminals_blueprint(spunto.terminals, name="terminals", under=OF_PROJECT),
+        terminals_blueprint(spunto.terminals, name="all_terminals", under=OF_ORGANIZATION),
         idling_blueprint(spunto.idling, spunto.workers, name="idling", under=OF_PROJECT),
         idling_blueprint(spunto.idling, spunto.workers, name="all_idling", under=OF_ORGANIZATION),
         sharing_blueprint(spunto.sharing, name="sharing", under=OF_PROJECT),

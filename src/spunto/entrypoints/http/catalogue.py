@@ -93,6 +93,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "sign_in_off": _e(
         404, "No sign-in provider is set up.", "Take a token, or have the operator set `SPUNTO_OIDC_CLIENT_ID`."
     ),
+    "session_lost": _e(404, "The process that held the terminal died, and with it the shell.", "Open a new one."),
     "ssh_key_not_found": _e(404, "There is no such SSH key.", _LIST),
     "terminal_not_found": _e(404, "The terminal has ended.", "Open a new one."),
     "user_not_found": _e(404, "There is no such user here.", "List the members."),
@@ -143,7 +144,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "files_failed": _e(409, "The worker's file system refuses.", "`detail` says what it said."),
     "too_many_symlinks": _e(409, "A path of the worker leads through too many links.", "Name what it leads to."),
     "tree_too_deep": _e(409, "A tree of the worker is nested more than 256 deep.", "Work on a part of it."),
-    "terminal_taken": _e(409, "The terminal was attached to from elsewhere.", "Attach again to take it back."),
+    "terminal_taken": _e(409, "The terminal was attached to from elsewhere, by an agent of before.", "Attach again."),
     "token_not_repeatable": _e(
         409,
         "The request was answered before, with a token or secret that is shown once.",
@@ -230,6 +231,8 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "agent_incompatible": _e(
         503, "The node's agent and this server can't understand each other.", "Run the install line there again."
     ),
+    "agent_too_old": _e(503, "The node's agent does not know that yet.", "Run the install line there again."),
+    "holder_away": _e(503, "What holds the node's terminals can't be reached.", "Try again; look at the node."),
     "agent_not_admitted": _e(503, "What stood in the agent's way has just gone.", "Dial again."),
     "provider_unavailable": _e(503, "The sign-in provider does not answer.", "Try again."),
     "secret_key_missing": _e(

@@ -53,11 +53,12 @@ run_by_systemd() {
     cat >/etc/systemd/system/spunto-agent.service <<UNIT
 [Unit]
 Description=Spunto agent
-After=network-online.target docker.service podman.socket
-Wants=network-online.target
+After=network-online.target docker.service podman.socket spunto-holder.service
+Wants=network-online.target spunto-holder.service
 
 [Service]
 ExecStart=$$home/bin/python -m spunto_agent
+Environment=SPUNTO_AGENT_STARTS_HOLDER=false
 Restart=always
 RestartSec=5
 RestartPreventExitStatus=77 78
@@ -65,9 +66,24 @@ RestartPreventExitStatus=77 78
 [Install]
 WantedBy=multi-user.target
 UNIT
+    # Terminals live here, so that this line, run again, ends none of them.
+    cat >/etc/systemd/system/spunto-holder.service <<UNIT
+[Unit]
+Description=Spunto's holder of terminals
+After=docker.service podman.socket
+
+[Service]
+ExecStart=$$home/bin/python -m spunto_agent.holder /var/lib/spunto-agent/holder
+Restart=always
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+UNIT
     systemctl daemon-reload
     command -v dockerd >/dev/null || systemctl enable --now podman.socket
     systemctl enable spunto-agent
+    systemctl enable --now spunto-holder
     systemctl restart spunto-agent
     sleep 3
     systemctl is-active -q spunto-agent || die "the agent has ended; see: journalctl -u spunto-agent"

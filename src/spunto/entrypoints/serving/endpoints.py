@@ -127,6 +127,8 @@ _TABLE: Final[Mapping[str, Access]] = {
     f"PUT {_WORKER}/files": Action.WORKER_ENTER,
     f"DELETE {_WORKER}/files": Action.WORKER_ENTER,
     f"POST {_WORKER}/files/move": Action.WORKER_ENTER,
+    f"GET {_WORKER}/terminals": Action.WORKER_ENTER,
+    f"DELETE {_WORKER}/terminals/{{session}}": Action.WORKER_ENTER,
     f"PUT {_WORKER}/ports/{{port}}": Action.WORKER_SHARE,
     f"GET {_WORKER}/sharing": Action.WORKER_LINK_READ,
     f"GET {_WORKER}/ports/{{port}}/links": Action.WORKER_LINK_READ,

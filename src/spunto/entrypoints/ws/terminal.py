@@ -32,8 +32,9 @@ from spunto.core.workers.answers import as_asked, log_lines, refusal_of, unreada
 from spunto.core.workers.factory import not_found
 from spunto.core.workers.model import WorkerId
 from spunto.core.workers.reach import WorkerReach
+from spunto.core.workers.terminals import TerminalWish, WorkerTerminals
 from spunto.entrypoints.serving.limits import Gate, Limit
-from spunto.entrypoints.ws.frames import LARGEST_SIDE, asked_by, output_text, text_of
+from spunto.entrypoints.ws.frames import FRAMES, LARGEST_SIDE, Frames, text_of
 from spunto.entrypoints.ws.sockets import Sockets, close_quietly
 
 GREETING_SECONDS: Final = 30.0
@@ -55,6 +56,7 @@ _CLOSE_CODES: Final[Sequence[tuple[type[SpuntoError], int]]] = (
 log = structlog.get_logger()
 
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+SessionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
 class TerminalQuery(BaseModel):
@@ -66,11 +68,15 @@ class TerminalQuery(BaseModel):
     cols: Side = 80
     rows: Side = 24
     session: Annotated[str, Field(max_length=128)] | None = None
+    name: SessionName | None = None
     offset: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+    frames: Literal["json", "binary"] = "json"
     tail: Annotated[int, Field(ge=1, le=10_000)] = 200
 
 
-def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standing: Standing) -> Blueprint:
+def terminal_blueprint(
+    gate: Gate, reach: WorkerReach, terminals: WorkerTerminals, sockets: Sockets, standing: Standing
+) -> Blueprint:
     routes = Blueprint("terminal", __name__)
 
     @routes.websocket("/api/workers/<worker_id>/terminal")
@@ -91,7 +97,7 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standin
             return again
 
         g.actor, g.action, g.target_id = actor, _action_of(asked), worker_id
-        async with _refused_at_home(reach, worker_id), await _open(reach, actor, worker_id, asked) as stream:
+        async with _refused_at_home(reach, worker_id), await _open(reach, terminals, actor, worker_id, asked) as stream:
             # What the node refuses is refused before the upgrade, as a problem.
             ready = await _greeting(stream) if asked.mode == "terminal" else None
             with sockets.registered(socket):
@@ -100,8 +106,9 @@ def terminal_blueprint(gate: Gate, reach: WorkerReach, sockets: Sockets, standin
                 if ready is None:
                     await _serve(socket, _tell_log(socket, stream), _pass_over(socket), checking)
                 else:
-                    moves = _Moves(reach, worker_id)
-                    showing, typing = _show(socket, stream, ready, moves), _type(socket, stream, moves)
+                    moves, frames = _Moves(terminals, worker_id), FRAMES[asked.frames]
+                    showing = _show(socket, stream, frames, ready, moves)
+                    typing = _type(socket, stream, frames, moves)
                     await _serve(socket, showing, typing, checking)
 
     return routes
@@ -121,12 +128,13 @@ async def _refused_at_home(reach: WorkerReach, worker_id: WorkerId) -> AsyncIter
         raise
 
 
-async def _open(reach: WorkerReach, actor: Actor, worker_id: WorkerId, asked: TerminalQuery) -> Stream:
+async def _open(
+    reach: WorkerReach, terminals: WorkerTerminals, actor: Actor, worker_id: WorkerId, asked: TerminalQuery
+) -> Stream:
     if asked.mode == "logs":
         return await reach.open_logs(actor, worker_id, tail=asked.tail)
-    return await reach.open_terminal(
-        actor, worker_id, cols=asked.cols, rows=asked.rows, session=asked.session, offset=asked.offset
-    )
+    wish = TerminalWish(cols=asked.cols, rows=asked.rows, session=asked.session, name=asked.name, offset=asked.offset)
+    return await terminals.open(actor, worker_id, wish)
 
 
 async def _greeting(stream: Stream) -> dict[str, Any]:
@@ -181,8 +189,8 @@ def close_code_of(error: SpuntoError) -> int:
 class _Moves:
     """Tells now and then that the terminal is used: one that is open, and in which nothing moves, is not."""
 
-    def __init__(self, reach: WorkerReach, worker_id: WorkerId) -> None:
-        self._reach = reach
+    def __init__(self, terminals: WorkerTerminals, worker_id: WorkerId) -> None:
+        self._terminals = terminals
         self._worker_id = worker_id
         self._told_at = asyncio.get_running_loop().time()
 
@@ -190,34 +198,39 @@ class _Moves:
         now = asyncio.get_running_loop().time()
         if now - self._told_at >= MOVES_SECONDS:
             self._told_at = now
-            await self._reach.note_terminal(self._worker_id)
+            await self._terminals.note(self._worker_id)
 
 
-async def _show(socket: Websocket, stream: Stream, ready: dict[str, Any], moves: _Moves) -> None:
+async def _show(socket: Websocket, stream: Stream, frames: Frames, ready: dict[str, Any], moves: _Moves) -> None:
     """Output as it comes; a slow browser holds `send`, and with it the stream's credit."""
     await socket.send(text_of(ready))
     offset = ready["offset"]
     while (piece := await stream.next()) is not None:
         if isinstance(piece, bytes):
-            await socket.send(output_text(piece, offset=offset))
+            await socket.send(frames.output(piece, offset=offset))
             offset += len(piece)
             await moves.note()
-        elif isinstance(code := piece.get("exit"), int):
-            await socket.send(text_of({"type": "exit", "code": code}))
-        elif isinstance(lost_bytes := piece.get("lost"), int):
-            log.info("terminal_output_lost", bytes=lost_bytes)
+            continue
+        match piece:
+            case {"exit": int(code)}:
+                await socket.send(text_of({"type": "exit", "code": code}))
+            case {"size": [int(cols), int(rows)]}:
+                await socket.send(text_of({"type": "size", "cols": cols, "rows": rows}))
+            case {"lost": int(lost_bytes), "offset": int(goes_on_at)}:
+                offset = goes_on_at
+                await socket.send(text_of({"type": "lost", "bytes": lost_bytes, "offset": offset}))
 
 
-async def _type(socket: Websocket, stream: Stream, moves: _Moves) -> None:
+async def _type(socket: Websocket, stream: Stream, frames: Frames, moves: _Moves) -> None:
     while True:
-        asked = asked_by(await socket.receive())
+        asked = frames.asked(await socket.receive())
         await moves.note()
         try:
             async with asyncio.timeout(INPUT_SECONDS):
                 if isinstance(asked, bytes):
                     await stream.write(asked)
                 else:
-                    await stream.send_control({"resize": list(asked)})
+                    await stream.send_control({"resize": [asked.cols, asked.rows], "take": asked.takes})
         except TimeoutError as error:
             raise Unavailable("terminal_input_stuck", "Nothing in the terminal reads what was typed.") from error
 

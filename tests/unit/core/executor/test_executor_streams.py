@@ -11,8 +11,8 @@ from tests.unit.core.executor.node_values import IMAGE, OTHER_WORKER, WORKER, a_
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.adapters.memory.runtime_commands import Process
-from spunto.core.executor.streams.terminal import RING_BYTES, UNREAD_BYTES
-from spunto.core.executor.streams.terminals import DETACHED_SECONDS, MAX_TERMINALS
+from spunto.core.executor.terminals.session import UNREAD_BYTES
+from spunto.core.executor.terminals.sessions import LEFT_SECONDS, MAX_TERMINALS, RING_BYTES
 from spunto.core.protocol.multiplexer import StreamReset
 from spunto.core.protocol.stream import Stream
 from spunto.core.specs.worker import container_name
@@ -184,15 +184,16 @@ async def test_a_terminal_survives_its_connection_with_nothing_lost_and_nothing_
     assert whole == seen + rest
 
 
-async def test_a_newer_look_at_a_terminal_takes_it_over() -> None:
+async def test_several_look_at_a_terminal_and_type_into_it() -> None:
     async with LinkedNode().with_worker() as server:
         older, first = await open_terminal(server)
         newer, _ = await open_terminal(server, session=first["session"], offset=0)
-        taken = await refusal(older)
         await newer.write(b"echo mine\n")
-        await read_until(newer, b"mine")
+        seen = [await read_until(each, b"\r\nmine\r\n") for each in (older, newer)]
+        await older.write(b"echo yours\n")
+        seen += [await read_until(each, b"\r\nyours\r\n") for each in (older, newer)]
 
-    assert taken == "terminal_taken"
+    assert seen == [b"echo mine\r\nmine\r\n"] * 2 + [b"echo yours\r\nyours\r\n"] * 2
 
 
 async def test_a_shell_of_another_worker_is_not_found_by_its_session() -> None:
@@ -265,7 +266,7 @@ async def test_a_terminal_that_nobody_comes_back_to_is_hung_up() -> None:
         begun = node.clock.monotonic()
         await node.while_time_passes(lambda: all(shell.is_over() for shell in shells))
 
-    assert DETACHED_SECONDS <= node.clock.monotonic() - begun < DETACHED_SECONDS + 60
+    assert LEFT_SECONDS <= node.clock.monotonic() - begun < LEFT_SECONDS + 60
 
 
 async def test_a_worker_has_sixteen_terminals_and_the_one_left_longest_makes_room() -> None:

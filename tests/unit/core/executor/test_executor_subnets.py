@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from spunto.adapters.memory.runtime import FakeRuntime
 from spunto.core.executor.runtime import Network, SubnetTaken
-from spunto.core.executor.streams.ring import Ring
 from spunto.core.executor.subnets import Subnets, next_free_subnet
 from spunto.core.kernel.errors import Conflict
 
@@ -88,22 +87,3 @@ async def test_a_pool_of_which_all_is_refused_says_so() -> None:
         await subnets.ensure_network("one", {})
 
     assert caught.value.code == "no_free_subnet"
-
-
-@given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 64))
-def test_a_ring_keeps_the_end_of_what_was_written_by_offset(pieces: list[bytes], capacity: int) -> None:
-    ring, everything = Ring(capacity), b"".join(pieces)
-
-    for piece in pieces:
-        ring.append(piece)
-
-    assert (ring.start, ring.end) == (max(0, len(everything) - capacity), len(everything))
-    assert ring.read(ring.start, 1000) == everything[-capacity:]
-
-
-def test_a_ring_does_not_give_what_was_overwritten() -> None:
-    ring = Ring(4)
-    ring.append(b"123456")
-
-    with pytest.raises(ValueError, match="overwritten"):
-        ring.read(1, 10)

@@ -69,7 +69,8 @@ def test_every_command_that_is_promised_is_there() -> None:
     assert names_in(projects.app) == {"list", "create", "show", "update", "delete", "versions", "restore"}
     assert names_in(workers.app) == {
         "spawn", "list", "show", "stop", "start", "rebuild", "destroy", "rename",
-        "logs", "exec", "shell", "stats", "ports", "git-status", "open", "share", "keep-alive", "idle-timeout", "cp",
+        "logs", "exec", "shell", "attach", "terminals", "stats", "ports", "git-status", "open", "share", "keep-alive",
+        "idle-timeout", "cp",
     }  # fmt: skip
 
 

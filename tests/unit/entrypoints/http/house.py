@@ -138,7 +138,7 @@ def house_of(
     doors = (
         agents_blueprint(gate, spunto.gateway, sockets, came=telemetry.request_came),
         edges_blueprint(gate, spunto.edge_gateway, sockets, came=telemetry.request_came),
-        terminal_blueprint(gate, spunto.reach, sockets, spunto.standing),
+        terminal_blueprint(gate, spunto.reach, spunto.terminals, sockets, spunto.standing),
     )
     app = create_app(spunto, place, doors=doors)
     return House(

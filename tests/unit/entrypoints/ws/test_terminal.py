@@ -76,18 +76,92 @@ async def test_a_terminal_is_found_again_at_the_byte_where_it_was_left(site: Sit
     assert again == b"one\r\n"
 
 
-async def test_who_attaches_from_elsewhere_takes_the_terminal(site: Site) -> None:
+async def test_several_look_at_one_terminal_and_the_smallest_size_holds_until_one_is_taken(site: Site) -> None:
     await a_node(site)
     worker = await site.worker()
 
-    async with visit(site, worker) as first:
+    async with visit(site, worker, "?cols=100&rows=30") as first:
         session = (await first.ready())["session"]
-        async with visit(site, worker, f"?session={session}") as second:
+        async with visit(site, worker, f"?session={session}&cols=80&rows=40") as second:
             await second.ready()
-            said = await first.hear()
-            code = await first.close_code()
+            told = [await each.hear() for each in (first, second)]
+            await second.type("stty\n")
+            seen = [await each.hear_until("30 80\r\n") for each in (first, second)]
+            await first.say({"type": "resize", "cols": 100, "rows": 30, "take": True})
+            told.append(await second.hear())
 
-    assert (said["type"], said["code"], code) == ("error", "terminal_taken", 4409)
+    assert told == [*[{"type": "size", "cols": 80, "rows": 30}] * 2, {"type": "size", "cols": 100, "rows": 30}]
+    assert seen == [b"stty\r\n30 80\r\n"] * 2
+
+
+async def test_bytes_go_as_they_are_in_binary_frames(site: Site) -> None:
+    await a_node(site)
+    worker = await site.worker()
+
+    async with visit(site, worker, "?frames=binary") as visitor:
+        ready = await visitor.ready()
+        await visitor.say(b"echo \xff\n")
+        said = [await visitor.hear_raw(), await visitor.hear_raw()]
+        await visitor.say({"type": "resize", "cols": 101, "rows": 31})
+        await visitor.say(b"stty; exit 4\n")
+        last = b""
+        while not isinstance(piece := await visitor.hear_raw(), str):
+            last += piece
+        code = await visitor.close_code()
+
+    assert ready["offset"] == 0
+    assert b"".join(each for each in said if isinstance(each, bytes)).startswith(b"echo \xff\r\n")
+    assert b"31 101\r\n" in last
+    assert (piece, code) == ('{"type":"exit","code":4}', NORMAL)
+
+
+async def test_a_terminal_of_a_name_is_entered_again_by_it(site: Site) -> None:
+    await a_node(site)
+    worker = await site.worker()
+
+    async with visit(site, worker, "?name=build") as one, visit(site, worker, "?name=build") as other:
+        sessions = [(await each.ready())["session"] for each in (one, other)]
+        async with visit(site, worker) as unnamed:
+            sessions.append((await unnamed.ready())["session"])
+
+    assert sessions[0] == sessions[1] != sessions[2]
+
+
+async def test_a_terminal_whose_holder_died_is_said_to_be_lost_now_and_later(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+
+    async with visit(site, worker) as visitor:
+        session = (await visitor.ready())["session"]
+        await node.kill_holder()
+        said, code = await visitor.hear(), await visitor.close_code()
+    async with visit(site, worker, f"?session={session}&offset=0") as visitor:
+        status, problem = await visitor.refusal()
+    async with visit(site, worker) as visitor:
+        await visitor.ready()
+
+    assert (said["type"], said["code"], code) == ("error", "session_lost", 4404)
+    assert (status, problem["code"]) == (404, "session_lost")
+
+
+async def test_a_terminal_outlives_its_agent(site: Site) -> None:
+    node = await a_node(site)
+    worker = await site.worker()
+    async with visit(site, worker) as visitor:
+        session = (await visitor.ready())["session"]
+        await visitor.type("echo one\n")
+        seen = await visitor.hear_until("\r\none\r\n")
+        node.kill_agent()
+        await visitor.hear()
+
+    node.start_agent()
+    await site.harness.settle()
+    async with visit(site, worker, f"?session={session}&offset={len(seen)}") as visitor:
+        ready = await visitor.ready()
+        await visitor.type("echo two\n")
+        more = await visitor.hear_until("\r\ntwo\r\n")
+
+    assert (ready["offset"], more) == (len(seen), b"echo two\r\ntwo\r\n")
 
 
 async def test_the_log_is_followed_line_by_line(site: Site) -> None:
@@ -165,6 +239,9 @@ async def test_a_cookie_is_good_from_our_own_page(site: Site) -> None:
         "?cols=1&cols=2",
         "?shell=zsh",
         "?tail=0",
+        "?frames=base64",
+        "?name=",
+        "?name=-rf",
         "?token=x",
     ],
 )
@@ -244,6 +321,8 @@ async def test_a_worker_that_can_not_be_entered_now_is_refused_before_the_upgrad
         {"type": "resize", "cols": 1, "rows": 4097},
         {"type": "resize", "cols": "1", "rows": 1},
         {"type": "resize", "cols": 1},
+        {"type": "resize", "cols": 1, "rows": 1, "take": 1},
+        {"type": "resize", "cols": 1, "rows": 1, "size": 1},
         {"type": "signal", "name": "KILL"},
     ],
 )

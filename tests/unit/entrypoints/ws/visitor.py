@@ -95,6 +95,13 @@ class Visitor:
         frame: dict[str, Any] = orjson.loads(event["text"])
         return frame
 
+    async def hear_raw(self) -> str | bytes:
+        """The next message, as it came."""
+        event = await self._next()
+        assert event["type"] == "websocket.send", event
+        message: str | bytes = event["text"] if event.get("bytes") is None else event["bytes"]
+        return message
+
     async def ready(self) -> dict[str, Any]:
         await self.accepted()
         frame = await self.hear()

@@ -12,7 +12,9 @@ from spunto.core.executor.runtime import Container, ContainerGone, ContainerRunt
 from spunto.core.executor.streams.exec import run_command
 from spunto.core.executor.streams.files import FileStreams
 from spunto.core.executor.streams.params import Params
-from spunto.core.executor.streams.terminals import Terminals
+from spunto.core.executor.streams.terminal import serve_terminal, serve_terminals
+from spunto.core.executor.terminals.in_agent import sessions_by
+from spunto.core.executor.terminals.port import TerminalHolder
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Invalid, SpuntoError, Unavailable
 from spunto.core.kernel.log import Log, silent
@@ -25,7 +27,7 @@ from spunto.core.specs.files import STREAM as FILES
 _MAX_TAIL = 10_000
 _MAX_PORTS = 4096
 _MAX_REQUEST_ID = 128
-STREAMS = (DIAL, "exec", FILES, "inventory", "logs", "ports", "stats", "terminal")
+STREAMS = (DIAL, "exec", FILES, "inventory", "logs", "ports", "stats", "terminal", "terminals")
 """The kinds that are served, as the agent announces them."""
 
 
@@ -33,6 +35,7 @@ class NodeStreams:
     """`standing` gives the container of a subject: the only ones that may be reached, ours and wanted on this node.
 
     `inventory` asks the engine what is there, and `dial` obeys an order to connect to an edge.
+    `terminals` holds them beyond this object's life; without it they end with it.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class NodeStreams:
         standing: Callable[[str], Container | None],
         inventory: Callable[[], Awaitable[Inventory]],
         dial: Callable[[Stream], Awaitable[None]] | None = None,
+        terminals: TerminalHolder | None = None,
         log: Log = silent,
     ) -> None:
         self._runtime = runtime
@@ -55,7 +59,8 @@ class NodeStreams:
             DIAL: dial or _dial_nowhere,
             "inventory": self._tell_inventory,
         }
-        self._terminals = Terminals(runtime, clock=clock, log=log)
+        self._owns_terminals = terminals is None
+        self._terminals = sessions_by(runtime, clock=clock, log=log) if terminals is None else terminals
         self._kinds: dict[str, Callable[[Stream, str, Params], Awaitable[None]]] = {
             "exec": self._exec,
             FILES: FileStreams(runtime).serve,
@@ -63,14 +68,17 @@ class NodeStreams:
             "ports": self._ports,
             "stats": self._stats,
             "terminal": self._terminal,
+            "terminals": self._list_terminals,
         }
 
     async def run(self) -> None:
-        """Hold the terminals and clean up behind streams, until cancelled."""
+        """Hold terminals that nobody else does, and clean up behind streams, until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             try:
-                await self._terminals.run()
+                if self._owns_terminals:
+                    await self._terminals.run()
+                await asyncio.get_running_loop().create_future()
             finally:
                 self._group = None
 
@@ -132,7 +140,10 @@ class NodeStreams:
         await stream.write_eof()
 
     async def _terminal(self, stream: Stream, name: str, params: Params) -> None:
-        await self._terminals.serve(stream, name, params)
+        await serve_terminal(stream, self._terminals, name, params)
+
+    async def _list_terminals(self, stream: Stream, name: str, params: Params) -> None:
+        await serve_terminals(stream, self._terminals, name, params)
 
 
 async def _dial_nowhere(_: Stream) -> None:

@@ -1,125 +1,108 @@
-"""One shell in a pseudo-terminal, which outlives the connections that look at it."""
+"""Serves the streams that show a terminal, and those that tell which there are."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Sequence
+from typing import Any
 
-from spunto.core.executor.runtime import Exec
-from spunto.core.executor.streams.ring import Ring
-from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Conflict, SpuntoError
+import orjson
+
+from spunto.core.executor.streams.params import Params
+from spunto.core.executor.terminals.port import (
+    LARGEST_SIDE,
+    Ended,
+    Gone,
+    SessionView,
+    Size,
+    TerminalHolder,
+    Viewing,
+    Wish,
+)
 from spunto.core.protocol.stream import Stream
 
-RING_BYTES = 1024 * 1024
-# What a reader has not got yet may take a quarter of the ring; the rest stays for what is lost with a dying link.
-UNREAD_BYTES = RING_BYTES // 4
-_PIECE_BYTES = 32 * 1024
-_LARGEST_SIDE = 4096
+
+async def serve_terminal(stream: Stream, holder: TerminalHolder, name: str, params: Params) -> None:
+    """A new terminal of the container, or the one that `session` or `name` names, until either side ends.
+
+    What the holder refuses with is the stream's reset.
+    """
+    size = Size(
+        cols=params.number("cols", default=80, lowest=1, highest=LARGEST_SIDE),
+        rows=params.number("rows", default=24, lowest=1, highest=LARGEST_SIDE),
+    )
+    wish = Wish(
+        container=name,
+        session=params.optional_text("session"),
+        name=params.optional_text("name"),
+        offset=params.optional_number("offset"),
+        size=size,
+    )
+    viewing = await holder.enter(wish)
+    try:
+        await stream.send_control({"session": viewing.session, "offset": viewing.offset})
+        await _converse(stream, viewing)
+    finally:
+        await viewing.aclose()
 
 
-class Terminal:
-    """`pump` reads the shell into the ring. At most one stream is attached; a newer one takes its place."""
+async def serve_terminals(stream: Stream, holder: TerminalHolder, name: str, params: Params) -> None:
+    """The living terminals of the container, as JSON; the one that `end` names is hung up before."""
+    ended = params.optional_text("end")
+    if ended is not None:
+        await holder.end(name, ended)
+    await stream.write(orjson.dumps({"items": _items(await holder.list(name))}))
+    await stream.write_eof()
 
-    def __init__(self, session: str, name: str, shell: Exec, clock: Clock) -> None:
-        self.session = session
-        self.name = name
-        self._shell = shell
-        self._clock = clock
-        self._ring = Ring(RING_BYTES)
-        self._changed = asyncio.Event()
-        self._taken = asyncio.Event()
-        self._attached: Stream | None = None
-        self._offset = 0
-        self._exit_code: int | None = None
-        self._end_was_sent = False
-        self.detached_since: float | None = clock.monotonic()
 
-    @property
-    def is_done(self) -> bool:
-        """Whether the shell has ended and its end was told: nobody needs to come back for it."""
-        return self._end_was_sent
+async def _converse(stream: Stream, viewing: Viewing) -> None:
+    async with asyncio.TaskGroup() as group:
+        typing = group.create_task(_type(stream, viewing), name="terminal input")
+        showing = group.create_task(_show(stream, viewing), name="terminal output")
+        await asyncio.wait({typing, showing}, return_when=asyncio.FIRST_COMPLETED)
+        typing.cancel()
+        showing.cancel()
 
-    async def pump(self) -> None:
-        """Read until the shell ends, no faster than an attached reader takes it."""
-        try:
-            while (output := await self._shell.read()) is not None:
-                self._ring.append(output[1])
-                self._changed.set()
-                while self._attached is not None and self._ring.end - self._offset > UNREAD_BYTES:
-                    self._taken.clear()
-                    await self._taken.wait()
-            self._exit_code = await self._shell.exit_code()
-        except SpuntoError:
-            self._exit_code = -1  # The engine or the container has gone; what became of the shell is not known.
-        finally:
-            self._changed.set()
-            await self._shell.aclose()
 
-    async def attach(self, stream: Stream, *, offset: int | None, cols: int, rows: int) -> None:
-        """Show the stream everything from the offset on, and type what it says, until either side ends."""
-        if self._attached is not None:
-            self._attached.reset("terminal_taken", "The terminal was attached to from elsewhere.")
-        wanted = self._ring.start if offset is None else min(max(offset, 0), self._ring.end)
-        self._offset = max(wanted, self._ring.start)
-        self._attached, self.detached_since = stream, None
-        self._changed.set()
-        self._taken.set()
-        try:
-            await stream.send_control({"session": self.session, "offset": self._offset})
-            if self._offset > wanted:
-                await stream.send_control({"lost": self._offset - wanted})
-            await self._shell.resize(cols=cols, rows=rows)
-            await self._converse(stream)
-        finally:
-            if self._attached is stream:
-                self._attached, self.detached_since = None, self._clock.monotonic()
-                self._taken.set()
-
-    async def close(self) -> None:
-        """Hang the shell up."""
-        with suppress(SpuntoError):
-            await self._shell.aclose()
-
-    async def _converse(self, stream: Stream) -> None:
-        async with asyncio.TaskGroup() as group:
-            typing = group.create_task(self._type(stream), name="terminal input")
-            showing = group.create_task(self._show(stream), name="terminal output")
-            await asyncio.wait({typing, showing}, return_when=asyncio.FIRST_COMPLETED)
-            typing.cancel()
-            showing.cancel()
-
-    async def _show(self, stream: Stream) -> None:
-        while True:
-            self._require_attached(stream)
-            piece = self._ring.read(self._offset, _PIECE_BYTES)
-            if piece:
-                await stream.write(piece)
-                self._require_attached(stream)
-                self._offset += len(piece)
-                self._taken.set()
-            elif self._exit_code is not None:
-                await stream.send_control({"exit": self._exit_code})
+async def _show(stream: Stream, viewing: Viewing) -> None:
+    while True:
+        match await viewing.next():
+            case bytes(data):
+                await stream.write(data)
+            case Size(cols=cols, rows=rows):
+                await stream.send_control({"size": [cols, rows]})
+            case Gone(size_bytes=size_bytes, offset=offset):
+                await stream.send_control({"lost": size_bytes, "offset": offset})
+            case Ended(exit_code=exit_code):
+                await stream.send_control({"exit": exit_code})
                 await stream.write_eof()
-                self._end_was_sent = True
                 return
-            else:
-                self._changed.clear()
-                await self._changed.wait()
-
-    async def _type(self, stream: Stream) -> None:
-        while (piece := await stream.next()) is not None:
-            if isinstance(piece, bytes):
-                await self._shell.write(piece)
-            elif (size := _size_of(piece.get("resize"))) is not None:
-                await self._shell.resize(cols=size[0], rows=size[1])
-
-    def _require_attached(self, stream: Stream) -> None:
-        if self._attached is not stream:
-            raise Conflict("terminal_taken", "The terminal was attached to from elsewhere.")
 
 
-def _size_of(value: object) -> tuple[int, int] | None:
-    """Columns and rows; nothing for what is neither."""
+async def _type(stream: Stream, viewing: Viewing) -> None:
+    while (piece := await stream.next()) is not None:
+        if isinstance(piece, bytes):
+            await viewing.write(piece)
+        elif (size := _size_of(piece.get("resize"))) is not None:
+            await viewing.resize(size, takes=piece.get("take") is True)
+
+
+def _size_of(value: object) -> Size | None:
+    """Nothing for what is no size."""
     match value:
-        case [int(cols), int(rows)] if 0 < cols <= _LARGEST_SIDE and 0 < rows <= _LARGEST_SIDE:
-            return cols, rows
+        case [int(cols), int(rows)] if 0 < cols <= LARGEST_SIDE and 0 < rows <= LARGEST_SIDE:
+            return Size(cols=cols, rows=rows)
     return None
+
+
+def _items(views: Sequence[SessionView]) -> list[dict[str, Any]]:
+    return [
+        {
+            "session": each.session,
+            "name": each.name,
+            "cols": each.size.cols,
+            "rows": each.size.rows,
+            "viewers": each.viewers,
+            "startedAt": each.started_at,
+            "leftSeconds": each.left_seconds,
+        }
+        for each in views
+    ]

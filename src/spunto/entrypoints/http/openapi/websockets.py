@@ -14,8 +14,8 @@ _COMMON_CODES: Final[Mapping[str, str]] = {
     "4400": "A frame was not understood.",
     "4401": "The credential is not good any more.",
     "4403": "You may not be here any more.",
-    "4404": "The worker or the terminal is gone.",
-    "4409": "The terminal was attached to from elsewhere.",
+    "4404": "The worker or the terminal is gone; `session_lost` where the node lost it.",
+    "4409": "The terminal was attached to from elsewhere, by an agent of before.",
     "4422": "The node can't do what was asked for.",
     "4429": "Too many terminals.",
 }
@@ -24,29 +24,37 @@ _SAID: Final[Mapping[str, Mapping[str, Any]]] = {
         "summary": "A worker's terminal, or with `mode=logs` its live log",
         "description": (
             "An interactive shell in a PTY that lives on the node: it outlives the connection, and is entered again by "
-            "the `session` and `offset` that the last frames told. Refusals come before the upgrade, as problems. With "
-            "the session cookie the upgrade needs an `Origin` of this server. Frames are JSON, as text messages; "
-            "whether you may still be here is looked at again every half minute and when rights change. "
-            "`mode=logs` needs the action `worker.read` alone: scope `workers:read`, of any member."
+            "the `session` and `offset` that the last frames told. Several may look at one and type into it; the "
+            "smallest size of theirs holds, until a `resize` takes it. The last 17 MiB of output are kept, most of it "
+            "on the node's disk; `lost` says what is not. A terminal goes on for ten minutes after the last look, one "
+            "with a `name` for a week. Refusals come before the upgrade, as problems. With the session cookie the "
+            "upgrade needs an `Origin` of this server. Frames are JSON, as text messages; with `frames=binary` what is "
+            "typed and said goes as binary messages, and only the rest as JSON. Whether you may still be here is "
+            "looked at again every half minute and when rights change. `mode=logs` needs the action `worker.read` "
+            "alone: scope `workers:read`, of any member."
         ),
         "parameters": {
             "mode": "`terminal` (default) or `logs`.",
             "cols": "1 to 4096 (80), the terminal's first width.",
             "rows": "1 to 4096 (24), the terminal's first height.",
             "session": "A terminal to enter again, from its `ready` frame.",
+            "name": "Enter the terminal of this name, or open it; agents of before know none (503 `agent_too_old`).",
+            "frames": "`json` (default) or `binary`.",
             "offset": "How many bytes of its output you have seen; output goes on from there.",
             "tail": "1 to 10000 (200): how many lines of the log come first, with `mode=logs`.",
         },
         "serverFrames": [
             {"type": "ready", "session": "string", "offset": "integer"},
             {"type": "output", "data": "base64", "offset": "integer"},
+            {"type": "size", "cols": "integer", "rows": "integer"},
+            {"type": "lost", "bytes": "integer", "offset": "integer: where output goes on"},
             {"type": "exit", "code": "integer"},
             {"type": "line", "at": "RFC 3339", "stream": "stdout or stderr", "line": "string, with mode=logs"},
             {"type": "error", "code": "string", "message": "string"},
         ],
         "clientFrames": [
             {"type": "input", "data": "base64, at most 64 KiB"},
-            {"type": "resize", "cols": "1 to 4096", "rows": "1 to 4096"},
+            {"type": "resize", "cols": "1 to 4096", "rows": "1 to 4096", "take": "boolean, may be left out"},
         ],
         "closeCodes": _COMMON_CODES,
     },
