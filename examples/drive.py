@@ -1,6 +1,6 @@
 """Drive workers from outside, once by curl and once by the Python client: spawn and wait, bytes in and out, tags.
 
-python examples/drive.py http://spunto.localhost:8000 .spunto/owner.token localhost/spunto/worker:1
+.venv/bin/python examples/drive.py http://spunto.localhost:8000 .spunto/owner.token localhost/spunto/worker:1
 """
 
 import asyncio

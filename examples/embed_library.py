@@ -1,6 +1,8 @@
 """Spunto as a library: one of your own programs keeps projects and workers in a SQLite file, with no server around it.
 
-    python examples/embed_library.py [file]
+    .venv/bin/python examples/embed_library.py [file]
+
+Without a file the database and its keyring are made in a temporary directory, and go when the program ends.
 
 The services are the same that the HTTP API calls; permissions, versions and placement hold here, too. Without a node
 there is nothing to run a worker on: the program then says for each node why not.
@@ -8,6 +10,7 @@ there is nothing to run a worker on: the program then says for each node why not
 
 import asyncio
 import sys
+import tempfile
 from pathlib import Path
 
 from spunto.core.access.model import Actor, OrgId
@@ -52,4 +55,6 @@ async def ensure_project(spunto: Spunto, owner: Actor, org_id: OrgId) -> Project
 
 
 if __name__ == "__main__":
-    print("\n".join(asyncio.run(main(Path(sys.argv[1] if len(sys.argv) > 1 else "example.db")))))
+    with tempfile.TemporaryDirectory() as directory:
+        database = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(directory) / "example.db"
+        print("\n".join(asyncio.run(main(database))))

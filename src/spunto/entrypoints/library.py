@@ -300,14 +300,25 @@ class Spunto:
     async def _running(cls, container: Container) -> AsyncIterator["Spunto"]:
         await container.rotation().check()
         await container.holding().enter()
-        async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(run(), name=name) for name, run in container.loops().items()]
-            try:
-                yield cls(container)
-            finally:
-                for loop in loops:
-                    loop.cancel()
-                await container.holding().leave()
+        raised: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                loops = [group.create_task(run(), name=name) for name, run in container.loops().items()]
+                try:
+                    yield cls(container)
+                except BaseException as error:
+                    raised = error
+                    raise
+                finally:
+                    for loop in loops:
+                        loop.cancel()
+                    await container.holding().leave()
+        except BaseExceptionGroup as failed:
+            if raised is None or list(failed.exceptions) != [raised]:
+                raise
+        # What the caller's own block raised, and nothing failed beside it: as it would come out of any other block.
+        if raised is not None:
+            raise raised
 
 
 async def _ensure_keyring(file: KeyringFile, rotation: KeyRotation, no_keyring: NoKeyring) -> None:

@@ -6,8 +6,10 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from spunto.core.kernel.errors import Invalid, Unauthenticated
+from spunto.core.kernel.loopback import is_loopback
 from spunto.core.kernel.secret import Secret
 from spunto.entrypoints.cli import tokens
 
@@ -46,6 +48,21 @@ def box_url(env: Mapping[str, str]) -> str | None:
         return owner_token_path(env).with_name("url").read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def is_box(env: Mapping[str, str], url: str) -> bool:
+    """Whether the URL leads to the box of the data directory, by whichever name of this machine."""
+    written = box_url(env)
+    if written is None:
+        return False
+    try:
+        box, asked = urlsplit(written), urlsplit(url)
+        same_port = box.port == asked.port
+    except ValueError:
+        return False  # The client says what is wrong with it.
+    loopback = is_loopback(box.hostname or "") and is_loopback(asked.hostname or "")
+    same_host = loopback or box.hostname == asked.hostname
+    return same_host and same_port and box.scheme == asked.scheme
 
 
 def load(path: Path) -> Login | None:

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from spunto.client.auth import IdentityOrganization
+from spunto.client.auth import DeviceCode, IdentityOrganization
 from spunto.client.client import SpuntoClient
-from spunto.client.errors import NotAllowed
+from spunto.client.errors import NotAllowed, NotThere
 from spunto.client.orgs import Organization
 from spunto.core.kernel.errors import Invalid, Unauthenticated
 from spunto.core.kernel.loopback import is_loopback
@@ -54,7 +54,7 @@ def login(
         server_url = (url or credentials.default_url(os.environ)).rstrip("/")
         if not _is_private(server_url):
             out.note(f"warning: {server_url} is not encrypted; anybody on the way can read the token")
-        own_box = url is None or server_url == credentials.box_url(os.environ)
+        own_box = url is None or credentials.is_box(os.environ, server_url)
         given = _given(token, token_file, own_box=own_box)
         secret = given or await _by_browser(out, server_url)
         async with SpuntoClient(server_url, secret) as client:
@@ -84,13 +84,21 @@ def _given(token: str | None, file: Path | None, *, own_box: bool) -> Secret | N
 async def _by_browser(out: Output, url: str) -> Secret:
     """Shows a code, and waits until a person has approved it in a browser. Any browser will do, on any machine."""
     async with SpuntoClient(url, "") as client:
-        code = await client.auth.begin_device(f"spunto {version('spunto')} on {socket.gethostname()}"[:100])
+        code = await begun(client)
         if out.as_json:
             shown = {"userCode": code.user_code, "verificationUri": code.verification_uri}
             out.json({**shown, "verificationUriComplete": code.verification_uri_complete})
         out.note(f"Open {code.verification_uri_complete}")
         out.note(f"and approve the code {code.user_code}. Waiting...")
         return Secret((await client.auth.wait_for_device(code)).token.get_secret_value())
+
+
+async def begun(client: SpuntoClient) -> DeviceCode:
+    """Raises NotAllowed where nobody could approve the code: that is a login refused, and nothing that is missing."""
+    try:
+        return await client.auth.begin_device(f"spunto {version('spunto')} on {socket.gethostname()}"[:100])
+    except NotThere as refusal:
+        raise NotAllowed(refusal.problem) from refusal
 
 
 async def _organizations(client: SpuntoClient) -> Sequence[Organization | IdentityOrganization]:

@@ -116,6 +116,8 @@ async def share(
     else:
         shared = await session.client.port_sharing.share(found, port, whom.value)
         session.out.done(shared.url, shared)
+        if whom is With.OWNER:
+            await _tell_links_left(session, found, port)
 
 
 @command(app, "keep-alive")
@@ -170,6 +172,15 @@ async def _take_back(session: Session, worker: Worker, port: int | None, wanted:
     link = one_of(links, wanted, kind="link", names=lambda each: (each.id,))
     await session.client.port_sharing.revoke_link(worker, link.port, link.id)
     session.out.done(f"The link {link.id} to port {link.port} has ended.", link)
+
+
+async def _tell_links_left(session: Session, worker: Worker, port: int) -> None:
+    """Sharing says nothing of links: whoever has one still gets in."""
+    links = await session.client.port_sharing.links(worker, port)
+    if links:
+        lead, them = ("1 link still leads", "it") if len(links) == 1 else (f"{len(links)} links still lead", "them")
+        ways = ", ".join(f"--revoke {link.id}" for link in links)
+        session.out.note(f"{lead} here; take {them} back by {ways}")
 
 
 def _tell(session: Session, ports: Sequence[OpenedPort]) -> None:

@@ -6,7 +6,16 @@ import pytest
 
 from spunto.core.kernel.errors import Invalid, Unauthenticated
 from spunto.core.kernel.secret import Secret
-from spunto.entrypoints.cli.credentials import Login, default_url, effective, load, login_path, owner_token_path, save
+from spunto.entrypoints.cli.credentials import (
+    Login,
+    default_url,
+    effective,
+    is_box,
+    load,
+    login_path,
+    owner_token_path,
+    save,
+)
 
 SAVED = Login(url="http://box:8000", token=Secret("saved"), org="org_1")
 
@@ -79,6 +88,34 @@ def test_without_any_token_one_is_told_to_log_in() -> None:
 def test_the_server_is_this_machine_unless_said_otherwise(tmp_path: Path, env: dict[str, str], url: str) -> None:
     # A box that was run in this directory would say where it is.
     assert default_url({"SPUNTO_DATA_DIR": str(tmp_path), **env}) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:9000", True),
+        ("http://localhost:9000", True),
+        ("http://spunto.localhost:9000", True),
+        ("http://Spunto.Localhost:9000/", True),
+        ("http://[::1]:9000", True),
+        ("http://spunto.localhost:9001", False),
+        ("http://spunto.localhost", False),
+        ("https://spunto.localhost:9000", False),
+        ("http://127.0.0.1.example.org:9000", False),
+        ("http://localhost@example.org:9000", False),
+        ("http://localhost:none", False),
+    ],
+)
+def test_the_box_is_known_by_every_name_of_this_machine_and_by_its_own_port(
+    tmp_path: Path, url: str, expected: bool
+) -> None:
+    (tmp_path / "url").write_text("http://127.0.0.1:9000\n", encoding="utf-8")
+
+    assert is_box({"SPUNTO_DATA_DIR": str(tmp_path)}, url) is expected
+
+
+def test_where_no_box_is_no_url_is_its_own(tmp_path: Path) -> None:
+    assert not is_box({"SPUNTO_DATA_DIR": str(tmp_path)}, "http://127.0.0.1:8000")
 
 
 def test_files_are_where_the_environment_says() -> None:

@@ -116,6 +116,24 @@ async def test_what_is_shared_is_listed_and_taken_back_also_while_the_worker_is_
     assert left == []
 
 
+async def test_who_shares_a_port_with_nobody_hears_of_the_links_that_still_lead_there(
+    session: Session, fox: Worker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for port in (3000, 3000, 4000):
+        await ports.share(session, "fox", port, link=True)
+    both = [link.id for link in await session.client.port_sharing.links(fox, 3000)]
+    [one] = await session.client.port_sharing.links(fox, 4000)
+    capsys.readouterr()
+
+    for port in (3000, 4000, 5000):
+        await ports.share(session, "fox", port, With.OWNER)
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"2 links still lead here; take them back by --revoke {both[0]}, --revoke {both[1]}",
+        f"1 link still leads here; take it back by --revoke {one.id}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
