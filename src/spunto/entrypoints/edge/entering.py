@@ -1,6 +1,6 @@
 """How a browser gets into a worker's host: sent to sign in, let in by a code or a link, and kept in by a pass."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -16,6 +16,7 @@ from spunto.entrypoints.edge.answers import redirect
 from spunto.entrypoints.edge.credentials import passes_of
 from spunto.entrypoints.edge.exchange import CookieNames
 from spunto.entrypoints.edge.grants import link_ended
+from spunto.entrypoints.edge.nonces import Nonces
 from spunto.entrypoints.edge.seams import Answer, Headers
 from spunto.entrypoints.edge.server_link import ServerAway, ServerLink
 
@@ -27,27 +28,31 @@ _REMEMBERED: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entering:
-    """At one host; `app_url` is where people sign in, and the first of the `keys` signs passes."""
+    """At one host; `client` tells the address that asks, `app_url` where people sign in, and the first of the `keys`
+    signs passes."""
 
     link: ServerLink
     clock: Clock
     host: str
+    client: Callable[[], str]
     names: CookieNames
     app_url: str
     keys: Sequence[bytes]
 
     def to_sign_in(self, headers: Headers, target: str) -> Answer:
         """A person says who they are, and comes back to the target."""
-        # Tabs that open at once share one.
-        nonce = exchange.nonce_of(headers, self.names) or exchange.new_nonce()
+        nonce = self._nonces.to_give(headers)
         there = exchange.sign_in_url(self.app_url, host=self.host, nonce=nonce, target=target)
         return redirect(there, headers=[(b"set-cookie", self.names.set_nonce(nonce))])
 
-    async def by_code(self, code: Secret, headers: Headers, target: str) -> Answer:
-        """Raises ServerAway, Forbidden `code_not_good`."""
-        nonce = exchange.nonce_of(headers, self.names)
+    async def by_code(self, code: Secret, headers: Headers, target: str, *, nonce_hash: str) -> Answer:
+        """`nonce_hash` is of the nonce that the code was made for. Raises ServerAway, Forbidden `code_not_good`."""
+        nonce = self._nonces.of_code(headers, nonce_hash)
         if nonce is None:
-            raise Forbidden("code_not_good", "Signing in took too long, or cookies are off; open the address again.")
+            raise Forbidden(
+                "code_not_good",
+                "Signing in took too long, was begun elsewhere, or cookies are off; open the address again.",
+            )
         return await self._let_in(Redeem(host=self.host, code=code, nonce=Secret(nonce)), target)
 
     async def by_link(self, token: Secret, target: str) -> Answer:
@@ -68,6 +73,10 @@ class Entering:
             return None
         left = (shown.expires_at - self.clock.now()).total_seconds()
         return None if left > _RENEW_SECONDS else self._cookie(shown.by, shown.subject, until=None)
+
+    @property
+    def _nonces(self) -> Nonces:
+        return Nonces(names=self.names, keys=self.keys, host=self.host, client=self.client(), now=self.clock.now())
 
     async def _let_in(self, question: Redeem, target: str) -> Answer:
         try:

@@ -3,8 +3,6 @@
 The nonce that the host gave before binds the code to this browser, so that a stolen code opens nothing.
 """
 
-import re
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +15,7 @@ from spunto.entrypoints.edge.seams import Headers
 
 ENTER_PATH: Final = f"{RESERVED_PATH}enter"
 WAIT_PATH: Final = f"{RESERVED_PATH}wait"
-_NONCE_SECONDS: Final = 300
-_NONCE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+NONCE_SECONDS: Final = 300
 _MAX_NEXT: Final = 2048
 
 
@@ -41,7 +38,7 @@ class CookieNames:
         return self._set(self.access, value, seconds)
 
     def set_nonce(self, value: str) -> bytes:
-        return self._set(self.nonce, value, _NONCE_SECONDS)
+        return self._set(self.nonce, value, NONCE_SECONDS)
 
     def drop_nonce(self) -> bytes:
         return self._set(self.nonce, "", 0)
@@ -59,15 +56,6 @@ def cookies_of(headers: Headers, name: str) -> Iterator[str]:
                 found, _, text = pair.strip().partition("=")
                 if found == name:
                     yield text
-
-
-def nonce_of(headers: Headers, names: CookieNames) -> str | None:
-    """What the browser keeps; a sibling host may have set something else of the name beside it."""
-    return next((each for each in cookies_of(headers, names.nonce) if _NONCE.fullmatch(each)), None)
-
-
-def new_nonce() -> str:
-    return secrets.token_urlsafe(32)
 
 
 def sign_in_url(app_url: str, *, host: str, nonce: str, target: str) -> str:

@@ -1,6 +1,7 @@
 """Who may pass now: the server's answers, kept for seconds, and asked for again while connections live on them."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -91,13 +92,21 @@ class Grants:
         self._known: dict[Claim, Grant] = {}
         self._asking: dict[Claim, _Question] = {}
 
+    async def find_all(self, claims: Sequence[Claim]) -> Sequence[Grant]:
+        """One for each in its place, by one question. Raises ServerAway as `find` does."""
+        now = self._clock.monotonic()
+        unknown = [each for each in claims if not self._is_fresh(each, now) and each not in self._asking]
+        if unknown:
+            self._begin_asking(unknown)
+        return [await self.find(each) for each in claims]
+
     async def find(self, claim: Claim) -> Grant:
         """Raises ServerAway where nothing is known that still holds."""
         known, now = self._known.get(claim), self._clock.monotonic()
         if known is not None and now - known.asked_at < FRESH_SECONDS:
             known.used_at = now
             return known
-        question = self._asking.get(claim) or self._begin_asking(claim)
+        question = self._asking.get(claim) or self._begin_asking([claim])[0]
         if known is not None and known.allowed and not self._is_past(known):
             either: set[asyncio.Future[Any]] = {question.answer, question.is_late}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -136,9 +145,13 @@ class Grants:
         for claim, verdict in zip(claims, verdicts, strict=True):
             self._take(claim, verdict)
 
-    def _begin_asking(self, claim: Claim) -> _Question:
+    def _begin_asking(self, claims: Sequence[Claim]) -> Sequence[_Question]:
+        verdicts = asyncio.ensure_future(self._ask(claims))
+        return [self._begin_awaiting(each, place, verdicts) for place, each in enumerate(claims)]
+
+    def _begin_awaiting(self, claim: Claim, place: int, verdicts: "asyncio.Future[tuple[Verdict, ...]]") -> _Question:
         is_late: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        question = _Question(answer=asyncio.ensure_future(self._ask_one(claim)), is_late=is_late)
+        question = _Question(answer=asyncio.ensure_future(self._answer(claim, place, verdicts)), is_late=is_late)
         timer = self._clock.call_later(PATIENCE_SECONDS, lambda: is_late.set_result(None))
 
         def answered(answer: asyncio.Future[Grant]) -> None:
@@ -151,9 +164,9 @@ class Grants:
         self._asking[claim] = question
         return question
 
-    async def _ask_one(self, claim: Claim) -> Grant:
+    async def _answer(self, claim: Claim, place: int, verdicts: "asyncio.Future[tuple[Verdict, ...]]") -> Grant:
         try:
-            (verdict,) = await self._ask([claim])
+            verdict = (await asyncio.shield(verdicts))[place]
         except Unavailable:
             # Whether it can't be reached, or lacks its database: what was granted holds for a while.
             known = self._known.get(claim)
@@ -164,7 +177,7 @@ class Grants:
         grant.used_at = grant.asked_at
         return grant
 
-    async def _ask(self, claims: list[Claim]) -> tuple[Verdict, ...]:
+    async def _ask(self, claims: Sequence[Claim]) -> tuple[Verdict, ...]:
         question = Authorize(items=tuple(claim.question for claim in claims))
         items = (await self._link.ask(question, Verdicts)).items
         if len(items) != len(claims):
@@ -182,6 +195,10 @@ class Grants:
         else:
             grant.allowed, grant.status, grant.code = False, verdict.status, verdict.code
         return grant
+
+    def _is_fresh(self, claim: Claim, now: float) -> bool:
+        known = self._known.get(claim)
+        return known is not None and now - known.asked_at < FRESH_SECONDS
 
     def _is_past(self, grant: Grant) -> bool:
         return self._clock.monotonic() - grant.asked_at > AWAY_SECONDS

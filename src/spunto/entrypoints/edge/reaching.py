@@ -21,7 +21,7 @@ from spunto.entrypoints.edge.server_link import ServerLink
 Connect = Callable[[str, str, int], Awaitable[Upstream]]
 """Node, subject and port. Raises Unavailable, `connection_refused` where nobody listens there."""
 
-IsKnown = Callable[[], bool]
+IsKnown = Callable[[], Awaitable[bool]]
 """Whether it is known who asks; asked where the request has to wait."""
 
 IDLE: Final = "idle"
@@ -33,7 +33,7 @@ _KNOCK_SECONDS: Final = 0.03
 _WAKE_AGAIN_SECONDS: Final = 0.5
 
 
-def _yes() -> bool:
+async def _yes() -> bool:
     return True
 
 
@@ -67,7 +67,7 @@ class Reaching:
         route = self.route_of(target)
         if route.spec.state is RouteState.UP:
             return route
-        with self._place(target.subject, is_known):
+        with self._place(target.subject, is_known=await is_known()):
             try:
                 async with asyncio.timeout(seconds):
                     return await self._wait(target, waker)
@@ -120,15 +120,15 @@ class Reaching:
         stream = await self._reach(route, port, until=until)
         if stream is not None:
             return stream
-        with self._place(bare(route.subject_id), is_known):
+        with self._place(bare(route.subject_id), is_known=await is_known()):
             # Many may wait for one port; one of them knocks.
             async with self._turns.setdefault((route.subject_id, port), asyncio.Lock()):
                 while (stream := await self._reach(route, port, until=until)) is None:
                     await self._clock.sleep(_KNOCK_SECONDS)
         return stream
 
-    def _place(self, subject: str, is_known: IsKnown) -> AbstractContextManager[None]:
-        return self._parking.place(subject) if is_known() else self._parking.strangers_place(subject)
+    def _place(self, subject: str, *, is_known: bool) -> AbstractContextManager[None]:
+        return self._parking.place(subject) if is_known else self._parking.strangers_place(subject)
 
     async def _reach(self, route: KnownRoute, port: int, *, until: float) -> Upstream | None:
         """None where nobody listens yet, until that moment."""

@@ -1,26 +1,26 @@
 """One request to a worker's host: who asks, whether they may, and where it goes."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qs
 
 from spunto.core.kernel.clock import Clock
 from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
-from spunto.core.routes.asking import By, ByPass, ByToken, Source
+from spunto.core.routes.asking import By, Source
 from spunto.core.routes.desired import RouteState, Sharing
 from spunto.core.routes.hosts import CALLBACK_PATH, LINK_PATH, RESERVED_PATH, TUNNEL_PATH, Addresses, HostTarget
-from spunto.core.routes.passes import Pass
 from spunto.entrypoints.edge import crossings, exchange
 from spunto.entrypoints.edge.activity import ActivityLog
 from spunto.entrypoints.edge.answers import redirect, refusal
+from spunto.entrypoints.edge.askers import Asker, Askers
 from spunto.entrypoints.edge.clients import Clients
-from spunto.entrypoints.edge.credentials import passes_of, token_of
+from spunto.entrypoints.edge.credentials import token_of
 from spunto.entrypoints.edge.entering import Entering
 from spunto.entrypoints.edge.exchange import CookieNames
-from spunto.entrypoints.edge.grants import Claim, Grant, Grants, require
+from spunto.entrypoints.edge.grants import Grants, require
 from spunto.entrypoints.edge.http.headers import asked_for_again, to_worker
 from spunto.entrypoints.edge.own_ports import OwnPorts
 from spunto.entrypoints.edge.parking import PARKED_SECONDS
@@ -29,9 +29,7 @@ from spunto.entrypoints.edge.routes import KnownRoute
 from spunto.entrypoints.edge.seams import Answer, Forward, Handover, RequestHead
 from spunto.entrypoints.edge.server_link import ServerLink
 from spunto.entrypoints.edge.tunnels import Tunnels
-
-# Each costs a question; a browser has one.
-_MAX_PASSES: Final = 4
+from spunto.entrypoints.serving.peers import counted_peer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +45,7 @@ class Doors:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asker:
-    """Who asks, by which pass if by any, and what the server says of it."""
-
-    claim: Claim
-    shown: Pass | None
-    grant: Grant
-
-
-_A = TypeVar("_A", bound=_Asker | None)
+_A = TypeVar("_A", bound=Asker | None)
 
 
 class Visit:
@@ -81,11 +70,20 @@ class Visit:
             link=doors.link,
             clock=doors.clock,
             host=request.host.partition(":")[0],
+            client=lambda: counted_peer(doors.clients.of(request)),
             names=CookieNames.of(addresses.scheme),
             app_url=app_url,
             keys=keys,
         )
         self._own_ports = OwnPorts(request=request, target=target, addresses=addresses)
+        self._askers = Askers(
+            request=request,
+            port=target.port,
+            grants=doors.grants,
+            entering=self._entering,
+            own_ports=self._own_ports,
+            app_url=app_url,
+        )
         self._is_navigation = crossings.is_navigation(request.method, request.headers)
         self._is_ahead = crossings.is_ahead(request.headers)
 
@@ -129,77 +127,32 @@ class Visit:
 
     # Who asks
 
-    async def _admitted(self, route: KnownRoute) -> _Asker:
+    async def _admitted(self, route: KnownRoute) -> Asker:
         """Raises Unauthenticated, Forbidden and NotFound for who may not pass."""
-        asker = await self._asker(route)
+        asker = await self._askers.find(route)
         require(asker.grant)
         return asker
 
-    async def _admitted_unless_public(self, route: KnownRoute) -> _Asker | None:
+    async def _admitted_unless_public(self, route: KnownRoute) -> Asker | None:
         """None where everybody may."""
         return None if self._is_public(route) else await self._admitted(route)
 
-    async def _asker(self, route: KnownRoute) -> _Asker:
-        """Of several passes the one that lets in, and wakes if any does: a page of another worker may have planted one
-        beside the visitor's own. Raises Unauthenticated, Forbidden for what another site had the browser send."""
-        askers = [
-            _Asker(claim=claim, shown=shown, grant=await self._doors.grants.find(claim))
-            for claim, shown in self._claims(route)
-        ]
-        return max(askers, key=lambda each: (each.grant.allowed, each.grant.may_wake))
-
-    def _claims(self, route: KnownRoute) -> Sequence[tuple[Claim, Pass | None]]:
-        """One at least."""
-        subject_id, port, generation = route.subject_id, self._target.port, route.generation
-        token = token_of(self._request.headers)
-        if token is not None:
-            return [(Claim(subject_id, port, generation, ByToken(token=token)), None)]
-        shown = self._shown(subject_id)
-        if not shown:
-            self._entering.require_no_ended_link(self._request.headers)
-            raise Unauthenticated(
-                "credential_missing",
-                "Open this address in a browser, or send a token in `Authorization: Bearer <token>`.",
-            )
-        self._require_own_site()
-        return [
-            (Claim(subject_id, port, generation, ByPass(pass_id=by)), each)
-            for by, each in list(shown.items())[:_MAX_PASSES]
-        ]
-
-    def _shown(self, subject_id: str) -> Mapping[str, Pass]:
-        """The good passes, by whom they are of."""
-        entering, now = self._entering, self._doors.clock.now()
-        passes = passes_of(self._request.headers, entering.names, keys=entering.keys, host=entering.host, now=now)
-        return {each.by: each for each in passes if each.subject == subject_id}
-
-    async def _waker(self, route: KnownRoute, asker: _Asker | None) -> By | None:
+    async def _waker(self, route: KnownRoute, asker: Asker | None) -> By | None:
         """Who may start the worker does so also where everybody gets in; nobody else is asked there who they are."""
         if route.spec.state is RouteState.UP:
             return None
         try:
-            asker = asker or await self._asker(route)
+            asker = asker or await self._askers.find(route)
         except (Unauthenticated, Forbidden, Unavailable):
             return None
         return asker.claim.by if self._is_waking(asker) else None
 
-    def _is_waking(self, asker: _Asker) -> bool:
+    def _is_waking(self, asker: Asker) -> bool:
         """Whether somebody who may start the worker wants it: a person who goes there, or a program that is no page's
         script."""
         is_script = crossings.first(self._request.headers, b"sec-fetch-mode") is not None
         is_meant = self._is_navigation or (asker.shown is None and not is_script and not self._is_ahead)
         return is_meant and asker.grant.allowed and asker.grant.may_wake
-
-    def _require_own_site(self) -> None:
-        request = self._request
-        if not crossings.may_cross(
-            request.method,
-            request.headers,
-            is_upgrade=request.wants_upgrade,
-            is_own=self._own_ports.are_at,
-            app_origin=self._app_url,
-        ):
-            raise Forbidden("foreign_origin", "A page of another site can't use this worker with your cookie.")
 
     def _ask_who(self, error: Unauthenticated) -> Answer:
         """A person is sent to sign in, and comes back here."""
@@ -216,7 +169,8 @@ class Visit:
         if self._request.method != b"GET":
             raise NotFound("host_unknown", "There is nothing at this address.")
         if path == CALLBACK_PATH and "code" in given:
-            return await self._entering.by_code(Secret(given["code"]), self._request.headers, target)
+            code, nonce_hash = Secret(given["code"]), given.get("n", "")
+            return await self._entering.by_code(code, self._request.headers, target, nonce_hash=nonce_hash)
         if path == exchange.ENTER_PATH:
             return self._to_sign_in(target)
         if path == exchange.WAIT_PATH:
@@ -250,7 +204,7 @@ class Visit:
                 return route, asker
             # Whoever waited is asked again: what they may has perhaps changed meanwhile, as the route has.
 
-    def _forward(self, route: KnownRoute, asker: _Asker | None) -> Forward:
+    def _forward(self, route: KnownRoute, asker: Asker | None) -> Forward:
         """`asker` is None where everybody may."""
         renewed = None if asker is None else self._entering.renewed(asker.shown)
         return Forward(
@@ -274,11 +228,13 @@ class Visit:
         upstream = await self._doors.reaching.target_of(route, self._target.port).connect()
         return self._doors.tunnels.handover(self._request, upstream, still_may=self._used(route, asker))
 
-    def _is_known(self, route: KnownRoute, who: _Asker | By | None) -> Callable[[], bool]:
-        """Where everybody may, a pass alone tells; the server is not asked again."""
-        return lambda: who is not None or bool(self._shown(route.subject_id))
+    def _is_known(self, route: KnownRoute, who: Asker | By | None) -> Callable[[], Awaitable[bool]]:
+        async def is_known() -> bool:
+            return who is not None or await self._askers.is_known(route)
 
-    def _used(self, route: KnownRoute, asker: _Asker | None) -> Callable[[bool], bool]:
+        return is_known
+
+    def _used(self, route: KnownRoute, asker: Asker | None) -> Callable[[bool], bool]:
         """It is used from now on; the answer is what Forward asks each second."""
         source = Source.WEBSOCKET if self._request.wants_upgrade else Source.HTTP
         is_use = not self._is_ahead

@@ -70,7 +70,9 @@ def entry_blueprint(doorman: Doorman, addresses: Addresses, doorkeeper: Doorkeep
             g.org_id = door.route.org_id
             raise
         origin = addresses.origin_of(asked.host)
-        return redirect(f"{origin}{CALLBACK_PATH}?{urlencode({'code': code.reveal(), 'next': next_path})}", 303)
+        # The browser may keep several nonces, planted ones among them.
+        back = urlencode({"code": code.reveal(), "n": asked.n, "next": next_path})
+        return redirect(f"{origin}{CALLBACK_PATH}?{back}", 303)
 
     return routes
 

@@ -77,7 +77,7 @@ class House:
         return f"{slug_of(found.index, found.id)}-{port}.w.localhost"
 
     async def ask(
-        self, host: str, target: str = "/", *, method: str = "GET", **headers: str
+        self, host: str, target: str = "/", *, method: str = "GET", peer: str = "192.0.2.1", **headers: str
     ) -> Forward | Answer | Handover:
         given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         head = RequestHead(
@@ -86,14 +86,16 @@ class House:
             version=b"1.1",
             headers=[(b"host", host.encode()), *given],
             host=host,
-            peer="192.0.2.1",
+            peer=peer,
             is_tls=False,
             wants_upgrade="upgrade" in headers,
         )
         return await self.gate.decide(head)
 
-    async def answer(self, host: str, target: str = "/", *, method: str = "GET", **headers: str) -> Answer:
-        found = await self.ask(host, target, method=method, **headers)
+    async def answer(
+        self, host: str, target: str = "/", *, method: str = "GET", peer: str = "192.0.2.1", **headers: str
+    ) -> Answer:
+        found = await self.ask(host, target, method=method, peer=peer, **headers)
         assert isinstance(found, Answer), found
         return found
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spunto.core.kernel.secret import Secret
 from spunto.core.routes.asking import nonce_hash
-from spunto.entrypoints.edge.exchange import CookieNames, cookies_of, new_nonce, nonce_of, safe_next, sign_in_url
+from spunto.entrypoints.edge.exchange import CookieNames, cookies_of, safe_next, sign_in_url
 
 HTTP, HTTPS = CookieNames.of("http"), CookieNames.of("https")
 
@@ -24,14 +24,6 @@ def test_every_cookie_of_the_name_is_looked_at() -> None:
     headers = [(b"cookie", b"spw=planted; a=b"), (b"accept", b"spw=no"), (b"cookie", b" spw=own ;xspw=no")]
 
     assert list(cookies_of(headers, "spw")) == ["planted", "own"]
-
-
-def test_tabs_that_open_at_once_share_a_nonce() -> None:
-    nonce = new_nonce()
-
-    again = nonce_of([(b"cookie", b"spn=short; spn=" + nonce.encode())], HTTP)
-
-    assert (again, nonce_of([(b"cookie", b"spn=short")], HTTP)) == (nonce, None)
 
 
 def test_the_way_to_the_sign_in_tells_the_nonce_to_nobody() -> None:

@@ -225,15 +225,20 @@ async def test_strangers_who_wait_at_a_public_port_leave_room_for_who_is_known(h
 
     strangers = [asyncio.ensure_future(knock(house)) for _ in range(MAX_OF_A_TARGET)]
     await house.settle()
-    known = [
-        asyncio.ensure_future(each) for each in (knock(house, cookie=cookie), knock(house, port=4000, **bearer(house)))
-    ]
+    knocks = (
+        knock(house, cookie=cookie),
+        knock(house, port=3000, **bearer(house)),
+        knock(house, port=4000, **bearer(house)),
+    )
+    known = [asyncio.ensure_future(each) for each in knocks]
+    with_a_bad_token = await knock(house, authorization=f"Bearer sps_{'A' * 43}")
     await house.settle()
     house.listens_at = harness.clock.monotonic()
     let_in = await harness.finish(asyncio.gather(*known))
     refused = [each for each in await harness.finish(asyncio.gather(*strangers)) if each]
 
-    assert (let_in, refused) == ([None, None], ["busy"] * (MAX_OF_A_TARGET // 2))
+    assert (let_in, with_a_bad_token) == ([None, None, None], "busy")
+    assert refused == ["busy"] * (MAX_OF_A_TARGET // 2)
 
 
 async def knock(house: House, *, port: int = 3000, **headers: str) -> str | None:

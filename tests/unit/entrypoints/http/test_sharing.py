@@ -140,7 +140,7 @@ async def test_whoever_is_signed_in_is_sent_back_with_a_code(site: Site) -> None
     query = parse_qs(back.query)
     assert answer.status_code == 303
     assert (back.scheme, back.netloc, back.path) == ("http", f"{host_of(worker)}:8000", "/.spunto/cb")
-    assert query["next"] == ["/app?x=1"]
+    assert (query["next"], query["n"]) == (["/app?x=1"], [N])
     redeemed = await site.house.spunto.doorman.redeem(
         Redeem(host=host_of(worker), code=Secret(query["code"][0]), nonce=NONCE)
     )
