@@ -307,3 +307,36 @@ async def test_closing_lets_answers_end_and_sends_idle_clients_away() -> None:
         go_on.set()
         assert (first + await busy.rest()).endswith(b"ok")
         await closing
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_an_answer_that_outlasts_the_edge_s_grace_is_told_from_a_whole_one(version: bytes) -> None:
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nbegun")
+        await reader.read()
+
+    async with scripted_origin(handle) as origin, door_to(origin.target) as door, door.connected() as wire:
+        await wire.send(GET.replace(b"1.1", version))
+        assert (await wire.read()).startswith(b"HTTP/1.1 200")
+        await door.front.aclose(grace_seconds=0.01)
+        with pytest.raises(ConnectionResetError):
+            await wire.rest()
+
+
+async def test_an_answer_that_nobody_takes_is_told_from_a_whole_one() -> None:
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(LARGE))
+        await writer.drain()
+
+    async with (
+        scripted_origin(handle) as origin,
+        door_to(origin.target, times=QUICK) as door,
+        door.connected(receive_bytes=4096) as wire,
+    ):
+        await wire.send(GET.replace(b"1.1", b"1.0"))
+        async with asyncio.timeout(SOON_SECONDS):
+            await origin.ended.acquire()
+        with pytest.raises(ConnectionResetError):
+            await wire.rest()

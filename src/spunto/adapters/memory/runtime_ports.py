@@ -33,12 +33,12 @@ class _Lane:
         self._changed.set()
 
     async def get(self) -> bytes | None:
-        while not self._pieces and not self._is_broken:
+        while not self._pieces:
+            if self._is_broken:
+                raise PortBroken
             if self._has_ended:
                 return None
             await self._change()
-        if self._is_broken:
-            raise PortBroken
         self._changed.set()
         data = self._pieces.popleft()
         self._bytes -= len(data)
@@ -51,6 +51,10 @@ class _Lane:
     def break_off(self) -> None:
         self._is_broken = True
         self._changed.set()
+
+    def drop(self) -> None:
+        self._pieces.clear()
+        self.break_off()
 
     async def _change(self) -> None:
         self._changed.clear()
@@ -76,7 +80,7 @@ class FakePortConnection:
 
     def abort(self) -> None:
         self._outgoing.break_off()
-        self._incoming.break_off()
+        self._incoming.drop()
 
     async def aclose(self) -> None:
         self._outgoing.end()

@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import cast
 
+from spunto.adapters.last_words import LastWords
 from spunto.core.executor.port_connection import PortBroken
 
 MAX_UNREAD_BYTES = 256 * 1024
@@ -25,6 +26,7 @@ class SocketConnection(asyncio.BufferedProtocol):
         self._is_paused = False
         self._has_ended = False
         self._error: PortBroken | None = None
+        self._last_words: LastWords | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._is_full = False
@@ -41,15 +43,20 @@ class SocketConnection(asyncio.BufferedProtocol):
 
     async def read(self) -> bytes | None:
         while not self._unread:
-            if self._error is not None:
-                raise self._error
+            if self._last_words is not None:
+                if data := self._last_words.read():
+                    return data
+                self._has_ended = self._last_words.was_end
+                self._last_words = None
             if self._has_ended:
                 return None
+            if self._error is not None:
+                raise self._error
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         data = self._unread.popleft()
         self._unread_bytes -= len(data)
-        if self._is_paused and self._unread_bytes < MAX_UNREAD_BYTES // 2:
+        if self._is_paused and self._error is None and self._unread_bytes < MAX_UNREAD_BYTES // 2:
             self._is_paused = False
             self._transport.resume_reading()
         return data
@@ -67,6 +74,7 @@ class SocketConnection(asyncio.BufferedProtocol):
             self._transport.write_eof()
 
     def abort(self) -> None:
+        self._forget_last_words()
         if self._transport.is_closing():
             return
         taken = self._transport.get_extra_info("socket")
@@ -75,6 +83,7 @@ class SocketConnection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     async def aclose(self) -> None:
+        self._forget_last_words()
         self._transport.close()
 
     # What the transport calls.
@@ -101,6 +110,8 @@ class SocketConnection(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None or not self._has_ended:
             self._error = PortBroken()
+        if error is not None and not self._has_ended:
+            self._last_words = LastWords(self._transport, error)
         self._wake_reader()
         self.resume_writing()
 
@@ -112,6 +123,11 @@ class SocketConnection(asyncio.BufferedProtocol):
         writer, self._writer = self._writer, None
         if writer is not None and not writer.done():
             writer.set_result(None)
+
+    def _forget_last_words(self) -> None:
+        if self._last_words is not None:
+            self._last_words.close()
+            self._last_words = None
 
     def _wake_reader(self) -> None:
         reader, self._reader = self._reader, None

@@ -30,10 +30,13 @@ class PortConnection(Protocol):
     """Bytes both ways; each direction ends by itself. One task reads, one writes."""
 
     async def read(self) -> bytes | None:
-        """The next bytes as they come; None at the end. Slow reading slows the program. Raises PortBroken."""
+        """The next bytes as they come; None at the end. Slow reading slows the program.
+
+        Raises PortBroken behind what the program had said.
+        """
 
     async def write(self, data: bytes) -> None:
-        """Send, as fast as the program reads. Raises PortBroken."""
+        """Send, as fast as the program reads. Raises PortBroken; reading still gives what had come."""
 
     async def write_eof(self) -> None:
         """End our direction; the other goes on. Repeating is harmless."""

@@ -386,10 +386,10 @@ class Connection:
 
     def _refuse(self, stream: Stream, error: Exception) -> None:
         if isinstance(error, SpuntoError):
-            stream.reset(error.code, error.message)
+            stream.break_off(error.code, error.message)
         else:
             self._on_error(f"stream {stream.kind}", error)
-            stream.reset("internal_error", "Something went wrong at the other end; its log says what.")
+            stream.break_off("internal_error", "Something went wrong at the other end; its log says what.")
 
 
 def _cause(error: Exception) -> Exception:

@@ -44,7 +44,7 @@ class _Body:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """A frame that must keep its place among the data; the last one of a stream ends it."""
+    """A frame that must keep its place among the data; the last one of a stream ends it, or breaks it off."""
 
     text: str
     cost: int
@@ -64,6 +64,7 @@ class _Stream:
     eof_written: bool = False
     sent_end: bool = False
     closing: bool = False
+    breaking: bool = False
     peer_eof: bool = False
     peer_reset: Reset | None = None
 
@@ -145,7 +146,7 @@ class Multiplexer:
         A stream that we gave up has ended.
         """
         stream = self._streams.get(stream_id)
-        if stream is None:
+        if stream is None or stream.breaking:
             return StreamEnd()
         if not stream.inbox:
             if stream.peer_eof:
@@ -163,7 +164,7 @@ class Multiplexer:
     def is_given_up(self, stream_id: int) -> bool:
         """Whether one of the sides has given the stream up."""
         stream = self._streams.get(stream_id)
-        return stream is None or stream.peer_reset is not None
+        return stream is None or stream.breaking or stream.peer_reset is not None
 
     def reset(self, stream_id: int, code: str, message: str) -> None:
         """Give the stream up at once; what was not sent is dropped. Repeating is harmless."""
@@ -174,6 +175,22 @@ class Multiplexer:
         if not (stream.peer_ended and (stream.sent_end or stream.peer_reset)):
             self._post(Reset(stream=stream_id, code=code, message=message))
         self._forget(stream)
+
+    def break_off(self, stream_id: int, code: str, message: str) -> None:
+        """Give the stream up behind what was written, so that it is told apart from an end; what comes in is dropped.
+
+        Behind our own end it is a reset. Repeating is harmless.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.breaking:
+            return
+        if stream.eof_written or stream.peer_reset:
+            self.reset(stream_id, code, message)
+            return
+        stream.eof_written = stream.closing = stream.breaking = True
+        stream.inbox.clear()
+        stream.outbox.add_word(_Frame(encode(Reset(stream=stream_id, code=code, message=message)), 0, is_last=True))
+        self._schedule(stream)
 
     def close(self, stream_id: int) -> None:
         """Give the stream up once all that was written is out; what comes in is dropped. Repeating is harmless."""
@@ -337,7 +354,7 @@ class Multiplexer:
 
     def _settle(self, stream: _Stream) -> None:
         if stream.closing and stream.sent_end:
-            if not stream.peer_ended:
+            if not (stream.peer_ended or stream.breaking):
                 self._post(Reset(stream=stream.id, code="closed"))
             self._forget(stream)
 

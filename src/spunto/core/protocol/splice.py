@@ -51,7 +51,7 @@ async def _next(source: Stream, sink: Stream) -> bytes | dict[str, object] | Non
     try:
         return await source.next()
     except (StreamReset, ConnectionLost) as error:
-        sink.reset(error.code, error.message)
+        sink.break_off(error.code, error.message)
         return None
 
 

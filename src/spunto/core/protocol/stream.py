@@ -104,6 +104,11 @@ class Stream:
         self._streams.reset(self.id, code, message[:4096])
         self._let_go()
 
+    def break_off(self, code: str, message: str = "") -> None:
+        """Give it up behind what was written: the other side takes it for no end. Repeating is harmless."""
+        self._streams.break_off(self.id, code, message[:4096])
+        self._let_go()
+
     async def aclose(self) -> None:
         """Give it up: what was written still goes out, what comes in is dropped. Repeating is harmless."""
         self._streams.close(self.id)

@@ -16,7 +16,7 @@ from spunto.entrypoints.edge.exchange import safe_next
 from spunto.entrypoints.edge.http.requests import MAX_HEAD_BYTES, TOO_LARGE
 from spunto.entrypoints.edge.pages import TITLES, page, page_of
 from spunto.entrypoints.edge.seams import Answer, RequestHead
-from spunto.entrypoints.serving.heads import Fault
+from spunto.entrypoints.serving.heads import CONTROL, Fault
 
 _FLOOD_BYTES: Final = MAX_HEAD_BYTES // 2
 """Fewer cookies are not the reason, and stay."""
@@ -60,7 +60,9 @@ def refused_at_worker(request: RequestHead, fault: Fault, *, addresses: Addresse
 def _endings(request: RequestHead, cookies: list[bytes], addresses: Addresses) -> Iterator[bytes]:
     """What ends each cookie that came, wherever it may have been set: a browser does not tell."""
     pairs = (pair.partition(b"=") for value in cookies for pair in value.split(b";"))
-    names = list(dict.fromkeys(name.strip(b" \t") for name, equals, _ in pairs if equals))
+    found = dict.fromkeys(name.strip(b" \t") for name, equals, _ in pairs if equals)
+    # Browsers take any other sign in a cookie's name, and what comes here may be anybody's.
+    names = [name for name in found if not CONTROL.search(name)]
     host = request.host.partition(":")[0].encode("latin1")
     is_secure = addresses.scheme == "https"
     for path in _paths_of(request.target):

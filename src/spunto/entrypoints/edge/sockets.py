@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Final, cast
 
+from spunto.adapters.last_words import LastWords
 from spunto.core.kernel.errors import Unavailable
 from spunto.entrypoints.edge.seams import Target
 
@@ -31,6 +32,7 @@ class SocketUpstream(asyncio.Protocol):
         self._size = 0
         self._has_ended = False
         self._is_lost = False
+        self._last_words: LastWords | None = None
         self._is_full = False
         self._is_held = False
         self._arrival: asyncio.Future[None] | None = None
@@ -57,6 +59,9 @@ class SocketUpstream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_lost = True
+        is_plain = self._transport.get_extra_info("sslcontext") is None
+        if error is not None and is_plain and not self._has_ended:
+            self._last_words = LastWords(self._transport, error)
         _wake(self._arrival)
         _wake(self._room)
 
@@ -72,6 +77,11 @@ class SocketUpstream(asyncio.Protocol):
 
     async def read(self) -> bytes | None:
         while not self._pieces:
+            if self._last_words is not None:
+                if data := self._last_words.read():
+                    return data
+                self._has_ended = self._last_words.was_end
+                self._last_words = None
             if self._has_ended:
                 return None
             if self._is_lost:
@@ -81,7 +91,7 @@ class SocketUpstream(asyncio.Protocol):
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._size = 0
-        if self._is_held:
+        if self._is_held and not self._is_lost:
             self._is_held = False
             self._transport.resume_reading()
         return data
@@ -105,10 +115,17 @@ class SocketUpstream(asyncio.Protocol):
             self._transport.close()
 
     def reset(self, code: str, message: str = "") -> None:
+        self._forget_last_words()
         self._transport.abort()
 
     async def aclose(self) -> None:
+        self._forget_last_words()
         self._transport.close()
+
+    def _forget_last_words(self) -> None:
+        if self._last_words is not None:
+            self._last_words.close()
+            self._last_words = None
 
 
 def unix_target(path: Path, *, kept_seconds: float = 4.0) -> Target:

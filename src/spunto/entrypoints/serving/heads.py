@@ -15,6 +15,8 @@ MAX_REQUEST_LINE_BYTES: Final = 8 * 1024
 WEBSOCKET_VERSION: Final = b"13"
 
 _BARE_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+# Nor in what is written of a head that nobody has checked.
+CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 _FOLD: Final = re.compile(rb"\r\n[ \t]")
 HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]{1,5})?")
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
@@ -70,7 +72,7 @@ def glimpse(received: bytes) -> tuple[Sequence[bytes], list[tuple[bytes, bytes]]
     last header may be cut off. They say in which form to refuse it; None where it is no request of HTTP/1."""
     line, _, rest = received.partition(b"\r\n\r\n")[0].partition(b"\r\n")
     words = line.split(b" ")
-    if len(words) != 3 or words[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
+    if len(words) != 3 or CONTROL.search(line) or words[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
         return None
     fields = (each.partition(b":") for each in rest.split(b"\r\n"))
     return words, [(name.lower(), value.strip(b" \t")) for name, colon, value in fields if colon]

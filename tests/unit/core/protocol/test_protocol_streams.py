@@ -145,6 +145,35 @@ def test_a_reset_overtakes_and_drops_what_was_not_sent() -> None:
     assert (raised.value.code, raised.value.message) == ("aborted", "No need any more.")
 
 
+def test_what_is_broken_off_breaks_off_behind_what_was_written() -> None:
+    pair, stream = an_open_stream()
+    pair.server.streams.write(stream, b"last words")
+
+    pair.server.streams.break_off(stream, "connection_reset", "It broke.")
+    pair.server.streams.break_off(stream, "other", "")
+    pair.server.streams.close(stream)
+    pair.exchange()
+
+    end = StreamEnd(Reset(stream=stream, code="connection_reset", message="It broke."))
+    assert everything(pair.agent, stream) == [b"last words", end]
+    assert everything(pair.server, stream) == [StreamEnd()]
+    pair.agent.streams.close(stream)
+    pair.exchange()
+    assert (len(pair.server.streams), len(pair.agent.streams)) == (0, 0)
+
+
+def test_behind_an_end_a_break_is_a_reset() -> None:
+    pair, stream = an_open_stream()
+    pair.server.streams.write_eof(stream)
+    pair.exchange()
+
+    pair.server.streams.break_off(stream, "connection_reset", "")
+    pair.exchange()
+
+    assert everything(pair.agent, stream) == [StreamEnd()]
+    assert pair.agent.streams.is_given_up(stream)
+
+
 def test_data_on_its_way_to_a_stream_that_was_reset_is_dropped() -> None:
     pair, stream = an_open_stream()
     pair.agent.streams.write(stream, b"on its way")

@@ -82,13 +82,15 @@ class TwoSessions(RuleBasedStateMachine):
             assert stream is not None
             self.take_one(side, stream)
 
-    @rule(side=SIDES, pick=st.integers(0, 9), gracefully=st.booleans())
-    def let_go(self, side: str, pick: int, gracefully: bool) -> None:
+    @rule(side=SIDES, pick=st.integers(0, 9), how=st.sampled_from(["close", "break off", "reset"]))
+    def let_go(self, side: str, pick: int, how: str) -> None:
         stream = self.stream(side, pick)
         if stream is None:
             return
-        if gracefully:
+        if how == "close":
             self.sessions[side].streams.close(stream)
+        elif how == "break off":
+            self.sessions[side].streams.break_off(stream, "broken", "")
         else:
             self.sessions[side].streams.reset(stream, "aborted", "")
         self.known[side].remove(stream)
@@ -159,7 +161,7 @@ class TwoSessions(RuleBasedStateMachine):
                     assert self.ends.get((side, stream)) == end
         for side in self.known:
             while self.known[side]:
-                self.let_go(side, 0, gracefully=True)
+                self.let_go(side, 0, how="close")
         self.settle()
         assert [len(session.streams) for session in self.sessions.values()] == [0, 0]
         assert [session.streams._resetting for session in self.sessions.values()] == [{}, {}]

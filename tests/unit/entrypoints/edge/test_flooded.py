@@ -57,6 +57,22 @@ async def test_at_a_worker_s_host_a_person_gets_rid_of_the_cookies_and_goes_on(h
     assert sum(map(len, ended)) < 64 * 1024
 
 
+@pytest.mark.parametrize("control", ["\n", "\r", "\0", "\x7f", "\x0b"])
+async def test_nothing_of_an_unread_head_becomes_a_header_of_the_page(house: House, control: str) -> None:
+    planted = f"x{control}X-Planted: 1{control}=1; php[a]=1; {BOMB}"
+
+    answer = shown(house, seen(house.host(), cookie=planted))
+
+    ended = set_by(answer)
+    assert b"php[a]=; Path=/; Max-Age=0" in ended
+    assert not any(control.encode() in value or b"Planted" in value for _, value in answer.headers)
+
+
+def test_a_first_line_with_control_characters_is_none() -> None:
+    for sign in (b"\n", b"\r", b"\0"):
+        assert glimpse(b"GET /a%bSet-Cookie:x=1 HTTP/1.1\r\nHost: a\r\n\r\n" % sign, "192.0.2.1", is_tls=False) is None
+
+
 async def test_a_program_and_a_page_s_script_get_a_problem(house: House) -> None:
     assert house.gate.shown(seen(house.host(), fields="Accept: */*\r\n"), TOO_LARGE) is None
     script = "Accept: text/html\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spunto.core.executor.port_connection import PortConnection, PortUnreachable
+from spunto.core.executor.port_connection import PortBroken, PortConnection, PortUnreachable
 from spunto.core.executor.runtime import Container, ContainerGone, ContainerNotRunning, ContainerRuntime, ContainerState
 from spunto.core.executor.streams.params import Params
 from spunto.core.kernel.clock import Clock, Timer
@@ -122,7 +122,11 @@ class _Carrier:
 
     async def _there(self) -> None:
         while (data := await self._stream.read()) is not None:
-            await self._connection.write(data)
+            try:
+                await self._connection.write(data)
+            except PortBroken:
+                # The program may have said something before; reading gives it, and how it ended.
+                return
             self._moved_at = self._clock.monotonic()
         await self._connection.write_eof()
 

@@ -100,7 +100,10 @@ class Client(asyncio.Protocol):
         return not self.is_served
 
     def leave(self) -> None:
-        self.transport.abort()
+        if self.transport.get_write_buffer_size():
+            self.cut()
+        else:
+            self.transport.abort()
 
     # Reading
 
@@ -228,7 +231,7 @@ class Client(asyncio.Protocol):
             self._is_late = True
             self._wake_reader()
         if self._has_left(now) or self._is_stuck(now):
-            self.transport.abort()
+            self.cut()
 
     def _has_left(self, now: float) -> bool:
         """Whether it said its last word, and nothing has moved for a while: likely it is not there any more."""

@@ -69,7 +69,8 @@ class Front:
             await asyncio.wait(self._clients.values(), timeout=grace_seconds)
         tasks = list(self._clients.values())
         for client in list(self._clients):
-            client.leave()
+            # Some of them were not told how long their answer is.
+            client.cut()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._ticking.cancel()
         self._origins.close()
