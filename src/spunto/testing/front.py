@@ -17,6 +17,7 @@ from spunto.core.protocol.pipe import MemoryTransport, memory_transport_pair
 from spunto.core.protocol.transport import Transport
 from spunto.entrypoints.edge.activity import ActivityLog
 from spunto.entrypoints.edge.clients import Clients
+from spunto.entrypoints.edge.failures import Failures
 from spunto.entrypoints.edge.gate import Gate
 from spunto.entrypoints.edge.grants import Grants
 from spunto.entrypoints.edge.http.front import Front
@@ -56,6 +57,7 @@ class SimulatedFront:
             activity=activity,
             clients=Clients(),
             tunnels=tunnels,
+            failures=Failures(clock),
             clock=clock,
         )
         gate = Gate(doors, server=Target(key="server", connect=_nowhere), relays=RelayDoor(edge.relays, edge.tickets))

@@ -49,6 +49,7 @@ class OneWay:
         self.decide_otherwise: Callable[[RequestHead], Decision | None] = lambda _: None
         self.still_may: Callable[[bool], bool] = lambda _: True
         self.parked: Callable[[], Awaitable[None]] = _not_at_all
+        self.reached = 0
 
     async def decide(self, request: RequestHead) -> Decision:
         self.asked.append(request)
@@ -64,7 +65,11 @@ class OneWay:
             headers=to_worker(request, client=request.peer, scheme="http"),
             edit_response=edit,
             still_may=lambda moved: self.still_may(moved),
+            reached=self._note_reached,
         )
+
+    def _note_reached(self) -> None:
+        self.reached += 1
 
     def shown(self, request: RequestHead, fault: Fault) -> Answer | None:
         return None

@@ -7,7 +7,7 @@ from tests.integration.edge.doors import QUICK, SOON_SECONDS, Door, door_to
 from tests.integration.edge.origins import Origin, Reader, Writer, reset, scripted_origin
 
 from spunto.core.kernel.errors import Unavailable
-from spunto.entrypoints.edge.seams import Answer, Handover, Target
+from spunto.entrypoints.edge.seams import Answer, Handover, Target, Upstream
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -234,6 +234,36 @@ async def test_access_that_is_taken_back_cuts_what_is_under_way() -> None:
                 await wire.rest()
             async with asyncio.timeout(SOON_SECONDS):
                 await ended.wait()
+
+
+async def test_what_is_sent_to_nobody_has_reached_nobody_and_moved_nothing(door: Door) -> None:
+    moved: list[bool] = []
+    connecting, sent, looked = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
+
+    def still_may(has_moved: bool) -> bool:
+        moved.append(has_moved)
+        if sent.is_set():
+            looked.release()
+        return True
+
+    async def connect() -> Upstream:
+        connecting.set()
+        for _ in range(3):
+            await looked.acquire()
+        raise Unavailable("connection_refused", "Nobody listens.")
+
+    async with door_to(Target(key="nobody", connect=connect), times=QUICK) as closed, closed.connected() as wire:
+        closed.decider.still_may = still_may
+        await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
+        await connecting.wait()
+        await wire.send(b"abc")
+        sent.set()
+        got = await wire.answer("POST")
+    async with door.connected() as wire:
+        answers = [(await wire.ask(GET)).status for _ in range(2)]
+
+    assert (got.status, closed.decider.reached, any(moved)) == (502, 0, False)
+    assert (answers, door.decider.reached) == ([200, 200], 2)
 
 
 async def test_an_answer_of_the_edge_leaves_the_connection_usable_unless_a_body_is_to_come(door: Door) -> None:

@@ -11,13 +11,15 @@ from typing import Final
 from spunto.client.errors import BadCredential, NotAllowed, NotNow, NotThere
 from spunto.client.tunnel import Tunnel
 from spunto.client.worker_models import Worker
-from spunto.core.kernel.errors import SpuntoError
+from spunto.core.kernel.errors import Forbidden, SpuntoError
 from spunto.entrypoints.cli.progress import reporting
 from spunto.entrypoints.cli.session import Session
 
 _PIECE_BYTES: Final = 64 * 1024
 _SOON_SECONDS: Final = 0.25
 _STARTING: Final = "worker_starting"
+_STOPPED: Final = "worker_stopped"
+"""Said to whoever can't start it; for the others it starts."""
 _START_SECONDS: Final = 300.0
 _RESETS: Final = struct.pack("ii", 1, 0)
 
@@ -61,6 +63,8 @@ class Forwarded:
         except (BadCredential, NotAllowed, NotThere):
             raise
         except SpuntoError as error:
+            if error.code == _STOPPED:
+                raise _may_not_start(self.worker) from error
             self._complain(error)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -130,6 +134,13 @@ class Forwarded:
             self._session.out.error(error)
         else:
             self._session.out.note(f"{self.local}: {error.message}")
+
+
+def _may_not_start(worker: Worker) -> Forbidden:
+    return Forbidden(
+        "may_not_wake",
+        f"{worker.name} is stopped, and you can't start it: its owner and admins do, an API key with `workers:write`.",
+    )
 
 
 async def _to_worker(reader: asyncio.StreamReader, tunnel: Tunnel) -> None:

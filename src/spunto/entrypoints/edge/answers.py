@@ -20,6 +20,7 @@ _STATUSES: Final = (
     (Conflict, HTTPStatus.CONFLICT),
     (QuotaExceeded, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+_TOO_OFTEN: Final = "rate_limited"
 _BAD_GATEWAY: Final = frozenset({"connection_refused", "bad_answer", "connection_broke"})
 _CHALLENGE: Final = (b"www-authenticate", b"Bearer")
 
@@ -62,4 +63,6 @@ def redirect(location: str, *, status: HTTPStatus = HTTPStatus.FOUND, headers: H
 def _status_of(error: SpuntoError) -> HTTPStatus:
     if error.code in _BAD_GATEWAY:
         return HTTPStatus.BAD_GATEWAY
+    if error.code == _TOO_OFTEN:
+        return HTTPStatus.TOO_MANY_REQUESTS
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), HTTPStatus.SERVICE_UNAVAILABLE)

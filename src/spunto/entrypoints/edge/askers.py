@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from spunto.core.kernel.errors import Forbidden, SpuntoError, Unauthenticated
@@ -45,7 +46,8 @@ class Askers:
     async def find(self, route: KnownRoute) -> Asker:
         """Of several passes the one that lets in, and wakes if any does; however many that don't stand before it.
 
-        Raises Unauthenticated, Forbidden for what another site had the browser send, Unavailable.
+        Raises Unauthenticated, Forbidden for what another site had the browser send, QuotaExceeded,
+        Unavailable.
         """
         token = token_of(self.request.headers)
         if token is not None:
@@ -83,9 +85,20 @@ class Askers:
         ours = [each for each in passes if each.subject == subject_id]
         return {each.by: each for each in sorted(ours, key=lambda each: each.is_of_link)}
 
+    def show_anything(self, route: KnownRoute) -> bool:
+        """Whether anything tells who asks."""
+        return token_of(self.request.headers) is not None or bool(self.shown(route.subject_id))
+
     async def _by_token(self, route: KnownRoute, token: Secret) -> Asker:
+        address, failures = self.entering.client(), self.entering.failures
+        failures.require_patience(address, token)
         claim = self._claim(route, ByToken(token=token))
-        return Asker(claim=claim, shown=None, grant=await self.grants.find(claim))
+        grant = await self.grants.find(claim)
+        if not grant.allowed and grant.status == HTTPStatus.UNAUTHORIZED:
+            failures.note(address)
+        else:
+            failures.remember(token)
+        return Asker(claim=claim, shown=None, grant=grant)
 
     async def _by_passes(self, route: KnownRoute, shown: Sequence[tuple[str, Pass]]) -> list[Asker]:
         claims = [self._claim(route, ByPass(pass_id=by)) for by, _ in shown]

@@ -15,6 +15,7 @@ from spunto.entrypoints.edge import exchange
 from spunto.entrypoints.edge.answers import redirect
 from spunto.entrypoints.edge.credentials import passes_of
 from spunto.entrypoints.edge.exchange import CookieNames
+from spunto.entrypoints.edge.failures import Failures
 from spunto.entrypoints.edge.grants import link_ended
 from spunto.entrypoints.edge.nonces import Nonces
 from spunto.entrypoints.edge.seams import Answer, Headers
@@ -32,6 +33,7 @@ class Entering:
     signs passes."""
 
     link: ServerLink
+    failures: Failures
     clock: Clock
     host: str
     client: Callable[[], str]
@@ -46,18 +48,21 @@ class Entering:
         return redirect(there, headers=[(b"set-cookie", self.names.set_nonce(nonce))])
 
     async def by_code(self, code: Secret, headers: Headers, target: str, *, nonce_hash: str) -> Answer:
-        """`nonce_hash` is of the nonce that the code was made for. Raises ServerAway, Forbidden `code_not_good`."""
+        """`nonce_hash` is of the nonce that the code was made for.
+
+        Raises ServerAway, QuotaExceeded, Forbidden `code_not_good`.
+        """
         nonce = self._nonces.of_code(headers, nonce_hash)
         if nonce is None:
             raise Forbidden(
                 "code_not_good",
                 "Signing in took too long, was begun elsewhere, or cookies are off; open the address again.",
             )
-        return await self._let_in(Redeem(host=self.host, code=code, nonce=Secret(nonce)), target)
+        return await self._let_in(Redeem(host=self.host, code=code, nonce=Secret(nonce)), code, target)
 
     async def by_link(self, token: Secret, target: str) -> Answer:
-        """Raises ServerAway, Forbidden `link_not_good`."""
-        return await self._let_in(Redeem(host=self.host, link=token), target)
+        """Raises ServerAway, QuotaExceeded, Forbidden `link_not_good`."""
+        return await self._let_in(Redeem(host=self.host, link=token), token, target)
 
     def require_no_ended_link(self, headers: Headers) -> None:
         """Raises Forbidden `link_not_good` for who came by a link that has ended since: signing in is no way for
@@ -78,12 +83,15 @@ class Entering:
     def _nonces(self) -> Nonces:
         return Nonces(names=self.names, keys=self.keys, host=self.host, client=self.client(), now=self.clock.now())
 
-    async def _let_in(self, question: Redeem, target: str) -> Answer:
+    async def _let_in(self, question: Redeem, credential: Secret, target: str) -> Answer:
+        address = self.client()
+        self.failures.require_patience(address, credential)
         try:
             redeemed = await self.link.ask(question, Redeemed)
         except ServerAway:
             raise
         except Unavailable as error:
+            self.failures.note(address)
             raise Forbidden(error.code, error.message) from error
         given = self._cookie(redeemed.by, redeemed.subject_id, until=redeemed.expires_at)
         cookies = [(b"set-cookie", given), (b"set-cookie", self.names.drop_nonce())]

@@ -36,6 +36,7 @@ TITLES: Final = {
     "node_offline": "This worker's node is away",
     "server_away": "Spunto is restarting",
     "busy": "Too many are waiting",
+    "rate_limited": "That was too often",
     "not_owner": "This is somebody else's",
     "link_not_good": "This link is no longer good",
     "code_not_good": "That took too long",

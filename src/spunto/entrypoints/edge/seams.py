@@ -69,6 +69,9 @@ class Target:
     kept_seconds: float = 4.0
 
 
+def _nothing() -> None: ...
+
+
 def _always(_: bool) -> bool:
     return True
 
@@ -80,12 +83,13 @@ def _as_it_is(_: int, headers: Headers) -> Headers:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
     """Send the request on with these headers. `still_may(moved)` is asked each second while it lasts, with whether
-    bytes moved meanwhile; after a False it is cut."""
+    bytes moved meanwhile; after a False it is cut. `reached()` is called once it was sent to somebody."""
 
     target: Target
     headers: Headers
     edit_response: Callable[[int, Headers], Headers] = field(default=_as_it_is)
     still_may: Callable[[bool], bool] = field(default=_always)
+    reached: Callable[[], None] = field(default=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

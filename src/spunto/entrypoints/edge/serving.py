@@ -19,6 +19,7 @@ from spunto.core.protocol.transport import Transport
 from spunto.core.routes.asking import Dial, Done
 from spunto.entrypoints.edge.activity import ActivityLog
 from spunto.entrypoints.edge.clients import Clients
+from spunto.entrypoints.edge.failures import Failures
 from spunto.entrypoints.edge.gate import Gate
 from spunto.entrypoints.edge.grants import Grants
 from spunto.entrypoints.edge.http.front import Front
@@ -67,6 +68,7 @@ async def serve(settings: EdgeSettings, listener: socket.socket, *, stopping: as
         activity=activity,
         clients=Clients(settings.trusted_proxies),
         tunnels=tunnels,
+        failures=Failures(clock),
         clock=clock,
     )
     gate = Gate(doors, server=_server_target(settings), relays=RelayDoor(relays, tickets))

@@ -7,7 +7,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs
 
 from spunto.core.kernel.clock import Clock
-from spunto.core.kernel.errors import Forbidden, NotFound, SpuntoError, Unauthenticated, Unavailable
+from spunto.core.kernel.errors import Forbidden, NotFound, QuotaExceeded, SpuntoError, Unauthenticated, Unavailable
 from spunto.core.kernel.secret import Secret
 from spunto.core.routes.asking import By, Source
 from spunto.core.routes.desired import RouteState, Sharing
@@ -20,7 +20,8 @@ from spunto.entrypoints.edge.clients import Clients
 from spunto.entrypoints.edge.credentials import token_of
 from spunto.entrypoints.edge.entering import Entering
 from spunto.entrypoints.edge.exchange import CookieNames
-from spunto.entrypoints.edge.grants import Grants, require
+from spunto.entrypoints.edge.failures import Failures
+from spunto.entrypoints.edge.grants import Grant, Grants, require
 from spunto.entrypoints.edge.http.headers import asked_for_again, to_worker
 from spunto.entrypoints.edge.own_ports import OwnPorts
 from spunto.entrypoints.edge.parking import PARKED_SECONDS
@@ -28,6 +29,7 @@ from spunto.entrypoints.edge.reaching import PAGE_SECONDS, Reaching
 from spunto.entrypoints.edge.routes import KnownRoute
 from spunto.entrypoints.edge.seams import Answer, Forward, Handover, RequestHead
 from spunto.entrypoints.edge.server_link import ServerLink
+from spunto.entrypoints.edge.staying import Staying
 from spunto.entrypoints.edge.tunnels import Tunnels
 from spunto.entrypoints.serving.peers import counted_peer
 
@@ -42,6 +44,7 @@ class Doors:
     activity: ActivityLog
     clients: Clients
     tunnels: Tunnels
+    failures: Failures
     clock: Clock
 
 
@@ -68,6 +71,7 @@ class Visit:
         self._app_url = app_url
         self._entering = Entering(
             link=doors.link,
+            failures=doors.failures,
             clock=doors.clock,
             host=request.host.partition(":")[0],
             client=lambda: counted_peer(doors.clients.of(request)),
@@ -143,7 +147,7 @@ class Visit:
             return None
         try:
             asker = asker or await self._askers.find(route)
-        except (Unauthenticated, Forbidden, Unavailable):
+        except (Unauthenticated, Forbidden, QuotaExceeded, Unavailable):
             return None
         return asker.claim.by if self._is_waking(asker) else None
 
@@ -217,7 +221,8 @@ class Visit:
             edit_response=lambda status, headers: self._own_ports.answered(
                 headers if asker is None else asked_for_again(status, headers), renewed=renewed
             ),
-            still_may=self._used(route, asker),
+            still_may=self._still_may(route, asker),
+            reached=lambda: self._note_use(route),
         )
 
     async def _tunnel(self) -> Handover:
@@ -226,7 +231,8 @@ class Visit:
             raise Unauthenticated("credential_missing", "Send a token in `Authorization: Bearer <token>`.")
         route, asker = await self._up(self._admitted)
         upstream = await self._doors.reaching.target_of(route, self._target.port).connect()
-        return self._doors.tunnels.handover(self._request, upstream, still_may=self._used(route, asker))
+        self._note_use(route)
+        return self._doors.tunnels.handover(self._request, upstream, still_may=self._still_may(route, asker))
 
     def _is_known(self, route: KnownRoute, who: Asker | By | None) -> Callable[[], Awaitable[bool]]:
         async def is_known() -> bool:
@@ -234,21 +240,30 @@ class Visit:
 
         return is_known
 
-    def _used(self, route: KnownRoute, asker: Asker | None) -> Callable[[bool], bool]:
-        """It is used from now on; the answer is what Forward asks each second."""
-        source = Source.WEBSOCKET if self._request.wants_upgrade else Source.HTTP
-        is_use = not self._is_ahead
-        if is_use:
+    def _note_use(self, route: KnownRoute) -> None:
+        if not self._is_ahead:
+            source = Source.WEBSOCKET if self._request.wants_upgrade else Source.HTTP
             self._doors.activity.note(route.subject_id, source)
 
+    def _still_may(self, route: KnownRoute, asker: Asker | None) -> Callable[[bool], bool]:
+        """What Forward asks each second."""
+        staying = Staying(self._grant_now, grants=self._doors.grants)
+
         def still_may(moved: bool) -> bool:
-            if moved and is_use:
-                self._doors.activity.note(route.subject_id, source)
-            if asker is None:
-                return self._doors.reaching.is_public(self._target)
-            return self._doors.grants.holds(asker.grant)
+            if moved:
+                self._note_use(route)
+            if asker is not None:
+                return self._doors.grants.holds(asker.grant)
+            if self._doors.reaching.is_public(self._target):
+                staying.forget()
+                return True
+            return self._askers.show_anything(route) and staying.may()
 
         return still_may
+
+    async def _grant_now(self) -> Grant:
+        """Raises SpuntoError where nobody can be told of."""
+        return (await self._askers.find(self._doors.reaching.route_of(self._target))).grant
 
 
 def _next_of(query: str) -> str:

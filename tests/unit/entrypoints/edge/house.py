@@ -14,6 +14,7 @@ from spunto.core.routes.hosts import slug_of
 from spunto.core.workers.views import WorkerView
 from spunto.entrypoints.edge.activity import ActivityLog
 from spunto.entrypoints.edge.clients import Clients
+from spunto.entrypoints.edge.failures import Failures
 from spunto.entrypoints.edge.gate import Gate
 from spunto.entrypoints.edge.grants import Grants
 from spunto.entrypoints.edge.parking import Parking
@@ -162,6 +163,7 @@ async def a_house() -> AsyncIterator[House]:
             activity=ActivityLog(link, clock=clock),
             clients=Clients(),
             tunnels=tunnels,
+            failures=Failures(clock),
             clock=clock,
         )
         relays = Relays(ask_dial, edge_id="edge", clock=clock, tickets=tickets)

@@ -106,6 +106,20 @@ async def test_what_a_browser_fetches_before_anybody_goes_there_neither_wakes_no
     assert (state, await activity_of(house)) == (WorkerState.STOPPED, used)
 
 
+async def test_a_request_that_reached_nobody_is_no_use_of_it(house: House) -> None:
+    await house.harness.finish(house.ask(house.host(), **bearer(house)))
+    used = await activity_of(house)
+    await house.harness.advance(120)
+
+    found = await house.forward(house.host(), **bearer(house))
+    await house.harness.advance(60)
+    reached_nobody = await activity_of(house)
+    found.reached()
+    await house.harness.advance(60)
+
+    assert reached_nobody == used < await activity_of(house)
+
+
 async def test_many_at_once_wake_it_once_and_all_get_through(house: House) -> None:
     asking = [asyncio.ensure_future(house.ask(house.host(), **bearer(house))) for _ in range(MAX_OF_A_TARGET)]
 

@@ -45,6 +45,7 @@ class Exchange:
         )
         self._uploading: asyncio.Task[ClientFailed | None] | None = None
         self._seen_moves = client.moves
+        self._has_reached = False
 
     async def run(self, *, may_go_on: bool) -> bool:
         """Whether the client's connection may be used for its next request.
@@ -63,6 +64,8 @@ class Exchange:
     def tick(self) -> None:
         """Look whether it may still be."""
         has_moved, self._seen_moves = self._client.moves != self._seen_moves, self._client.moves
+        # What a client sends to nobody moves nothing.
+        has_moved = has_moved and self._has_reached
         if not self._forward.still_may(has_moved):
             self._client.cut()
 
@@ -97,6 +100,9 @@ class Exchange:
         # Who does not listen any more may have answered before.
         with suppress(SpuntoError):
             await origin.upstream.write(head + self._upload.begin())
+        if not self._has_reached:
+            self._has_reached = True
+            self._forward.reached()
         if not self._upload.is_over:
             self._uploading = asyncio.create_task(self._upload.run(origin.upstream), name="edge upload")
         told = 0

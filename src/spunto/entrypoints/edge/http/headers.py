@@ -1,5 +1,6 @@
 """Which headers pass the edge: none that concern one connection, none of ours, none by which a worker could harm."""
 
+import base64
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -26,6 +27,9 @@ _NOT_IN_TRAILERS: Final = frozenset(
 _OUR_COOKIE: Final = re.compile(rb"sp[nw]\Z|__host-sp.*", re.IGNORECASE | re.DOTALL)
 # Whatever the name of the cookie is: `session` is what some frameworks call their own.
 _OUR_TOKEN: Final = re.compile(rb"(?:sp[a-z]|sst)_[A-Za-z0-9_-]{16,}")
+_OUR_TOKEN_IN: Final = re.compile(rb"(?<![A-Za-z0-9_-])(?:sp[a-z]|sst)_[A-Za-z0-9_-]{16,}")
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_BASIC: Final = re.compile(rb"[ \t]*basic[ \t]+([A-Za-z0-9+/_=-]+)", re.IGNORECASE)
 _OUR_BEARER: Final = re.compile(rb"[ \t]*bearer[ \t]+(?:sp[a-z]|sst)_", re.IGNORECASE)
 # What a page of a worker could do to its neighbours below the same name, or to the address itself.
 _NOT_FROM_A_WORKER: Final = frozenset(
@@ -117,8 +121,21 @@ def _without_credentials(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
             left = _other_cookies(value)
             if left:
                 yield name, left
-        elif name != b"authorization" or not _OUR_BEARER.match(value):
+        elif name != b"authorization" or not _has_our_token(value):
             yield name, value
+
+
+def _has_our_token(authorization: bytes) -> bool:
+    """Under whatever scheme, as a password too."""
+    if _OUR_BEARER.match(authorization) or _OUR_TOKEN_IN.search(authorization):
+        return True
+    basic = _BASIC.match(authorization)
+    if basic is None:
+        return False
+    text = basic[1].rstrip(b"=").translate(_URL_SAFE)
+    # One character more than whole ones is none, and what is before it may still be read.
+    text = text[:-1] if len(text) % 4 == 1 else text
+    return _OUR_TOKEN_IN.search(base64.b64decode(text + b"=" * (-len(text) % 4))) is not None
 
 
 def _other_cookies(value: bytes) -> bytes:

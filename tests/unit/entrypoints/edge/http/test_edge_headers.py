@@ -1,5 +1,7 @@
 """What passes the edge, to a worker and from one."""
 
+import base64
+
 import pytest
 
 from spunto.entrypoints.edge.http.headers import from_worker, is_about_the_client, passing, passing_trailers, to_worker
@@ -105,7 +107,18 @@ def test_no_cookie_of_ours_reaches_a_worker(sent: bytes, passed: bytes | None) -
         (b" BEARER\tsps_" + TOKEN, False),
         (b"Bearer sst_" + TOKEN, False),
         (b"Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", True),
+        (b"spk_" + TOKEN, False),
+        (b"Token spk_" + TOKEN, False),
+        (b'Bearer "spk_' + TOKEN + b'"', False),
+        (b"Bearer x, Bearer spk_" + TOKEN, False),
+        (b"Digest username=x, response=sps_" + TOKEN, False),
+        (b"Basic " + base64.b64encode(b"x:spk_" + TOKEN), False),
+        (b"basic  " + base64.urlsafe_b64encode(b"\xff\xfe:sps_" + TOKEN).rstrip(b"="), False),
+        (b"Basic " + base64.b64encode(b"sps_" + TOKEN + b":") + b" x", False),
         (b"Basic c3BrXzpzcGtf", True),
+        (b"Basic c", True),
+        (b"Basic !", True),
+        (b"Bearer wasps_" + TOKEN, True),
         (b"Bearer spark_x", True),
     ],
 )
