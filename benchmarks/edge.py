@@ -6,10 +6,8 @@ Everything of ours is on: who asks is looked up, headers are cleaned, and the by
 import hashlib
 import itertools
 import os
-import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,15 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 from tests.fixtures.scripts import answer_of
-from tests.integration.journeys.boxes import cleared_away
 
 from benchmarks.figures import Row, median
 from benchmarks.load import load
 from benchmarks.proxies import CADDY, Way, caddy, configurable_http_proxy, until_it_answers
-from benchmarks.stack import free_port, wait_until_ready
+from benchmarks.stack import Server, box
 
 ROUNDS: Final = 5
 SECONDS: Final = 2
@@ -221,32 +219,12 @@ _SERVE: Final = "setsid caddy run --config /workspace/Caddyfile --adapter caddyf
 @contextmanager
 def _site() -> Iterator[Site]:
     answer_of("images", "docker")
-    with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
-        port = free_port()
-        environment = {
-            **os.environ,
-            "DOCKER_HOST": answer_of("engine", "docker"),
-            "SPUNTO_RATE_LIMITS": "off",
-            "SPUNTO_LOG_LEVEL": "error",
-        }
-        command = [str(Path(sys.executable).with_name("spunto")), "up", "--port", str(port), "--data-dir", folder]
-        with cleared_away(environment["DOCKER_HOST"], Path(folder) / "agent" / "token"):
-            box = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                wait_until_ready(f"http://127.0.0.1:{port}")
-                token = (Path(folder) / "owner.token").read_text().strip()
-                yield _made(f"http://127.0.0.1:{port}", token, port)
-            finally:
-                box.send_signal(signal.SIGTERM)
-                try:
-                    box.wait(30)
-                except subprocess.TimeoutExpired:
-                    box.kill()
-                    box.wait()
+    with box() as running:
+        yield _made(running)
 
 
-def _made(url: str, token: str, port: int) -> Site:
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+def _made(running: Server) -> Site:
+    with httpx.Client(base_url=running.url, headers=running.headers, timeout=60) as client:
         org = f"/api/orgs/{client.get('/api/orgs').json()['items'][0]['id']}"
         project = {
             "name": "bench",
@@ -262,10 +240,10 @@ def _made(url: str, token: str, port: int) -> Site:
     digest = _docker("exec", container, "sha256sum", "/workspace/big").split()[0]
     _docker("exec", "-d", container, "sh", "-c", _SERVE)
     site = Site(
-        url=url,
-        token=token,
+        url=running.url,
+        token=running.token,
         worker_path=f"{org}/workers/{worker['id']}",
-        host=f"worker-{worker['index']}-{bare}-3000.w.localhost:{port}",
+        host=f"worker-{worker['index']}-{bare}-3000.w.localhost:{urlsplit(running.url).port}",
         container=container,
         digest=digest,
     )

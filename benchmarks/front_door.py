@@ -1,30 +1,23 @@
-"""The list of 50 workers through an edge, as a box's front door passes it on, against the same server without it."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""The list of 50 workers through a box's front door, where an edge stands before the server, against a server alone."""
 
 import httpx
 
 from benchmarks.figures import Row, median
 from benchmarks.listing import ROUNDS, SECONDS, WORKERS, listed_workers
 from benchmarks.load import CONNECTIONS, load
-from benchmarks.stack import Server, free_port, organization, process, server, wait_until_ready
+from benchmarks.stack import Server, box, organization, server
 from spunto.core.access.model import OrgId
-from spunto.entrypoints.box.places import edge_token_file
 
 GOAL = 0.9
 
 
 def measure() -> list[Row]:
-    with server() as running, _edge(running) as door:
-        with httpx.Client(headers=running.headers) as client:
-            org_id = organization(client, running)
-        target = listed_workers(running, OrgId(org_id), None)
-        through = target.replace(running.url, door)
+    with server() as alone, box() as boxed:
+        targets = {each.url: _listed(each) for each in (alone, boxed)}
         with_it, without = [], []
         for _ in range(ROUNDS):
-            without.append(load(target, running.headers, seconds=SECONDS).per_second)
-            with_it.append(load(through, running.headers, seconds=SECONDS).per_second)
+            without.append(load(targets[alone.url], alone.headers, seconds=SECONDS).per_second)
+            with_it.append(load(targets[boxed.url], boxed.headers, seconds=SECONDS).per_second)
     return [
         Row(
             name=f"list of {WORKERS} workers through the front door against without it, {CONNECTIONS} connections",
@@ -37,16 +30,6 @@ def measure() -> list[Row]:
     ]
 
 
-@contextmanager
-def _edge(of: Server) -> Iterator[str]:
-    port = free_port()
-    environment = {
-        "SPUNTO_EDGE_PORT": str(port),
-        "SPUNTO_EDGE_SERVER": of.url,
-        "SPUNTO_EDGE_TOKEN_FILE": str(edge_token_file(of.data_dir)),
-        "SPUNTO_EDGE_LOG_LEVEL": "error",
-    }
-    url = f"http://127.0.0.1:{port}"
-    with process("spunto.entrypoints.edge.main", environment=environment):
-        wait_until_ready(url)
-        yield url
+def _listed(running: Server) -> str:
+    with httpx.Client(headers=running.headers) as client:
+        return listed_workers(running, OrgId(organization(client, running)), None)

@@ -19,6 +19,7 @@ import psutil
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.fixtures.scripts import answer_of
+from tests.integration.journeys.boxes import cleared_away
 
 READY_SECONDS = 30.0
 BUSYBOX = "localhost/spunto/busybox:1"
@@ -72,6 +73,33 @@ def server(
         with process(module, "--box", environment=environment) as pid:
             wait_until_ready(url)
             yield Server(url=url, data_dir=Path(folder), pid=pid)
+
+
+@contextmanager
+def box() -> Iterator[Server]:
+    """`spunto up` on a free port and a data directory of its own: `url` is its front door, `pid` its supervisor's."""
+    with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
+        port = free_port()
+        environment = {
+            **os.environ,
+            "DOCKER_HOST": answer_of("engine", "docker"),
+            "SPUNTO_RATE_LIMITS": "off",
+            "SPUNTO_LOG_LEVEL": "error",
+        }
+        command = [str(Path(sys.executable).with_name("spunto")), "up", "--port", str(port), "--data-dir", folder]
+        with cleared_away(environment["DOCKER_HOST"], Path(folder) / "agent" / "token"):
+            running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                url = f"http://127.0.0.1:{port}"
+                wait_until_ready(url)
+                yield Server(url=url, data_dir=Path(folder), pid=running.pid)
+            finally:
+                running.send_signal(signal.SIGTERM)
+                try:
+                    running.wait(30)
+                except subprocess.TimeoutExpired:
+                    running.kill()
+                    running.wait()
 
 
 @contextmanager
