@@ -78,6 +78,7 @@ class Worker(WireModel):
     metadata: Mapping[str, Any] = {}
     last_activity: LastActivity | None = None
     idle_timeout_seconds: int | None = None
+    kept_until: datetime | None = None
     stops_at: datetime | None = None
     stop_reason: str | None = None
     error: Failure | None = None

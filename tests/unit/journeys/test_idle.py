@@ -41,7 +41,13 @@ async def test_it_stops_with_the_reason_and_starts_again(harness: Harness) -> No
     await worker.start()
     await harness.advance(5)
     started = await shown(worker)
+    async with harness.spunto._store.reading() as tx:
+        events = await tx.events.after(harness.organization.id, 0, limit=100)
 
+    told = [(each.data["state"], each.data.get("reason")) for each in events if "state" in each.data]
+    assert [each for each in told if each[0] not in ("spawning",)] == [
+        ("ready", None), ("stopping", "idle"), ("stopped", "idle"), ("starting", None), ("ready", None)
+    ]  # fmt: skip
     assert (before, stopped.state, stopped.stop_reason, stopped.stops_at) == (S.READY, "stopped", "idle", None)
     assert states == [ContainerState.EXITED]
     assert stops_at is not None

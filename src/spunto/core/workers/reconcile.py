@@ -109,6 +109,8 @@ class WorkerReconciler:
             data["state"] = after.state.value
             if after.problem is not None:
                 data["problem"] = after.problem.code
+            if after.stop_reason is not None:
+                data["reason"] = after.stop_reason
         else:
             return
         await self._auditor.announce(tx, before.org_id, kind, before.id, request_id=request_id, data=data)

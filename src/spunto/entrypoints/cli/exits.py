@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from spunto.client.errors import BadCredential, NotAllowed, ServerUnreachable, SpuntoApiError
 from spunto.client.following import EventsLost
 from spunto.client.watching import WaitedTooLong
 from spunto.core.kernel.errors import Conflict, Forbidden, Invalid, NotFound, SpuntoError, Unauthenticated, Unavailable
+from spunto.entrypoints.cli.field_words import field_words
 
 
 class ExitCode(IntEnum):
@@ -36,6 +37,8 @@ _OF_STATUS: Mapping[int, ExitCode] = {
     503: ExitCode.UNAVAILABLE,
     504: ExitCode.UNAVAILABLE,
 }
+
+_OF_FIELDS: Final = frozenset({"invalid_request", "invalid_query"})
 
 _OF_CLASS: Mapping[type[SpuntoError], ExitCode] = {
     Invalid: ExitCode.USAGE,
@@ -74,10 +77,10 @@ def local_problem(code: str, detail: str, **fields: Any) -> dict[str, Any]:
 
 
 def sentence_of(error: SpuntoError) -> str:
-    """The failure for people: what is wrong, where, and what to quote when asking for help."""
+    """The failure for people, in a line: what is wrong, where, and what to quote when asking for help."""
     if not isinstance(error, SpuntoApiError):
         return error.message
-    lines = [error.detail, *(f"  {fault.pointer or '/'}: {fault.message}" for fault in error.errors)]
-    if error.status >= 500 and error.request_id:
-        lines.append(f"  request {error.request_id}")
-    return "\n".join(lines)
+    where = "; ".join(field_words(fault) for fault in error.errors)
+    # That some fields are wrong is said by naming them.
+    said = f"{where}." if where and error.code in _OF_FIELDS else f"{error.detail} {where}".rstrip()
+    return f"{said} (request {error.request_id})" if error.status >= 500 and error.request_id else said

@@ -46,8 +46,14 @@ async def granted(session: Session, ask: Ask, *, grant: Grant, project_id: str) 
         lacking = _lacking(refusal)
         choice = _asked(session, lacking) if grant is Grant.ASK else grant
         if choice is Grant.ASK:
-            raise
+            raise _with_the_option(refusal) from refusal
     return await _again(session, ask, lacking, choice, project_id=project_id)
+
+
+def _with_the_option(refusal: StateConflict) -> StateConflict:
+    """The server's problem as it came, whose sentence says what the command line has for it."""
+    told = f"{refusal.detail.rstrip('.')}; say --secrets once, always or without."
+    return StateConflict(refusal.problem.model_copy(update={"detail": told}))
 
 
 async def _again(
@@ -59,7 +65,8 @@ async def _again(
         return await ask(without_secrets=True)
     if missing and not _is_asked(session):
         raise Invalid(
-            "secret_not_found", f"You have no secret {', '.join(missing)}: run `spunto secret set {missing[0]}`."
+            "secret_not_found",
+            f"You have no secret {', '.join(missing)}: run `spunto secret set {missing[0]}`, or say --secrets without.",
         )
     if choice is Grant.ONCE:
         return await ask(grant_secrets=held, without_secrets=bool(missing) or None)

@@ -12,7 +12,7 @@ from spunto.client.log_lines import LogLine
 from spunto.client.worker_models import ExecResult, Repository
 from spunto.entrypoints.cli import ports
 from spunto.entrypoints.cli.exits import ExitCode
-from spunto.entrypoints.cli.options import Timeout, WorkerArgument, moment_of, pairs_of
+from spunto.entrypoints.cli.options import WorkerArgument, moment_of, pairs_of, waiting
 from spunto.entrypoints.cli.output import Columns, Output
 from spunto.entrypoints.cli.running import command
 from spunto.entrypoints.cli.session import Session
@@ -58,7 +58,7 @@ async def execute(
     env: Annotated[list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="May be repeated.")] = None,
     cwd: Annotated[str | None, typer.Option(help="Directory in the worker.", show_default=False)] = None,
     user: Annotated[str | None, typer.Option(help="User in the worker.", show_default=False)] = None,
-    timeout: Timeout = 60.0,
+    timeout: Annotated[float, waiting("1m", meaning="How long it may run, 5m at most")] = 60.0,
 ) -> int:
     """Run a command in a worker; exits with its exit code, and with 124 when its time is over.
 
@@ -85,6 +85,7 @@ async def execute(
     if result.truncated:
         session.out.note("spunto: the output was longer than the server passes on; a line in it says what is left out.")
     if result.timed_out:
+        session.out.note(f"spunto: the command was ended, because it ran for {timeout:g} s; --timeout gives it longer.")
         return ExitCode.TIMEOUT
     # What can't be read line by line is of no use in parts.
     is_spoilt = result.truncated and not result.exit_code and not _is_text(result.stdout_bytes)

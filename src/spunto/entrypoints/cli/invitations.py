@@ -28,7 +28,7 @@ app = members.app
 @command(app)
 async def invite(
     session: Session,
-    email: Annotated[str, typer.Argument(show_default=False)],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", show_default=False)],
     role: Annotated[Role, typer.Option(help="The role to join with.")] = Role.MEMBER,
 ) -> None:
     """Invite somebody by e-mail address; prints a link besides, which is shown this once."""
@@ -47,7 +47,7 @@ async def invites(session: Session) -> None:
 @command(app)
 async def uninvite(
     session: Session,
-    invitation: Annotated[str, typer.Argument(help="Id or e-mail address.", show_default=False)],
+    invitation: Annotated[str, typer.Argument(metavar="INVITATION", help="Id or e-mail address.", show_default=False)],
 ) -> None:
     """Take an invitation back."""
     org_id = await session.org_id()
@@ -58,7 +58,8 @@ async def uninvite(
 
 @plain_command(app)
 async def join(
-    session: Session, link: Annotated[str, typer.Argument(help="An invitation's link.", show_default=False)]
+    session: Session,
+    link: Annotated[str, typer.Argument(metavar="LINK", help="An invitation's link.", show_default=False)],
 ) -> None:
     """Join the organization that you were invited to."""
     joined = await session.client.orgs.accept_invitation(link.rstrip("/").rpartition("/")[2])

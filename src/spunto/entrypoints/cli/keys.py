@@ -44,7 +44,7 @@ async def list_all(session: Session) -> None:
 @command(app)
 async def create(
     session: Session,
-    name: Annotated[str, typer.Argument(show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     scope: Annotated[
         list[str],
         typer.Option("--scope", help="Such as workers:read, or * for all; may be repeated.", show_default=False),
@@ -71,7 +71,7 @@ async def revoke(
     """Revoke a key: it is refused from then on, and what was opened with it closes."""
     org_id = await session.org_id()
     keys = [each async for each in session.client.api_keys.iter_keys(org_id)]
-    found = one_of(keys, key, kind="api_key", names=lambda each: (each.id, each.name, each.prefix))
+    found = one_of(keys, key, kind="API key", names=lambda each: (each.id, each.name, each.prefix))
     await session.client.api_keys.revoke(org_id, found.id)
     session.out.done(f"Revoked {found.name} ({found.prefix}).", found)
 

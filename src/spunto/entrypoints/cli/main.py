@@ -125,6 +125,8 @@ def _usage_error(error: typer.TyperException) -> str:
     sentence = " ".join(_sentence_of(error).split())
     context = getattr(error, "ctx", None)
     program = "spunto" if context is None else context.command_path
+    if program == "spunto worker exec" and sentence.startswith("No such option"):
+        sentence = f"{sentence.rstrip('.')}; write -- before a command that has options of its own"
     return f"error: {sentence.rstrip('.')}; see `{program} --help`."
 
 

@@ -55,7 +55,7 @@ async def list_all(
 @command(app)
 async def create(
     session: Session,
-    name: Annotated[str, typer.Argument(show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     label: Labels = None,
     tag: Tags = None,
 ) -> None:

@@ -35,6 +35,9 @@ _UNITS = {
 }
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw]?)\Z", re.IGNORECASE | re.ASCII)
+_SUM = re.compile(
+    r"(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?\Z", re.IGNORECASE | re.ASCII
+)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\Z", re.IGNORECASE | re.ASCII)
 
 
@@ -47,10 +50,15 @@ def bytes_of(text: str) -> int:
 
 
 def span_of(text: str) -> timedelta | None:
-    """`90s`, `30m`, `1h`, `2d`, `1w` or plain seconds; None for what is none."""
-    match = _SPAN.match(text.strip())
+    """`90s`, `30m`, `1h30m`, `2d`, `1w` or plain seconds; None for what is none."""
+    match, parts = _SPAN.match(text.strip()), _SUM.match(text.strip())
     try:
-        return None if match is None else timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2].lower()])
+        if match is not None:
+            return timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2].lower()])
+        if parts is None or not any(parts.groups()):
+            return None
+        weeks, days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+        return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
     except OverflowError:
         return None
 
@@ -59,7 +67,7 @@ def seconds_of(text: str | float) -> float:
     """Also of an option's default."""
     span = span_of(str(text))
     if span is None:
-        raise typer.BadParameter(f"{text!r} is not a time span such as 90s, 30m, 1h or 2d.")
+        raise typer.BadParameter(f"{text!r} is not a time span such as 90s, 30m, 1h30m or 2d.")
     return span.total_seconds()
 
 
@@ -104,16 +112,25 @@ def pairs_of(texts: Sequence[str] | None, *, option: str) -> dict[str, str]:
     return pairs
 
 
-Timeout = Annotated[
-    float, typer.Option("--timeout", parser=patience_of, metavar=SPAN, help="How long to wait: 90s, 5m, 1h.")
-]
+def waiting(default: str, *, meaning: str = "How long to wait: 90s, 5m, 1h") -> typer.models.OptionInfo:
+    """The option `--timeout`; its default is told as one would write it, where commands have it in seconds."""
+    option: typer.models.OptionInfo = typer.Option(
+        "--timeout",
+        parser=patience_of,
+        metavar=SPAN,
+        help=f"{meaning}; {default} without it.",
+        show_default=False,
+    )
+    return option
+
+
 IdleTimeout = Annotated[
     int | None,
     typer.Option(
         "--idle-timeout",
         parser=idle_timeout_of,
         metavar=f"{SPAN}|never",
-        help="After so long without use a worker is stopped, such as 30m.",
+        help="After so long without use a worker is stopped, such as 30m: 1m to 30d.",
         show_default=False,
     ),
 ]

@@ -57,7 +57,7 @@ async def put(
 async def grant(
     session: Session,
     name: SecretName,
-    project: Annotated[list[str] | None, typer.Argument(metavar="[PROJECT]...", show_default=False)] = None,
+    project: Annotated[list[str] | None, typer.Argument(metavar="PROJECT", show_default=False)] = None,
     all_projects: Everywhere = False,
 ) -> None:
     """Let a secret into the workers of further projects, or of all."""
@@ -74,7 +74,7 @@ async def grant(
 async def revoke(
     session: Session,
     name: SecretName,
-    project: Annotated[list[str] | None, typer.Argument(metavar="[PROJECT]...", show_default=False)] = None,
+    project: Annotated[list[str] | None, typer.Argument(metavar="PROJECT", show_default=False)] = None,
 ) -> None:
     """Let a secret into no more workers of these projects, or of any; workers that have it keep it."""
     secret = await _find(session, name)

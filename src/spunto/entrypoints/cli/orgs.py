@@ -39,7 +39,7 @@ async def list_all(session: Session) -> None:
 @plain_command(app)
 async def create(
     session: Session,
-    name: Annotated[str, typer.Argument(show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     slug: Annotated[str | None, typer.Option(help="Short name for addresses; made from the name otherwise.")] = None,
 ) -> None:
     """Make an organization, with you as its owner."""
@@ -58,7 +58,7 @@ async def show(session: Session, org: OrgArgument) -> None:
 async def rename(
     session: Session,
     org: OrgArgument,
-    name: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", show_default=False)] = None,
     slug: Annotated[str | None, typer.Option(help="Another short name for addresses.")] = None,
 ) -> None:
     """Give an organization another name, another slug, or both."""

@@ -55,7 +55,7 @@ async def open_port(
     worker: WorkerArgument,
     port: Annotated[
         int | None,
-        typer.Argument(min=1, max=65535, metavar="[PORT]", help="The one that listens.", show_default=False),
+        typer.Argument(min=1, max=65535, metavar="PORT", help="The one that listens.", show_default=False),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
@@ -80,12 +80,14 @@ async def open_port(
 async def share(
     session: Session,
     worker: WorkerArgument,
-    port: Annotated[int | None, typer.Argument(min=1, max=65535, metavar="[PORT]", show_default=False)] = None,
-    whom: Annotated[With | None, typer.Argument(metavar="[owner|org|public]", show_default=False)] = None,
+    port: Annotated[int | None, typer.Argument(min=1, max=65535, metavar="PORT", show_default=False)] = None,
+    whom: Annotated[With | None, typer.Argument(metavar="owner|org|public", show_default=False)] = None,
     link: Annotated[bool, typer.Option("--link", help="Make a link that ends, for whoever has it.")] = False,
     seconds: Annotated[
         int | None,
-        typer.Option("--for", parser=whole_seconds_of, metavar=SPAN, help="How long the link lasts; 1h without it."),
+        typer.Option(
+            "--for", parser=whole_seconds_of, metavar=SPAN, help="How long the link lasts, 30d at most; 1h without it."
+        ),
     ] = None,
     revoke: Annotated[
         str | None, typer.Option("--revoke", metavar="LINK", help="Take a link back, by its id.", show_default=False)
@@ -138,7 +140,10 @@ async def idle_timeout(
     session: Session,
     worker: WorkerArgument,
     seconds: Annotated[
-        int, typer.Argument(parser=idle_timeout_of, metavar=f"{SPAN}|never", help="Such as 30m.", show_default=False)
+        int,
+        typer.Argument(
+            parser=idle_timeout_of, metavar=f"{SPAN}|never", help="Such as 30m: 1m to 30d.", show_default=False
+        ),
     ],
 ) -> None:
     """Say after how long without use a worker is stopped."""

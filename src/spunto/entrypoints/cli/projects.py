@@ -79,7 +79,7 @@ async def list_all(
 @command(app)
 async def create(
     session: Session,
-    name: Annotated[str, typer.Argument(show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
     image: Annotated[str, typer.Option(help="Image that the nodes can pull or have.")] = DEFAULT_IMAGE,
     description: Description = None,
     env: Env = None,

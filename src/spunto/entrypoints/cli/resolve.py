@@ -23,7 +23,7 @@ def one_of(
 
     `names` gives the id first and the name that tells it apart from others last. Raises NotFound, Invalid.
     """
-    everyone = list(candidates)
+    everyone, noun = list(candidates), kind.lower().replace(" ", "_")
     found = [candidate for candidate in everyone if wanted is None or wanted in names(candidate)]
     # An id is never ambiguous, even where something else bears it as a name.
     exact = [candidate for candidate in found if names(candidate)[0] == wanted] or found
@@ -31,11 +31,11 @@ def one_of(
         return exact[0]
     if not exact:
         missing = f"There is no {kind} yet." if wanted is None else f"There is no {kind} {wanted!r}."
-        raise NotFound(f"{kind}_not_found", f"{missing}{where}")
+        raise NotFound(f"{noun}_not_found", f"{missing}{where}")
     listed = ", ".join(sorted(names(candidate)[-1] for candidate in exact)[:10])
     if wanted is None:
-        raise Invalid(f"{kind}_not_named", f"Say which {kind} is meant: {listed}.{where}")
-    raise Invalid(f"{kind}_ambiguous", f"{wanted!r} may be any of {listed}; say it in full or by its id.")
+        raise Invalid(f"{noun}_not_named", f"Say which {kind} is meant: {listed}.{where}")
+    raise Invalid(f"{noun}_ambiguous", f"{wanted!r} may be any of {listed}; say it in full or by its id.")
 
 
 async def find_org(client: SpuntoClient, wanted: str | None) -> Organization:

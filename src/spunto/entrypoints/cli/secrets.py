@@ -72,7 +72,7 @@ async def put(
 async def grant(
     session: Session,
     name: SecretName,
-    project: Annotated[list[str] | None, typer.Argument(metavar="[PROJECT]...", show_default=False)] = None,
+    project: Annotated[list[str] | None, typer.Argument(metavar="PROJECT", show_default=False)] = None,
     own: Own = False,
     all_projects: Everywhere = False,
 ) -> None:

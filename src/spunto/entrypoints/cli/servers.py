@@ -117,7 +117,7 @@ def _default_of(value: Any) -> str:
     return "" if value in (None, ()) else f"; default: {value:g}" if isinstance(value, float) else f"; default: {value}"
 
 
-EdgeName = Annotated[str, typer.Argument(help="The edge's name.")]
+EdgeName = Annotated[str, typer.Argument(metavar="NAME", help="The edge's name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and errors as JSON on stderr.")]
 
 
@@ -132,7 +132,9 @@ def list_edges(url: DatabaseUrl = None, as_json: Json = False) -> None:
 
 
 def remove_edge(
-    name: Annotated[str, typer.Argument(help="The edge's name or id.")], url: DatabaseUrl = None, as_json: Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The edge's name or id.")],
+    url: DatabaseUrl = None,
+    as_json: Json = False,
 ) -> None:
     """Have an edge's token end at once, and its connection within seconds."""
     _entry_point("spunto.entrypoints.edges", "remove")(name, url, as_json=as_json)

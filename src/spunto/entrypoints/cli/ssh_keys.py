@@ -54,6 +54,6 @@ async def remove(
 ) -> None:
     """Remove a public key."""
     keys = await session.client.users.ssh_keys()
-    found = one_of(keys, key, kind="ssh_key", names=lambda each: (each.id, each.name, each.fingerprint))
+    found = one_of(keys, key, kind="SSH key", names=lambda each: (each.id, each.name, each.fingerprint))
     await session.client.users.delete_ssh_key(found.id)
     session.out.done(f"Removed {found.name} ({found.fingerprint}).", found)

@@ -36,7 +36,7 @@ async def attach(
     session: Session,
     worker: WorkerArgument,
     terminal: Annotated[
-        str | None, typer.Argument(metavar="[SESSION]", help="Its name, or the beginning of its session.")
+        str | None, typer.Argument(metavar="SESSION", help="Its name, or the beginning of its session.")
     ] = None,
 ) -> int:
     """Enter a shell that goes on in a worker, beside whoever else looks at it; exits with its exit code."""

@@ -20,7 +20,13 @@ def worker_fields(worker: Worker) -> Iterable[tuple[str, str]]:
     )
     if worker.urls is not None:
         yield from (("any port", worker.urls.port), ("port 8080", worker.urls.code))
+    used = worker.last_activity
+    if used is not None:
+        yield "last used", f"{instant(used.at)} by {used.source}"
     yield "idle timeout", span(worker.idle_timeout_seconds)
+    # One that was said to be used just now, and no longer, is not kept.
+    if worker.kept_until is not None and (used is None or worker.kept_until > used.at):
+        yield "kept until", instant(worker.kept_until)
     if worker.stops_at is not None:
         yield "stops", f"{instant(worker.stops_at)} unless it is used before"
     if worker.stop_reason is not None:

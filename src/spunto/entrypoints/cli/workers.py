@@ -23,7 +23,7 @@ from spunto.entrypoints.cli.matching import (
     each_matching,
     stopping_by,
 )
-from spunto.entrypoints.cli.options import NoWait, Timeout, WorkerArgument, Yes, pairs_of
+from spunto.entrypoints.cli.options import NoWait, WorkerArgument, Yes, pairs_of, waiting
 from spunto.entrypoints.cli.output import Columns
 from spunto.entrypoints.cli.progress import reporting
 from spunto.entrypoints.cli.rendering import age
@@ -63,9 +63,7 @@ app = typer.Typer(help="Development environments.", no_args_is_help=True, add_co
 @command(app)
 async def spawn(
     session: Session,
-    project: Annotated[
-        str | None, typer.Argument(metavar="[PROJECT]", help="Id or name; the only one there is.")
-    ] = None,
+    project: Annotated[str | None, typer.Argument(metavar="PROJECT", help="Id or name; the only one there is.")] = None,
     name: Annotated[str | None, typer.Option(show_default=False)] = None,
     node: Annotated[str | None, typer.Option(help="Id or name; the least loaded one that fits.")] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="May be repeated.")] = None,
@@ -77,7 +75,7 @@ async def spawn(
     ] = None,
     secrets: GrantOption = Grant.ASK,
     no_wait: NoWait = False,
-    timeout: Timeout = 900.0,
+    timeout: Annotated[float, waiting("15m")] = 900.0,
 ) -> None:
     """Make a worker of a project, and wait until it is ready."""
     project_id = await session.project_id(project)
@@ -143,7 +141,7 @@ async def stop(
     every: Every = False,
     yes: Yes = False,
     no_wait: NoWait = False,
-    timeout: Timeout = 180.0,
+    timeout: Annotated[float, waiting("3m")] = 180.0,
 ) -> int | None:
     """Stop a worker, or all that fit; file systems stay.
 
@@ -161,7 +159,9 @@ async def stop(
 
 
 @command(app)
-async def start(session: Session, worker: WorkerArgument, no_wait: NoWait = False, timeout: Timeout = 300.0) -> None:
+async def start(
+    session: Session, worker: WorkerArgument, no_wait: NoWait = False, timeout: Annotated[float, waiting("5m")] = 300.0
+) -> None:
     """Start a worker that is stopped or in error, and wait until it is ready."""
     starting = await session.client.workers.start(await session.worker(worker))
     await _settle(session, starting, "ready", no_wait=no_wait, timeout_seconds=timeout)
@@ -173,7 +173,7 @@ async def rebuild(
     worker: WorkerArgument,
     secrets: GrantOption = Grant.ASK,
     no_wait: NoWait = False,
-    timeout: Timeout = 900.0,
+    timeout: Annotated[float, waiting("15m")] = 900.0,
 ) -> None:
     """Make a worker anew from its project's newest version, and wait until it is ready; /workspace stays.
 
@@ -198,7 +198,7 @@ async def destroy(
     every: Every = False,
     yes: Yes = False,
     no_wait: NoWait = False,
-    timeout: Timeout = 300.0,
+    timeout: Annotated[float, waiting("5m")] = 300.0,
 ) -> int | None:
     """Remove a worker, or all that fit, with everything in them. Asks first on a terminal.
 
@@ -221,7 +221,7 @@ async def destroy(
 
 @command(app)
 async def rename(
-    session: Session, worker: WorkerArgument, name: Annotated[str, typer.Argument(show_default=False)]
+    session: Session, worker: WorkerArgument, name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 ) -> None:
     """Give a worker another name."""
     renamed = await session.client.workers.rename(await session.worker(worker), name)

@@ -4,6 +4,7 @@ from html import escape
 from typing import Final
 
 from spunto.core.kernel.problem import Problem
+from spunto.entrypoints.serving.plain_pages import marked_up
 
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:12vh auto;max-width:34rem;padding:0 1rem;color:#1c1c22;"
@@ -23,7 +24,7 @@ def page(title: str, text: str, *, refresh: str | None = None, link: tuple[str, 
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1><p>{escape(text)}</p>{way}</body></html>"
+        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1><p>{marked_up(text)}</p>{way}</body></html>"
     ).encode()
 
 

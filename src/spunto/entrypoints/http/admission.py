@@ -170,4 +170,9 @@ def _require_ids(arguments: Mapping[str, Any]) -> None:
     for name, value in arguments.items():
         if name in IDS and value is not None and not is_id(value, IDS[name][0]):
             noun = IDS[name][1]
-            raise NotFound(f"{noun}_not_found", f"There is no {noun.replace('_', ' ')} {value!r}.", id=value)
+            raise NotFound(f"{noun}_not_found", f"There is no {_spoken(noun)} {value!r}.", id=value)
+
+
+def _spoken(noun: str) -> str:
+    words = noun.replace("_", " ")
+    return words.replace("api ", "API ").replace("ssh ", "SSH ")

@@ -86,7 +86,7 @@ def create_app(spunto: Spunto, place: Place, *, doors: Sequence[Blueprint] = ())
     install_watching(app, place.telemetry.request_took)
     install_refusals(app, spunto.refusals)
     _install_headers(app, place.address)
-    install_pages(app, sign_in_on=spunto.sign_in.is_on)
+    install_pages(app, place.gate.doorkeeper, sign_in_on=spunto.sign_in.is_on)
     if place.telemetry.stand_before is not None:
         app.asgi_app = place.telemetry.stand_before(app.asgi_app)  # type: ignore[method-assign]  # as Quart advises
     return app

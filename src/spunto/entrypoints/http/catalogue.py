@@ -74,6 +74,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "missing_scope": _e(403, "The API key lacks the scope.", "Take a key with one of `requiredScopes`."),
     "may_not_wake": _e(403, "Only its owner and admins start a worker.", "Ask its owner."),
     "not_owner": _e(403, "It is somebody else's.", "Ask its owner."),
+    "port_private": _e(403, "The port is not for everybody.", "Ask its owner to share it or for a link, or sign in."),
     "role_required": _e(403, "The role in the organization is too low.", "Ask somebody with `requiredRole`."),
     "user_required": _e(403, "The key is an organization's; this is a person's own.", "Take a key of your own."),
     "session_required": _e(403, "API keys can't do this.", "Sign in instead."),

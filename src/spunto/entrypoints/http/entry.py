@@ -1,6 +1,6 @@
 """The way from a worker's host to the sign-in and back: a session is exchanged for a code that is good there once."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from urllib.parse import urlencode
 
 from pydantic import StringConstraints
@@ -16,10 +16,8 @@ from spunto.core.routes.hosts import CALLBACK_PATH, Addresses
 from spunto.entrypoints.http.operations import operation
 from spunto.entrypoints.http.redirects import MAX_CHARACTERS, safe_next
 from spunto.entrypoints.http.requests import Query, query
-from spunto.entrypoints.http.sign_in import LOGIN
+from spunto.entrypoints.http.sign_in import ENTER, LOGIN
 from spunto.entrypoints.serving.security import Doorkeeper
-
-ENTER: Final = "/api/auth/worker"
 
 
 class EntryQuery(Query):

@@ -10,6 +10,7 @@ from quart import Blueprint, g, redirect, request
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from spunto.core.kernel.errors import Forbidden
 from spunto.core.kernel.secret import Secret
 from spunto.core.orgs.flow import FLOW_LIFETIME, Flow, flow_in
 from spunto.core.orgs.sign_in import Callback, SignInService
@@ -26,7 +27,14 @@ from spunto.entrypoints.http.requests import Query, query
 from spunto.entrypoints.serving.security import PublicAddress, cookies_named
 
 LOGIN: Final = "/api/auth/login"
+ENTER: Final = "/api/auth/worker"
+"""Where an edge sends browsers that it does not know, and where they come back to when they are signed in."""
 CALLBACK: Final = "/api/auth/callback"
+
+PRIVATE: Final = (
+    "This port is private. Ask the worker's owner to share it with you or for a link; who may enter it already "
+    "signs in at the front page first."
+)
 
 log = structlog.get_logger()
 
@@ -56,7 +64,7 @@ def sign_in_blueprint(sign_in: SignInService, address: PublicAddress) -> Bluepri
         description="Leads to the provider (303), which leads back. `next` is the path to go on to afterwards.",
         query=LoginQuery,
         answers={303: None},
-        errors=("sign_in_off", "https_required", "provider_unavailable"),
+        errors=("port_private", "sign_in_off", "https_required", "provider_unavailable"),
         operation_id="beginSignIn",
     )
     async def login() -> WerkzeugResponse:
@@ -65,6 +73,8 @@ def sign_in_blueprint(sign_in: SignInService, address: PublicAddress) -> Bluepri
         if address.is_other_name(request.host):
             # The provider leads back to the name that it knows, where this one's cookie would be missing.
             return redirect(f"{address.url}{LOGIN}?{urlencode({'next': next_path})}", 303)
+        if not sign_in.is_on and next_path.startswith(ENTER):
+            raise Forbidden("port_private", PRIVATE)
         begun = await sign_in.begin(next_path, redirect_uri=redirect_uri)
         cookie = begun.flow.to_cookie().reveal()
         return with_cookie(redirect(begun.url, 303), address, address.flow_cookie_name, cookie, lifetime=FLOW_LIFETIME)

@@ -72,6 +72,7 @@ class WorkerOut(TypedDict):
     """Owned by a user (`userId`) or by an organization's API key (`apiKeyId`). `setupStatus` is as the worker's
     container shows it; what its commands said (`outputTail`) only to its owner, and to admins who get this one worker;
     `outdated` when its project has a newer version; `urls` as long as it is not destroyed;
+    `keptUntil` is what `keep-alive` said last: before then it is not stopped by idleness, unless somebody stops it;
     `stopsAt` when it is stopped unless somebody uses it before, `stopReason` is `idle` where that has happened;
     `explanation` where it was asked for; `destroyedAt` of one that is gone."""
 
@@ -94,6 +95,7 @@ class WorkerOut(TypedDict):
     metadata: Mapping[str, Any]
     lastActivity: LastActivityOut
     idleTimeoutSeconds: int | None
+    keptUntil: datetime | None
     stopsAt: datetime | None
     stopReason: str | None
     error: ErrorOut | None
@@ -127,6 +129,7 @@ def worker_out(view: WorkerView) -> WorkerOut:
         "metadata": worker.metadata,
         "lastActivity": {"at": worker.last_activity_at, "source": worker.last_activity},
         "idleTimeoutSeconds": worker.idle_timeout_seconds,
+        "keptUntil": worker.kept_until,
         "stopsAt": worker.stops_at,
         "stopReason": worker.stop_reason,
         "error": problem_out(worker.problem),

@@ -1,5 +1,6 @@
 """What people see who are refused: plain HTML, no script, no style but the browser's."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Final
@@ -13,6 +14,7 @@ _PAGE: Final = """<!doctype html>
 </body>
 </html>
 """
+_CODE: Final = re.compile(r"`([^`]+)`")
 REFUSED: Final = "That did not work"
 TYPE: Final = "text/html; charset=utf-8"
 
@@ -26,9 +28,14 @@ def refusal_text(code: str, detail: str, *, request_id: str, way: str) -> str:
     """`way` is HTML: how to go on."""
     return page_text(
         REFUSED,
-        f"<p>{escape(detail)}</p>\n{way}\n"
+        f"<p>{marked_up(detail)}</p>\n{way}\n"
         f"<p><small><code>{escape(code)}</code>, request <code>{escape(request_id)}</code></small></p>",
     )
+
+
+def marked_up(sentence: str) -> str:
+    """As HTML: what stands between backticks in a problem's sentence is code."""
+    return _CODE.sub(r"<code>\1</code>", escape(sentence))
 
 
 def is_for_a_person(headers: Sequence[tuple[bytes, bytes]]) -> bool:

@@ -1,5 +1,7 @@
 """What scripts learn from a failure."""
 
+import json
+
 import pytest
 
 from spunto.client.errors import ServerUnreachable, UnexpectedAnswer, error_of
@@ -49,10 +51,36 @@ def test_a_failure_here_is_a_problem_too() -> None:
 def test_people_read_which_field_is_wrong() -> None:
     body = b'{"code": "x", "status": 422, "detail": "No.", "errors": [{"pointer": "/cpus", "message": "too many"}]}'
 
-    assert sentence_of(error_of(422, {}, body)) == "No.\n  /cpus: too many"
+    assert sentence_of(error_of(422, {}, body)) == "No. cpus: too many"
 
 
 def test_people_read_what_to_quote_of_a_failure_of_the_server() -> None:
     body = b'{"code": "x", "status": 500, "detail": "Bug.", "requestId": "req-1"}'
 
-    assert sentence_of(error_of(500, {}, body)) == "Bug.\n  request req-1"
+    assert sentence_of(error_of(500, {}, body)) == "Bug. (request req-1)"
+
+
+@pytest.mark.parametrize(
+    ("pointer", "message", "said"),
+    [
+        ("/idleTimeoutSeconds", "Input should be greater than or equal to 60", "idle-timeout: at least 1m."),
+        ("/idleTimeoutSeconds", "Input should be less than or equal to 2592000", "idle-timeout: at most 30d."),
+        ("/seconds", "Input should be less than or equal to 86400", "for: at most 1d."),
+        ("/expiresInSeconds", "Input should be less than or equal to 2592000", "for: at most 30d."),
+        ("/memoryBytes", "Input should be greater than or equal to 16777216", "memory: at least 16 MiB."),
+        ("/cpus", "Input should be greater than or equal to 0.01", "cpus: at least 0.01."),
+        ("/tags/0", "This is not a valid tags.", "tag: This is not a valid tags."),
+        ("/env/a b", "This is not a valid name.", "env a b: This is not a valid name."),
+        ("/postCreate", "Input should be a valid string", "post-create: should be a valid string."),
+        ("", "41 fields are not what they should be.", "41 fields are not what they should be."),
+    ],
+)
+def test_a_wrong_field_is_told_in_the_words_of_its_option(pointer: str, message: str, said: str) -> None:
+    problem = {
+        "code": "invalid_request",
+        "status": 422,
+        "detail": "Some fields are not what they should be; see `errors`.",
+        "errors": [{"pointer": pointer, "message": message}],
+    }
+
+    assert sentence_of(error_of(422, {}, json.dumps(problem).encode())) == said

@@ -65,6 +65,7 @@ async def test_without_a_terminal_nobody_is_asked(harness: Harness, client: Spun
         await asked(client, project, Grant.ASK)
 
     assert caught.value.code == "grant_needed"
+    assert caught.value.detail.endswith("; say --secrets once, always or without.")
 
 
 @pytest.mark.parametrize(
@@ -115,4 +116,4 @@ async def test_a_secret_that_is_not_there_can_not_be_let_in(harness: Harness, cl
     with pytest.raises(Invalid) as caught:
         await asked(client, project, Grant.ONCE)
 
-    assert caught.value.message == "You have no secret TOKEN: run `spunto secret set TOKEN`."
+    assert caught.value.message == "You have no secret TOKEN: run `spunto secret set TOKEN`, or say --secrets without."

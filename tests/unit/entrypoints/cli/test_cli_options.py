@@ -54,6 +54,9 @@ def test_what_is_no_pair_is_refused(text: str) -> None:
         ("30m", 1800),
         ("1h", 3600),
         ("1.5h", 5400),
+        ("1h30m", 5400),
+        ("1d2h", 93_600),
+        ("1M30S", 90),
         ("2d", 172_800),
         ("1W", 604_800),
         (2.5, 2.5),
@@ -63,7 +66,25 @@ def test_a_duration_has_a_unit_or_is_in_seconds(text: str, seconds: float) -> No
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "h", "-1h", "1 h m", "1y", "soon", "1e3", "٣m", "999999999w"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "h",
+        "-1h",
+        "1 h m",
+        "1h30",
+        "30m1h",
+        "1.5h30m",
+        "1h-30m",
+        "999999999w1d",
+        "1y",
+        "soon",
+        "1e3",
+        "٣m",
+        "999999999w",
+    ],
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         seconds_of(text)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -149,6 +150,29 @@ async def test_what_makes_no_sense_is_told_before_anything_is_asked(
 ) -> None:
     with pytest.raises(typer.BadParameter, match=f"^{sentence}"):
         await ports.share(session, "nobody", **arguments)
+
+
+async def test_how_long_a_worker_is_kept_is_shown_until_it_is_stopped(
+    harness: Harness, session: Session, fox: Worker, said: Said
+) -> None:
+    await ports.idle_timeout(session, "fox", 1800)
+    await ports.keep_alive(session, "fox", 7200)
+    await ports.keep_alive(session, "fox", 0)
+    kept = said.lines()
+    await workers.stop(session, "fox", no_wait=True)
+    await harness.settle()
+    await workers.start(session, "fox", no_wait=True)
+    await harness.settle()
+    said.lines()
+    await workers.show(session, "fox")
+    anew = said.lines()
+    await ports.keep_alive(session, "fox", 0)
+
+    until = harness.clock.now() + timedelta(hours=2)
+    shown = [line for line in kept if line.startswith("kept until:")]
+    assert [line.split(maxsplit=2)[2] for line in shown] == [f"{until:%Y-%m-%d %H:%M:%S}Z"] * 2
+    assert any(line.startswith("last used:") and line.endswith("by keep-alive") for line in kept)
+    assert [line for line in (*anew, *said.lines()) if line.startswith("kept until:")] == []
 
 
 async def test_an_idle_timeout_is_set_shown_and_taken_away(session: Session, fox: Worker, said: Said) -> None:

@@ -54,3 +54,10 @@ def test_nothing_found_is_not_found(wanted: str | None, sentence: str) -> None:
         chosen(*candidates, wanted=wanted)
 
     assert (refusal.value.code, refusal.value.message) == ("worker_not_found", sentence)
+
+
+def test_a_kind_of_two_words_has_a_code_in_one() -> None:
+    with pytest.raises(NotFound, match="There is no API key 'x'") as refusal:
+        one_of([FOX], "x", kind="API key", names=lambda candidate: candidate)
+
+    assert refusal.value.code == "api_key_not_found"

@@ -206,6 +206,14 @@ def test_a_flag_of_the_workers_command_is_not_ours(
     assert (code, capsys.readouterr().err.startswith("error: No such")) == (2, True)
 
 
+def test_an_option_of_the_command_to_run_says_where_it_belongs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = called(monkeypatch, "worker", "exec", "fox", "ls", "-la")
+
+    assert (code, "write -- before a command" in capsys.readouterr().err) == (2, True)
+
+
 def test_who_is_not_logged_in_exits_with_4(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     code = called(monkeypatch, "worker", "list", "--json")
 

@@ -69,6 +69,31 @@ async def test_where_people_sign_in_at_a_provider_they_are_led_there() -> None:
     assert "<code>spunto db sign-in-link</code>" in await link.get_data(as_text=True)
 
 
+async def test_who_is_signed_in_is_not_told_to_sign_in_where_nothing_is(house: House) -> None:
+    ann = await house.person("ann")
+    signed_in = {**BROWSER, "Authorization": f"Bearer {ann.token}"}
+
+    known = await (await house.client.get("/nowhere", headers=signed_in)).get_data(as_text=True)
+    unknown = await (await house.client.get("/nowhere", headers=BROWSER)).get_data(as_text=True)
+
+    assert ("sign-in-link" in known, "sign-in-link" in unknown) == (False, True)
+
+
+async def test_a_stranger_at_a_port_hears_that_it_is_private_and_nothing_of_setting_up(house: House) -> None:
+    shown = await house.client.get("/api/auth/login?next=/api/auth/worker?host=x", headers=BROWSER)
+
+    text = await shown.get_data(as_text=True)
+    assert (shown.status_code, "This port is private." in text) == (403, True)
+    assert [word for word in ("SPUNTO_", "sign-in-link", "owner.token") if word in text] == []
+
+
+async def test_what_stands_between_backticks_is_shown_as_code(house: House) -> None:
+    text = await (await house.client.get("/api/auth/login", headers=BROWSER)).get_data(as_text=True)
+
+    assert "`" not in text
+    assert "<code>spunto db sign-in-link</code> prints on the server" in text
+
+
 async def test_what_came_from_outside_can_not_be_markup(house: House) -> None:
     shown = await house.client.get("/api/auth/worker?host=<b>x&n=" + "x" * 43, headers=BROWSER)
 

@@ -37,6 +37,7 @@ async def test_a_spawned_worker_is_answered_at_once_with_every_field(site: Site)
         "metadata": {"pr": 7},
         "lastActivity": {"at": "2026-01-01T00:00:00Z", "source": "spawn"},
         "idleTimeoutSeconds": None,
+        "keptUntil": None,
         "stopsAt": None,
         "stopReason": None,
         "error": None,
