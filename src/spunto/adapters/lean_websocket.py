@@ -15,6 +15,7 @@ from spunto.core.protocol.messages import Data
 from spunto.core.protocol.transport import TransportClosed
 
 _LOST: Final = 1006
+_BROKEN: Final = 1002
 _UNSUPPORTED: Final = 1003
 _READ_BUFFER_BYTES: Final = 2048
 _MAX_UNSENT_BYTES: Final = 4 * MAX_PAYLOAD_BYTES
@@ -102,20 +103,22 @@ class LeanTransport(WSListener):
         elif kind == WSMsgType.CLOSE:
             self._end(TransportClosed(int(frame.get_close_code()), frame.get_close_reason() or ""))  # type: ignore[call-overload]  # an int, that its stubs have as an enum
             transport.disconnect()
-        elif kind == WSMsgType.PONG:
-            return
-        elif not frame.fin or kind == WSMsgType.CONTINUATION:
-            self._end(TransportClosed(_UNSUPPORTED, "frames in parts are not for here"))
-            transport.disconnect()
-        else:
+        elif frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self._refuse(transport, _BROKEN, "no extension was agreed on")
+        elif kind != WSMsgType.PONG:
             self._take(transport, frame)
 
     def _take(self, transport: WSTransport, frame: WSFrame) -> None:
         """Its memory is good during the call alone, and copied once."""
-        if frame.msg_type == WSMsgType.TEXT:
-            self._unread.append(frame.get_payload_as_utf8_text())
+        if not frame.fin or frame.msg_type == WSMsgType.CONTINUATION:
+            self._refuse(transport, _UNSUPPORTED, "frames in parts are not for here")
+        elif frame.msg_type == WSMsgType.TEXT:
+            self._put(transport, frame.get_payload_as_utf8_text())
         else:
-            self._unread.append(self._read(frame))
+            self._put(transport, self._read(frame))
+
+    def _put(self, transport: WSTransport, piece: str | bytes | Data) -> None:
+        self._unread.append(piece)
         if len(self._unread) >= self.most_unread_frames and not self._is_paused:
             self._is_paused = True
             transport.underlying_transport.pause_reading()
@@ -136,6 +139,11 @@ class LeanTransport(WSListener):
     def resume_writing(self) -> None:
         self._is_full = False
         self._wake_writer()
+
+    def _refuse(self, transport: WSTransport, code: int, reason: str) -> None:
+        transport.send_close(code, reason.encode())  # type: ignore[arg-type]  # as in `close`
+        self._end(TransportClosed(code, reason))
+        transport.disconnect()
 
     def _end(self, closed: TransportClosed) -> None:
         self._closed = self._closed or closed

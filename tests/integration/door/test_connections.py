@@ -181,15 +181,21 @@ def test_a_rapid_reset_stalls_nobody(live: Live) -> None:
         b"\x00\x00\x04\x03\x00" + (2 * n + 1).to_bytes(4) + b"\x00\x00\x00\x08"
         for n in range(5_000)
     )
+    # As slow as the machine is just now.
+    undisturbed_seconds = max(_seconds_to_answer(live) for _ in range(20))
     longest_seconds, ends_at = 0.0, time.monotonic() + 2
     while time.monotonic() < ends_at:
         with wire(live.url) as attacker:
             with suppress(OSError):
                 attacker.send(preface + reset)
-            begun = time.monotonic()
-            answer = asked(live.url, HEALTH)
-            longest_seconds = max(longest_seconds, time.monotonic() - begun)
-            assert answer is not None
-            assert answer.status == 200
+            longest_seconds = max(longest_seconds, _seconds_to_answer(live))
 
-    assert longest_seconds < 5 * STALL_SECONDS
+    assert longest_seconds < 5 * STALL_SECONDS + 20 * undisturbed_seconds
+
+
+def _seconds_to_answer(live: Live) -> float:
+    begun = time.monotonic()
+    answer = asked(live.url, HEALTH)
+    assert answer is not None
+    assert answer.status == 200
+    return time.monotonic() - begun

@@ -156,6 +156,9 @@ async def test_nobody_is_told_to_continue_who_did_not_ask() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
@@ -175,9 +178,6 @@ async def test_an_answer_that_is_none_is_a_bad_gateway(answer: bytes) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n",
     ],
 )
 @pytest.mark.parametrize("request_", [GET, OLD])
@@ -186,6 +186,34 @@ async def test_a_body_that_breaks_off_never_ends_well(answer: bytes, request_: b
         await wire.send(request_)
         with pytest.raises((Cut, ConnectionResetError)):
             await (wire.answer() if request_ == GET else wire.rest())
+
+
+async def test_a_head_alone_goes_at_once_and_what_follows_badly_cuts_it() -> None:
+    has_come = asyncio.Event()
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await has_come.wait()
+        writer.write(b"xyz\r\n")
+
+    async with scripted_origin(handle) as origin, door_to(origin.target) as door, door.connected() as wire:
+        await wire.send(GET)
+        assert (await wire.read()).startswith(b"HTTP/1.1 200")
+        has_come.set()
+        with pytest.raises((Cut, ConnectionResetError)):
+            await wire.rest()
+
+
+async def test_the_first_size_may_come_in_parts() -> None:
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0")
+        await writer.drain()
+        writer.write(b"3\r\nabc\r\n0\r\n\r\n")
+
+    async with scripted_origin(handle) as origin, door_to(origin.target) as door:
+        assert (await door.ask(GET)).body == b"abc"
 
 
 async def test_an_answer_that_only_the_end_can_tell_and_is_reset_is_cut_off() -> None:

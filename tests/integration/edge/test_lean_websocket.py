@@ -76,6 +76,19 @@ async def house() -> AsyncIterator[House]:
             await each.close(1000, "over")
 
 
+@pytest.mark.parametrize(("first", "code"), [(0x02, 1003), (0x80, 1003), (0xC2, 1002)])
+async def test_frames_that_are_none_of_a_relay_s_are_refused_in_words(house: House, first: int, code: int) -> None:
+    async with connect(house.url, compression=None) as client:
+        taken = await house.taken.get()
+        client.transport.write(bytes([first, 0x81, 0, 0, 0, 0]) + b"x")
+
+        await client.wait_closed()
+        with pytest.raises(TransportClosed) as closed:
+            await taken.receive()
+
+    assert (client.close_code, closed.value.code) == (code, code)
+
+
 async def test_frames_of_all_sizes_arrive_as_they_were_sent_both_ways(house: House) -> None:
     near, far = await house.dialled()
     dice = random.Random(1)

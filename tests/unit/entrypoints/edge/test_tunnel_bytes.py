@@ -204,6 +204,47 @@ async def test_frames_that_are_none_of_a_tunnel_s_end_it(house: House, echo: Ech
         assert (await closing_of(connection))[0] == 4400
 
 
+def frame(first: int, payload: bytes = b"") -> bytes:
+    """A client's, masked by nothing; `first` has FIN, the reserved bits and the kind."""
+    return bytes([first, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+
+
+async def test_messages_may_come_in_parts(house: House, echo: Echo) -> None:
+    received = b""
+
+    async with tunnel(house) as connection:
+        await connection.send([b"a", b"b", b"", b"c"])
+        await (await connection.ping())
+        connection.transport.write(frame(0x01) + frame(0x00) + frame(0x80))
+        while data := await connection.recv():
+            assert isinstance(data, bytes)
+            received += data
+        closing = await closing_of(connection)
+
+    assert (received, closing) == (b"abc", (1000, ""))
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (frame(0x80, b"lone"), 4400),
+        (frame(0x02, b"begun") + frame(0x82, b"another"), 4400),
+        (frame(0x02, b"begun") + frame(0x81), 4400),
+        (frame(0x01) + frame(0x80, b"text"), 4400),
+        (frame(0x81, b"\xff"), 4400),
+        (frame(0xC2, b"compressed"), 1002),
+        (frame(0xA2, b"reserved"), 1002),
+        (frame(0x92, b"reserved"), 1002),
+    ],
+)
+async def test_frames_that_no_client_sends_end_it_and_are_told(house: House, echo: Echo, raw: bytes, code: int) -> None:
+    async with tunnel(house) as connection:
+        connection.transport.write(raw)
+
+        assert (await closing_of(connection))[0] == code
+    assert await echo.ended == "aborted"
+
+
 async def test_it_ends_within_five_seconds_of_the_session_that_it_lives_on(house: House, echo: Echo) -> None:
     opened = await house.harness.spunto.access.open_session(house.harness.owner.user_id)  # type: ignore[arg-type]  # a person
     actor = await house.harness.spunto.access.authenticate(opened.token)

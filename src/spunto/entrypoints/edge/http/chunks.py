@@ -24,6 +24,8 @@ class ChunkReader:
 
     def __init__(self) -> None:
         self.is_over = False
+        self.has_begun = False
+        """Whether a size was read."""
         self.trailers: list[tuple[bytes, bytes]] = []
         self._held = b""
         self._left = 0
@@ -84,6 +86,7 @@ class ChunkReader:
         match = _SIZE_LINE.fullmatch(line)
         if match is None:
             raise MalformedMessage("The size of a chunk is no hexadecimal number.")
+        self.has_begun = True
         self._left = int(match[1], 16)
         self._in_chunk = self._left > 0
         self._in_trailers = self._left == 0

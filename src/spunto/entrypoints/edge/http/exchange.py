@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import Final
 
 from spunto.core.kernel.errors import SpuntoError, Unavailable
-from spunto.entrypoints.edge.http.chunks import chunk, last_chunk
+from spunto.entrypoints.edge.http.bodies import BodyReader
+from spunto.entrypoints.edge.http.chunks import ChunkReader, chunk, last_chunk
 from spunto.entrypoints.edge.http.client import Client
 from spunto.entrypoints.edge.http.headers import passing, passing_trailers
 from spunto.entrypoints.edge.http.malformed import MalformedMessage
@@ -46,6 +47,7 @@ class Exchange:
         self._uploading: asyncio.Task[ClientFailed | None] | None = None
         self._seen_moves = client.moves
         self._has_reached = False
+        self._has_answered = False
 
     async def run(self, *, may_go_on: bool) -> bool:
         """Whether the client's connection may be used for its next request.
@@ -151,29 +153,33 @@ class Exchange:
             self._uploading.add_done_callback(self._upload_ended)
         try:
             await self._stream(head, answer, is_chunked=framing is Body.CHUNKED)
-        except (SpuntoError, MalformedMessage):
+        except SpuntoError:
+            if not self._has_answered:
+                raise
             self._client.cut()
             return False
         return goes_on
 
     async def _stream(self, head: bytes, answer: Outgoing, *, is_chunked: bool) -> None:
-        """Raises SpuntoError and MalformedMessage for an origin that breaks off."""
+        """Raises SpuntoError for an origin that breaks off, or whose body can't be read."""
         origin, body, client = self._its_origin, answer.body(), self._client
         pieces: list[bytes] = [head]
         rest = b""
+        is_unsure = False
         data = origin.held()
         while True:
             if data:
+                is_unsure = not self._has_answered
                 part, data = _parted(data) if answer.is_chunked else (data, b"")
-                content, rest = body.take(part)
+                content, rest = _taken(body, part)
                 if content:
                     pieces += [chunk(_joined(content))] if is_chunked else content
             if body.is_over:
                 rest += data
                 break
-            if pieces:
-                client.write(_joined(pieces))
-                pieces.clear()
+            # With the first bytes of a body the head waits for what they say; a head alone goes at once.
+            if pieces and not (is_unsure and isinstance(body, ChunkReader) and not body.has_begun):
+                self._write(pieces)
                 await client.drained()
             if data:
                 # Chunks may be of one byte each, and others are to be served meanwhile.
@@ -186,9 +192,14 @@ class Exchange:
         if is_chunked:
             pieces.append(last_chunk(passing_trailers(body.trailers)))
         if pieces:
-            client.write(_joined(pieces))
+            self._write(pieces)
         self._keep(answer, is_clean=body.is_over and not rest)
         await client.drained()
+
+    def _write(self, pieces: list[bytes]) -> None:
+        self._has_answered = True
+        self._client.write(_joined(pieces))
+        pieces.clear()
 
     def _connection(self, *, goes_on: bool) -> bytes:
         if not goes_on:
@@ -243,6 +254,14 @@ class Exchange:
 
 def _joined(pieces: Sequence[bytes]) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _taken(body: BodyReader, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    try:
+        return body.take(data)
+    except MalformedMessage as error:
+        reason = str(error).removesuffix(".")
+        raise BadAnswer(reason[0].lower() + reason[1:]) from error
 
 
 def _require_endless(answer: Outgoing) -> None:
