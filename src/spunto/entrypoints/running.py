@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import socket
+from contextlib import suppress
 
 import structlog
 import uvloop
@@ -22,6 +23,8 @@ from spunto.entrypoints.serving.logs import configure_logs
 from spunto.entrypoints.serving.settings import Settings
 
 log = structlog.get_logger()
+
+_DOOR_SECONDS = 0.05
 
 
 def run(*, box: bool = False, demo: bool = False, await_node: bool = False) -> int:
@@ -57,7 +60,8 @@ async def _main(
             if box:
                 own = Box(spunto, settings.data_dir)
                 boxes.append(own)
-                await _greet(own, settings)
+                greeting = await _greeting(own, settings)
+                preparing.append(group.create_task(_greet(greeting, settings), name="greeting"))
                 if demo:
                     preparing.append(group.create_task(own.prepare_demo(settings.worker_image), name="demo"))
             # What was made so far lives on; collections need not look at it again.
@@ -88,7 +92,7 @@ def _no_keyring(settings: Settings, *, box: bool) -> NoKeyring:
     return NoKeyring.MAKE if is_alone else NoKeyring.REFUSE
 
 
-async def _greet(box: Box, settings: Settings) -> None:
+async def _greeting(box: Box, settings: Settings) -> str:
     own_url = programs_url(settings.url)
     code = await box.prepare(own_url)
     token_file = owner_token_file(settings.data_dir)
@@ -99,4 +103,22 @@ async def _greet(box: Box, settings: Settings) -> None:
         f"Sign in    {settings.url}/api/auth/bootstrap?code={code.reveal()}   (once, within 10 minutes)",
         f"Terminal   {login}",
     )
-    print("\n".join(lines), flush=True)  # noqa: T201 - this is for the person who started it, not for the log
+    return "\n".join(lines)
+
+
+async def _greet(greeting: str, settings: Settings) -> None:
+    """Once the addresses in it are answered, which behind a front door takes a moment longer than the server."""
+    while settings.socket is not None and not await _answers(settings.host, settings.port):  # noqa: ASYNC110 - another process listens there
+        await asyncio.sleep(_DOOR_SECONDS)
+    print(greeting, flush=True)  # noqa: T201 - this is for the person who started it, not for the log
+
+
+async def _answers(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True

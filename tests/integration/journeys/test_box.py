@@ -9,8 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.fixtures.processes import ended, free_port
 from tests.fixtures.waiting import wait_until
-from tests.integration.journeys.boxes import Box, box_of
+from tests.integration.journeys.boxes import Box, box_of, cleared_away
 
 pytestmark = pytest.mark.docker
 
@@ -23,7 +24,7 @@ def test_the_owner_s_token_is_private_and_the_demo_s_worker_comes_up(docker_box:
 
 
 def test_the_sign_in_link_works_once(docker_box: Box) -> None:
-    [link] = re.findall(r"Sign in +(\S+)", docker_box.up.log.read_text())[-1:]
+    link = told_link(docker_box)
     host, _, target = link.removeprefix("http://").partition("/")
     headers = {"Host": host}
 
@@ -37,6 +38,24 @@ def test_the_sign_in_link_works_once(docker_box: Box) -> None:
     assert "HttpOnly" in first.headers["set-cookie"]
     assert (session.status_code, session.json()["kind"]) == (200, "user")
     assert (second.status_code, second.headers["content-type"]) == (401, "application/problem+json")
+
+
+def test_the_sign_in_link_is_answered_as_soon_as_it_is_told(tmp_path: Path, docker_url: str) -> None:
+    box = box_of(tmp_path, port=free_port(), environment={"DOCKER_HOST": docker_url})
+    with ended([box.up]), cleared_away(docker_url, box.data_dir / "agent" / "token"):
+        box.up.start()
+        host, _, target = told_link(box).removeprefix("http://").partition("/")
+
+        assert httpx.get(f"{box.url}/{target}", headers={"Host": host}).status_code == 303
+
+
+def told_link(box: Box) -> str:
+    """The newest that it printed."""
+
+    def told() -> list[str]:
+        return re.findall(r"Sign in +(\S+)", box.up.log.read_text())
+
+    return wait_until(told, seconds=30, what=f"a sign-in link\n{box.up.tail()}")[-1]
 
 
 def test_another_sign_in_link_is_to_be_had_while_the_box_runs(docker_box: Box) -> None:

@@ -33,6 +33,11 @@ async def sleeps(mark: str) -> bool:
     return any(process.info["cmdline"] == ["sleep", mark] for process in psutil.process_iter(["cmdline"]))
 
 
+async def gone(mark: str) -> bool:
+    """What is killed takes a moment to go."""
+    return not await sleeps(mark)
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -53,7 +58,7 @@ async def test_a_command_is_killed_with_what_it_started(node: RealNode, command:
         assert await running.exit_code() == 137
         await running.aclose()
 
-        assert not await sleeps(mark)
+        await eventually(lambda: gone(mark), seconds=PATIENCE_SECONDS, what="nothing of it sleeps")
         await other.kill_tree()
         assert await other.exit_code() == 137
     assert (await node.ran("true")).code == 0
