@@ -31,7 +31,7 @@ from spunto.entrypoints.serving.crowd import Crowd, connections_at_most
 from spunto.entrypoints.serving.heads import MAX_HEAD_BYTES
 from spunto.entrypoints.serving.identity import identity_provider
 from spunto.entrypoints.serving.limits import Gate, Limits
-from spunto.entrypoints.serving.listeners import turn_away
+from spunto.entrypoints.serving.listeners import last_let_in, turn_away
 from spunto.entrypoints.serving.listening import listening_on
 from spunto.entrypoints.serving.mailing import mailer_of
 from spunto.entrypoints.serving.secret_settings import secret_of
@@ -216,6 +216,7 @@ async def _stop(
         await stopping.wait()
         await _end_long_answers(spunto, sockets, streams)
         turn_away(entrance)
+        await last_let_in(entrance)
 
 
 async def _end_long_answers(spunto: Spunto, sockets: Sockets, streams: Streams) -> None:
