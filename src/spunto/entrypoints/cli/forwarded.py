@@ -116,17 +116,17 @@ class Forwarded:
             await asyncio.wait({telling})
 
     async def _tell_progress(self) -> None:
-        """Where the worker is on its way, while it has one."""
+        """Where the worker is on its way, while it has one: also what it sets up before anybody listens."""
         await asyncio.sleep(_SOON_SECONDS)
         workers = self._session.client.workers
         async with self._telling:
             with suppress(SpuntoError):
-                if (await workers.get(self.worker)).state == "ready":
+                if _is_there(await workers.get(self.worker)):
                     return
                 with reporting(self._session.out, self.worker.name) as report:
                     async for seen in workers.watch_worker(self.worker):
                         report(seen)
-                        if seen.state == "ready":
+                        if _is_there(seen):
                             return
 
     def _complain(self, error: SpuntoError) -> None:
@@ -134,6 +134,11 @@ class Forwarded:
             self._session.out.error(error)
         else:
             self._session.out.note(f"{self.local}: {error.message}")
+
+
+def _is_there(worker: Worker) -> bool:
+    setup = worker.setup_status
+    return worker.state == "ready" and (setup is None or setup.phase in ("ready", "error"))
 
 
 def _may_not_start(worker: Worker) -> Forbidden:

@@ -82,7 +82,7 @@ def files_blueprint(contents: FileContents, *, name: str, under: str) -> Bluepri
             "With `directory` there is no body, and the path becomes a directory."
         ),
         query=WriteQuery,
-        streams_body=(BYTES, TAR),
+        streams_body=(BYTES,),
         answers={200: (FileOut, UnpackedOut), 201: FileOut},
         errors=(
             *_CHANGE_ERRORS,
