@@ -1,7 +1,5 @@
 """The proxies that the edge is measured against: each in a process of its own, before one address."""
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,7 +12,7 @@ from typing import Final
 import httpx
 from tests.fixtures.scripts import answer_of
 
-from benchmarks.stack import free_port
+from benchmarks.stack import free_port, program
 
 CADDY: Final = str(Path(sys.executable).with_name("caddy"))
 
@@ -69,13 +67,7 @@ def until_it_answers(way: Way) -> None:
 
 @contextmanager
 def _proxy(command: Sequence[str], environment: Mapping[str, str], *, port: int) -> Iterator[Way]:
-    running = subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
     way = Way(url=f"http://127.0.0.1:{port}", headers={})
-    try:
+    with program(command, environment):
         until_it_answers(way)
         yield way
-    finally:
-        running.terminate()
-        running.wait(10)

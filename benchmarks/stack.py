@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,25 +81,18 @@ def box() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="spunto-bench-") as folder:
         port = free_port()
         environment = {
-            **os.environ,
             "DOCKER_HOST": answer_of("engine", "docker"),
             "SPUNTO_RATE_LIMITS": "off",
             "SPUNTO_LOG_LEVEL": "error",
         }
         command = [str(Path(sys.executable).with_name("spunto")), "up", "--port", str(port), "--data-dir", folder]
-        with cleared_away(environment["DOCKER_HOST"], Path(folder) / "agent" / "token"):
-            running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                url = f"http://127.0.0.1:{port}"
-                wait_until_ready(url)
-                yield Server(url=url, data_dir=Path(folder), pid=running.pid)
-            finally:
-                running.send_signal(signal.SIGTERM)
-                try:
-                    running.wait(30)
-                except subprocess.TimeoutExpired:
-                    running.kill()
-                    running.wait()
+        with (
+            cleared_away(environment["DOCKER_HOST"], Path(folder) / "agent" / "token"),
+            program(command, environment, end_seconds=30) as pid,
+        ):
+            url = f"http://127.0.0.1:{port}"
+            wait_until_ready(url)
+            yield Server(url=url, data_dir=Path(folder), pid=pid)
 
 
 @contextmanager
@@ -123,18 +116,21 @@ def agent(of: Server, *, engine: str = "docker") -> Iterator[int]:
 
 @contextmanager
 def process(module: str, *arguments: str, environment: Mapping[str, str]) -> Iterator[int]:
-    """A Python module run as a process; ended by SIGTERM, after ten seconds by SIGKILL."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-    )
+    """A Python module run as a process."""
+    with program([sys.executable, "-m", module, *arguments], environment) as pid:
+        yield pid
+
+
+@contextmanager
+def program(command: Sequence[str], environment: Mapping[str, str], *, end_seconds: float = 10) -> Iterator[int]:
+    """Its pid; ended by SIGTERM, and by SIGKILL where that does not do in time."""
+    running = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
     try:
         yield running.pid
     finally:
         running.send_signal(signal.SIGTERM)
         try:
-            running.wait(10)
+            running.wait(end_seconds)
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()

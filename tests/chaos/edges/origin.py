@@ -34,7 +34,7 @@ async def _answer(
     elif kind == "upload":
         await _say(writer, await _digest(reader, int(headers["content-length"])))
     elif kind == "deaf":
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
     elif kind == "reset":
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         await _pour(writer, size // 2, is_chunked=False)

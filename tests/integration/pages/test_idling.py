@@ -1,6 +1,5 @@
 """Workers that nobody uses are stopped, on each engine at once, because the time is the least that may be asked for."""
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -57,8 +56,8 @@ def time_of(told: dict[str, Any], name: str) -> datetime:
 def use_in_time_for_news(worker: Worker) -> datetime:
     """When the worker is to stop, after a request that was told of."""
     before = shown(worker)
-    since = datetime.now(UTC) - datetime.fromisoformat(before["lastActivity"]["at"])
-    time.sleep(max(0.0, NEWS_SECONDS + 1 - since.total_seconds()))
+    is_news_at = time_of(before["lastActivity"], "at") + timedelta(seconds=NEWS_SECONDS + 1)
+    wait_until(lambda: datetime.now(UTC) >= is_news_at, seconds=NEWS_SECONDS + 10, what="another use is told of")
     asked_at = datetime.now(UTC)
     assert worker.get(3000, "/").is_success
 
@@ -74,13 +73,19 @@ def use_in_time_for_news(worker: Worker) -> datetime:
 
 def look_until_stopped(worker: Worker, stops_at: datetime) -> None:
     """By everything that only looks, each half a second."""
-    while (told := shown(worker))["state"] == "ready":
+
+    def has_stopped() -> bool:
+        told = shown(worker)
+        if told["state"] != "ready":
+            return True
         assert time_of(told, "stopsAt") == stops_at, "looking counts as use"
-        assert datetime.now(UTC) < stops_at + timedelta(seconds=STOP_SECONDS), "it is not stopped"
         with worker.site.box.api() as api:
             assert api.get(f"{worker.api_path}/ports").is_success
             assert api.get(f"{worker.api_path}/logs").is_success
-        time.sleep(0.5)
+        return False
+
+    left = stops_at - datetime.now(UTC) + timedelta(seconds=STOP_SECONDS)
+    wait_until(has_stopped, seconds=left.total_seconds(), what="it is stopped", every_seconds=0.5)
 
 
 def test_a_worker_is_kept_awake_by_traffic_alone_and_stopped_when_it_said_and_woken_by_a_navigation(
